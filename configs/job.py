@@ -103,6 +103,8 @@ class Source(_Section, Generic[InputFormatT]):
         types: Arrow types of key and pass-through columns, which files may hold in any form; a source
             of CSV or JSON lines must declare them, and who wants a column of folders called
             `column=value` without declaring `partitions`.
+        where: rows to read, for example `region == 'north' and amount > 0`; the others are counted as
+            left out. It may name any column of the files and of their folders.
         partitions: `hive` declares that the folders of all files are called `column=value`, all of
             the same columns: whose types need not be declared, and whose values those of the files
             must agree with where they have such a column, too.
@@ -120,6 +122,7 @@ class Source(_Section, Generic[InputFormatT]):
     passthrough: Names = ()
     types: dict[str, str] = {}
     partitions: Literal["hive"] | None = None
+    where: str | None = None
     csv: Csv = Csv()
     files: Files = Files()
     rows_per_batch: Count | None = None

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from configs.errors import RowError, VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
+from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.shutdown import end_process
 from storage import files, inputs
 from storage.layout import (
@@ -27,7 +28,7 @@ from storage.layout import (
 from storage.output_names import SCORED, is_part
 from storage.rooted import FileRoot
 from storage.rooted_file import RootedFile
-from transforms.batches import ROW_COUNTS
+from transforms.batches import LEFT_OUT, ROW_COUNTS
 from transforms.formats.file_list import FileList
 from transforms.formats.output import find_output_format
 from transforms.output.manifest import content_sha256, describe_schema
@@ -67,7 +68,7 @@ def _say_verified(
     say(
         f"verified: run {run.run_id}, {file_count:,} files, "
         f"{rows['in']:,} rows in = {rows['scored']:,} scored + {rows['filtered']:,} filtered + "
-        f"{rows['rejected']:,} rejected; every sha256, row count and schema is as published"
+        f"{rows['rejected']:,} rejected{left_out_rows(rows)}; every sha256, row count and schema is as published"
     )
     if with_inputs:
         named = ""
@@ -209,14 +210,19 @@ def _check_books(manifest: Manifest) -> Iterator[str]:
 
 def _balance(rows: Entry) -> bool:
     scored: int = rows["scored"]
-    accounted = scored + rows["filtered"] + rows["rejected"]
+    # Jobs that read all rows leave none out.
+    left_out = rows.get(LEFT_OUT, 0)
+    accounted = scored + rows["filtered"] + rows["rejected"] + left_out
     return accounted == rows["in"]
 
 
 def _check_totals(manifest: Manifest) -> Iterator[str]:
     """Check that units and files come to the totals."""
     rows = manifest["rows"]
-    for name in ROW_COUNTS:
+    names = list(ROW_COUNTS)
+    if LEFT_OUT in rows:
+        names.append(LEFT_OUT)
+    for name in names:
         total = rows[name]
         of_units = [unit[name] for unit in manifest["units"]]
         listed = sum(of_units)

@@ -95,11 +95,13 @@ SIBLINGS = {
         "transforms.formats.parquet_casts",
         "transforms.formats.parquet_footer",
         "transforms.formats.parquet_int96",
+        "transforms.formats.parquet_sections",
         "transforms.formats.parquet_sizes",
         "transforms.formats.parquet_split",
         "transforms.formats.parquet_statistics",
         "transforms.formats.parquet_ways",
     },
+    "transforms.formats.parquet_sections": {"transforms.formats.parquet_statistics"},
     "transforms.formats.parquet_casts": {"transforms.formats.parquet_ways"},
     "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
     "transforms.formats.parquet_footer": {"transforms.formats.parquet_ways"},
@@ -181,6 +183,11 @@ SIBLINGS = {
         "transforms.formats.csv_values",
         "transforms.formats.samples",
     },
+    "transforms.formats.filtered": {
+        "transforms.formats.samples",
+        "transforms.where",
+        "transforms.where_bounds",
+    },
     "transforms.formats.contents": {"transforms.formats.file_list"},
     "transforms.formats.files": {
         "transforms.formats.contents",
@@ -192,6 +199,7 @@ SIBLINGS = {
         "transforms.formats.row_spans",
     },
     "transforms.where": {"transforms.exact_comparison"},
+    "transforms.where_bounds": {"transforms.exact_comparison", "transforms.where"},
     "transforms.output.part_writer": {
         "transforms.output.part_file",
         "transforms.output.progress_note",
@@ -236,6 +244,7 @@ SIBLINGS = {
 FOUNDATION = {
     "transforms.batch_function",
     "transforms.batches",
+    "transforms.bounds",
     "transforms.formats.columns",
     "transforms.formats.format",
     "transforms.formats.output",

@@ -20,6 +20,8 @@ from transforms.timing import StageTimes
 Arrays = dict[str, np.ndarray]
 # What becomes of rows, as the books name it; a written part counts each as `rows_...`.
 ROW_COUNTS = ("in", "scored", "filtered", "rejected")
+# And of a job that reads a part of its rows alone.
+LEFT_OUT = "left_out"
 
 
 @dataclass(frozen=True, order=True)
@@ -104,6 +106,7 @@ class RawBatch:
         last: whether the unit ends with this batch.
         record: what is kept of a rejected row.
         times: what the rows took so far; every stage that they pass adds to it.
+        rows_left_out: rows of the unit here that `source.where` has left out.
     """
 
     unit: WorkUnit
@@ -114,6 +117,7 @@ class RawBatch:
     rejected: tuple[RejectedBatch, ...] = ()
     record: RowRecord = _NO_RECORD
     times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
+    rows_left_out: int = 0
 
     def __len__(self) -> int:
         return self.rows.num_rows
@@ -123,8 +127,8 @@ class RawBatch:
 
     @property
     def rows_in(self) -> int:
-        """Return how many input rows this batch accounts for: what goes on, and what was rejected."""
-        return len(self) + count_rejected(self.rejected)
+        """Return how many input rows this batch accounts for: those that go on, and all others."""
+        return len(self) + count_rejected(self.rejected) + self.rows_left_out
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,7 @@ class ScoredBatch:
         last: whether the unit ends with this batch.
         computed_by: device, dtype, threads and versions, for the manifest.
         times: what the rows took so far.
+        rows_left_out: those of the input rows that `source.where` has left out.
     """
 
     unit: WorkUnit
@@ -195,16 +200,20 @@ class ScoredBatch:
     last: bool
     computed_by: str
     times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
+    rows_left_out: int = 0
 
     def __post_init__(self) -> None:
         scored = self.rows.num_rows
         rejected = count_rejected(self.rejected)
         # Also here, and not only when a run is published, so that the message names the batch.
-        accounted = scored + self.rows_filtered + rejected
+        accounted = scored + self.rows_filtered + rejected + self.rows_left_out
         if self.rows_in != accounted:
+            left_out = ""
+            if self.rows_left_out:
+                left_out = f" + {self.rows_left_out}"
             raise AssertionError(
                 f"{self.id}: {self.rows_in} rows in, "
-                f"but {scored} + {self.rows_filtered} + {rejected} out"
+                f"but {scored} + {self.rows_filtered} + {rejected}{left_out} out"
             )
 
     def __reduce__(self) -> Any:
@@ -262,6 +271,8 @@ class WrittenPart:
     began: float = field(default=0.0, compare=False)
     ended: float = field(default=0.0, compare=False)
     peak_memory: int = field(default=0, compare=False)
+    # None in records of older versions, whose jobs read all rows.
+    rows_left_out: int = 0
 
 
 def take_from_arrays(arrays: Arrays, positions: np.ndarray) -> Arrays:

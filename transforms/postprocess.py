@@ -119,6 +119,7 @@ def postprocess_batch(
         last=raw.last,
         computed_by=batch.computed_by,
         times=raw.times,
+        rows_left_out=raw.rows_left_out,
     )
 
 

@@ -27,7 +27,7 @@ from storage.layout import (
 )
 from storage.listing_rules import count_by_rule
 from transforms.batches import WrittenPart
-from transforms.output.books import balance, check_budget, choose_parts
+from transforms.output.books import balance, check_budget, choose_parts, list_row_counts
 from transforms.output.manifest import describe_run, format_manifest, list_unit_books
 from transforms.output.plan_file import read_plan
 from transforms.output.published_files import move_files, publish_file_list, remove_strays
@@ -120,7 +120,8 @@ def publish_run(
         plan = read_plan(run.plan)
         chosen = choose_parts(run, plan.units, parts)
         # Before any file gets its final name: nothing is published of a run that is refused.
-        totals = balance(chosen)
+        counts = list_row_counts(manifest)
+        totals = balance(chosen, counts)
         where = _say_where_to_look(run, chosen)
         check_budget(totals, max_rejected_rows, max_rejected_percent, where)
 
@@ -130,7 +131,7 @@ def publish_run(
             "inputs": plan.inputs,
             "ignored_inputs": plan.ignored_inputs,
             "ignored_counts": count_by_rule(plan.ignored_inputs),
-            "units": list(list_unit_books(plan, chosen)),
+            "units": list(list_unit_books(plan, chosen, counts)),
             **describe_run(run, chosen, totals, entries),
             **publish_file_list(run, plan.units),
         }

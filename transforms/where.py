@@ -1,9 +1,9 @@
-"""The filter of a job, `where: probability >= 0.9 and label == 'benign'`, as a mask over columns.
+"""The filters of a job, `where: probability >= 0.9 and label == 'benign'`, as a mask over columns.
 
 The expression has Python's syntax and nothing of its power: comparisons, `in`, `and`, `or`, `not`,
 numbers, strings, True, False, None, and column names (in backticks when they are not plain words).
 As in SQL, a comparison with null is neither true nor false, and only rows where the whole is true
-are kept.
+are kept. A text beside a column of dates or times is read as one of them.
 """
 
 import ast
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import Array, DataType
 import pyarrow.compute as pc
-from pyarrow.types import is_boolean, is_integer
+from pyarrow.types import is_boolean, is_integer, is_string, is_temporal
 
 from configs.errors import JobError
 from transforms.exact_comparison import compare_exactly, find_range
@@ -39,20 +39,25 @@ _QUOTED = re.compile(
 )
 # Deeper than anybody writes, and not so deep that Python gives up.
 _MOST_LEVELS = 100
+_MOST_SIGNED = 2**63 - 1
 # Arrow refuses types that it cannot compare; a number of Python may be larger than any of Arrow's.
-_NOT_COMPARABLE = (
+NOT_COMPARABLE = (
     pa.ArrowInvalid,
     pa.ArrowNotImplementedError,
     pa.ArrowTypeError,
     OverflowError,
 )
 Values: TypeAlias = Array | pa.Scalar
+# The fields of a job that hold a filter: of what is written, and of what is read.
+SCORES = "postprocess.where"
+SOURCE = "source.where"
 
 
 def where_mask(
     where: str,
     columns: Mapping[str, Array],
     rows: int,
+    place: str = SCORES,
 ) -> np.ndarray:
     """Return which rows to keep, bool (rows,).
 
@@ -60,20 +65,20 @@ def where_mask(
         where: the expression.
         columns: arrays of `rows` values, by name.
         rows: their number.
+        place: the field of the job that it stands in, for errors.
 
     Raises:
         JobError: the expression is not of the allowed form, or names a column that is not there.
     """
-    expression = _parse(where)
-    evaluation = _Evaluation(columns, expression.quoted)
+    expression = parse_where(where, place)
+    evaluation = _Evaluation(columns, expression.quoted, place)
     try:
         result = evaluation.evaluate(expression.tree)
-    except _NOT_COMPARABLE as error:
-        raise JobError(f"postprocess.where: {where}: cannot be compared: {error}") from error
+    except NOT_COMPARABLE as error:
+        raise JobError(f"{place}: {where}: cannot be compared: {error}") from error
     if not is_boolean(result.type):
         raise JobError(
-            f"postprocess.where: {where}: is a value of type {result.type}, not true or false; "
-            "compare it"
+            f"{place}: {where}: is a value of type {result.type}, not true or false; compare it"
         )
     # An expression without a column has one value for all rows.
     if isinstance(result, pa.Scalar):
@@ -85,9 +90,17 @@ def where_mask(
     return mask
 
 
-def where_columns(where: str) -> list[str]:
-    """Return the names of the columns that the expression reads, sorted."""
-    expression = _parse(where)
+def where_columns(where: str, place: str = SCORES) -> list[str]:
+    """Return the names of the columns that the expression reads, sorted.
+
+    Args:
+        where: the expression.
+        place: the field of the job that it stands in, for errors.
+
+    Raises:
+        JobError: the expression is not of the allowed form.
+    """
+    expression = parse_where(where, place)
     columns = set()
     for node in ast.walk(expression.tree):
         if isinstance(node, ast.Name):
@@ -98,7 +111,7 @@ def where_columns(where: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Expression:
+class Expression:
     """A parsed filter.
 
     Attributes:
@@ -110,7 +123,16 @@ class _Expression:
     quoted: Mapping[str, str]
 
 
-def _parse(where: str) -> _Expression:
+def parse_where(where: str, place: str = SCORES) -> Expression:
+    """Return a filter as a tree, in which nothing is allowed yet.
+
+    Args:
+        where: the expression.
+        place: the field of the job that it stands in, for errors.
+
+    Raises:
+        JobError: it is no expression, or nested too deeply.
+    """
     quoted: dict[str, str] = {}
 
     # Python has no quoted names, so a plain word takes the place of each.
@@ -140,14 +162,13 @@ def _parse(where: str) -> _Expression:
     # It gives up on brackets that are nested too deeply, and on NUL bytes.
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         raise JobError(
-            f"postprocess.where: {where}: not a valid expression; "
-            "write for example: probability >= 0.9"
+            f"{place}: {where}: not a valid expression; write for example: probability >= 0.9"
         ) from error
-    _refuse_deep(tree, where)
-    return _Expression(tree.body, quoted)
+    _refuse_deep(tree, where, place)
+    return Expression(tree.body, quoted)
 
 
-def _refuse_deep(tree: ast.AST, where: str) -> None:
+def _refuse_deep(tree: ast.AST, where: str, place: str) -> None:
     level: list[ast.AST] = [tree]
     for _ in range(_MOST_LEVELS):
         below: list[ast.AST] = []
@@ -156,7 +177,7 @@ def _refuse_deep(tree: ast.AST, where: str) -> None:
         if not below:
             return
         level = below
-    raise JobError(f"postprocess.where: {where}: is nested more than {_MOST_LEVELS} levels deep")
+    raise JobError(f"{place}: {where}: is nested more than {_MOST_LEVELS} levels deep")
 
 
 @dataclass(frozen=True)
@@ -168,10 +189,12 @@ class _Evaluation:
     Attributes:
         columns: by name.
         quoted: columns' names by the names that stand for them in the tree.
+        place: the field of the job that it stands in, for errors.
     """
 
     columns: Mapping[str, Array]
     quoted: Mapping[str, str]
+    place: str
 
     def evaluate(self, node: ast.expr) -> Values:
         match node:
@@ -180,17 +203,16 @@ class _Evaluation:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 value = self.evaluate(operand)
                 return pc.invert(value)
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
-                return pa.scalar(-value)
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 return self._compare(left, op, right)
             case ast.Name(id=name):
                 column = self.quoted.get(name, name)
                 return self._get_column(column)
-            case ast.Constant(value=bool() | int() | float() | str() as value):
-                return pa.scalar(value)
+        literal = read_literal(node)
+        if literal is not None:
+            return literal
         raise JobError(
-            f"postprocess.where: {ast.unparse(node)}: not allowed; use comparisons (one at a time), "
+            f"{self.place}: {ast.unparse(node)}: not allowed; use comparisons (one at a time), "
             "in, and, or, not, column names, numbers, strings"
         )
 
@@ -225,21 +247,19 @@ class _Evaluation:
         compare = _COMPARE.get(type(op))
         if compare is None:
             raise JobError(
-                f"postprocess.where: {ast.unparse(left)} ...: this comparison is not allowed; "
-                "use == != < <= > >= in"
+                f"{self.place}: {ast.unparse(left)} ...: this comparison is not allowed; "
+                "use == != < <= > >= in, is None, is not None"
             )
         other = self.evaluate(right)
-        return compare_exactly(compare, value, other)
+        return compare_exactly(compare, as_moment(value, other), as_moment(other, value))
 
     def _is_in(self, value: Values, right: ast.List | ast.Tuple) -> Values:
         options = list(map(self.evaluate, right.elts))
         if not all(isinstance(option, pa.Scalar) for option in options):
             written = ast.unparse(right)
-            raise JobError(
-                f"postprocess.where: {written}: the options of in must be numbers or strings"
-            )
+            raise JobError(f"{self.place}: {written}: the options of in must be numbers or strings")
         plain_options = [option.as_py() for option in options]
-        value_set = _make_value_set(plain_options, value.type)
+        value_set = make_value_set(plain_options, value.type)
         found = pc.is_in(value, value_set=value_set)
         # Whether null is among the options is neither true nor false.
         is_known = pc.is_valid(value)
@@ -251,7 +271,7 @@ class _Evaluation:
         columns = self.columns
         if name not in columns:
             known = sorted(columns)
-            raise JobError(f"postprocess.where names column {name!r}; there are {known}")
+            raise JobError(f"{self.place} names column {name!r}; there are {known}")
         # Arrow compares neither views nor, with a list of values, dictionaries.
         column = decode(columns[name])
         half = pa.float16()
@@ -262,8 +282,44 @@ class _Evaluation:
         return column
 
 
-def _make_value_set(options: list[Any], dtype: DataType) -> Array:
+def read_literal(node: ast.expr) -> pa.Scalar | None:
+    """Return the value that stands in an expression; None where something else does.
+
+    Raises:
+        OverflowError: a number that is larger than any of Arrow's.
+    """
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return pa.scalar(-value)
+        case ast.Constant(value=int() as value) if value > _MOST_SIGNED:
+            return pa.scalar(value, pa.uint64())
+        case ast.Constant(value=bool() | int() | float() | str() as value):
+            return pa.scalar(value)
+    return None
+
+
+def as_moment(value: Values, other: Values) -> Values:
+    """Return a text that stands beside dates or times as one of them, and anything else as it is.
+
+    Args:
+        value: maybe a text.
+        other: what it is compared with.
+
+    Raises:
+        pyarrow.ArrowInvalid: the text is no date or time.
+    """
+    is_literal = isinstance(value, pa.Scalar) and is_string(value.type)
+    if is_literal and is_temporal(other.type):
+        return value.cast(other.type)
+    return value
+
+
+def make_value_set(options: list[Any], dtype: DataType) -> Array:
     """Return the options of `in` in the type of the values: Arrow compares values of one type only.
+
+    Args:
+        options: as they stand in the expression.
+        dtype: of the values.
 
     Raises:
         pyarrow.ArrowInvalid: options of several types, or one that the type cannot hold.

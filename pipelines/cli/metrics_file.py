@@ -34,7 +34,8 @@ class RunFacts:
     Attributes:
         job: its name; None before the job was read.
         info: run_id, model, version, runner; none before the run was planned.
-        rows: by outcome: in, scored, filtered, rejected; none before the run was published.
+        rows: by outcome: in, scored, filtered, rejected, of a job with a filter of its rows also
+            left_out; none before the run was published.
         stage_seconds: by stage, summed over workers; none where nothing was scored.
         peak_memory_bytes: of the worker that needed most.
         published: whether a run of these inputs, this model and these settings stands, published
@@ -152,7 +153,7 @@ def _add_times(
 
 
 def _add_facts(metrics: _Metrics, facts: RunFacts) -> None:
-    rows = "Rows of the last run: in = scored + filtered + rejected."
+    rows = "Rows of the last run: in = scored + filtered + rejected (+ left_out)."
     metrics.add_gauges("rows", rows, "outcome", facts.rows)
     published = "Files with scores that the last run published."
     metrics.add_gauge("files", published, facts.files)

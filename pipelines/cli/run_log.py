@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any, TextIO, TypeAlias
 
+from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.log_format import json_line, redacted
 from pipelines.cli.metrics_file import RunFacts, write_metrics
 from pipelines.cli.terminal import make_harmless, write_text
@@ -255,7 +256,7 @@ class RunLog:
         message = (
             f"{words}: run {run.run_id}, "
             f"{rows['in']:,} rows in = {rows['scored']:,} scored + "
-            f"{rows['filtered']:,} filtered + {rows['rejected']:,} rejected"
+            f"{rows['filtered']:,} filtered + {rows['rejected']:,} rejected{left_out_rows(rows)}"
         )
         totals: dict[str, Any] = {
             "exit_status": 0,
@@ -265,6 +266,9 @@ class RunLog:
             # Counted here, as manifests of older versions list the paths alone.
             "inputs_left_out": count_by_rule(manifest.get("ignored_inputs", ())),
         }
+        # Of a job with a filter of its input alone.
+        if "pruned_files" in manifest:
+            totals["files_pruned"] = manifest["pruned_files"]
         by_outcome = {f"rows_{outcome}": number for outcome, number in rows.items()}
         self._tell_machines(event, message, **totals, **fields, **by_outcome)
 

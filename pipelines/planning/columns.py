@@ -1,6 +1,6 @@
 """What a job and a model's contract say of the input files, in the words of the formats."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -45,6 +45,7 @@ def plan_columns(
     card: ModelCard,
     needs_types: bool,
     inferred: ArrowTypes | None = None,
+    filtered_by: Sequence[str] = (),
 ) -> list[Column]:
     """Return those columns with what a shard's type may be.
 
@@ -53,6 +54,7 @@ def plan_columns(
         card: its model's.
         needs_types: whether files do not tell the types.
         inferred: types of columns in the names of folders, where the job declares these.
+        filtered_by: columns that a filter of the input reads, which come last.
 
     Raises:
         JobError: a type that is missing, or not the contract's.
@@ -66,7 +68,8 @@ def plan_columns(
     made = {step.into for step in loads}
     paths = {step.column for step in loads}
     columns = []
-    for name in list_columns(job, card):
+    names = [*list_columns(job, card), *filtered_by]
+    for name in dict.fromkeys(names):
         dtype = types.get(name)
         is_untold = dtype is None and needs_types
         if is_untold and name in paths:

@@ -39,7 +39,7 @@ _NOT_IN_THE_OUTPUT = {
 _SAYS_NOTHING_NEW: dict[str, dict[str, Any]] = {
     "csv": {"quote": '"', "escape": None, "double_quote": True},
     "postprocess": {"thresholds": {}},
-    "source": {"partitions": None},
+    "source": {"partitions": None, "where": None},
 }
 # 64 bits: two of a million runs have the same with a chance of one in ten million.
 _DIGITS = 16

@@ -20,6 +20,7 @@ from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.batch_rows import bytes_per_row
 from pipelines.planning.columns import list_columns
 from pipelines.planning.filled import list_job_fills
+from pipelines.planning.filtering import with_filter
 from pipelines.planning.folders import list_folders
 from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings
@@ -74,13 +75,13 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     list_job_fills(card.columns, job.preprocess.steps)
     steps = (*job.preprocess.steps, *package.steps)
     row_work = _estimate_row_work(job, card, steps)
-    reader, wanted = plan_reading(job, card, listed, row_work)
+    reading = plan_reading(job, card, listed, row_work)
     # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
     # not be found out by a worker, at night.
-    shards, found = read_shards(listed, reader, wanted)
+    shards, found = read_shards(reading.files, reading.format, reading.wanted)
+    reader = with_filter(reading.format, job.source.where, found)
     schema = _order_columns(found, list_columns(job, card))
     output_plan = plan_output(job, card, package.digest, schema, steps)
-
     inference = plan_inference(job, package)
     rows_per_batch = job.source.rows_per_batch or _count_rows_per_batch(card, inference)
 
@@ -102,6 +103,7 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
         steps=steps,
         output_plan=output_plan,
         planned_at=planned_at,
+        pruned=reading.pruned,
     )
 
 

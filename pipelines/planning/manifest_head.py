@@ -7,7 +7,7 @@ from typing import Any
 from model_zoo.engines.engine import find_engine
 from pipelines.planning.identity import list_libraries
 from pipelines.planning.plan import Plan
-from transforms.output.manifest import describe_schema
+from transforms.output.manifest import PRUNED_FILES, describe_schema
 
 
 def manifest_head(plan: Plan) -> dict[str, Any]:
@@ -48,6 +48,14 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         "agreement": agreement,
         "schema": describe_schema(plan.output_plan.file_format.schema),
         "libraries": libraries,
+        **_describe_pruned(plan),
         "planned_at": plan.planned_at.isoformat(timespec="microseconds"),
         "started_at": started_at.isoformat(timespec="seconds"),
     }
+
+
+def _describe_pruned(plan: Plan) -> dict[str, int]:
+    # The books of a job without a filter are as they always were.
+    if plan.job.source.where is None:
+        return {}
+    return {PRUNED_FILES: plan.pruned}

@@ -42,6 +42,7 @@ class Plan:
         output_plan: what is written.
         planned_at: when the launch began, before it looked at its inputs: of two launches the later
             one decides what readers follow.
+        pruned: how many input files are not opened, as no row of theirs can pass `source.where`.
     """
 
     job: ScoringJob
@@ -58,6 +59,7 @@ class Plan:
     steps: tuple[AnyStep, ...]
     output_plan: OutputPlan
     planned_at: datetime
+    pruned: int = 0
 
     @property
     def contract(self) -> tuple[InputColumn, ...]:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from model_zoo.package.card import ModelCard
 from pipelines.planning.columns import make_input_format, plan_columns
-from pipelines.planning.hive import declare_hive
+from pipelines.planning.filtering import list_filter_columns, prune_files
+from pipelines.planning.hive import Types, declare_hive
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.loading import list_loads, with_loads
 from pipelines.planning.partitions import with_partitions, with_types
@@ -15,10 +16,19 @@ from transforms.formats.format import Format
 
 
 class Reading(NamedTuple):
-    """How the input is read, and which columns of it."""
+    """How the input is read, and which columns of it.
+
+    Attributes:
+        format: how all rows are read.
+        wanted: the columns, those that only a filter reads last.
+        files: those that are opened.
+        pruned: how many others there are, of whose rows none can pass the filter.
+    """
 
     format: Format
     wanted: list[Column]
+    files: list[InputFile]
+    pruned: int
 
 
 def plan_reading(
@@ -42,11 +52,31 @@ def plan_reading(
     source = job.source
     files_format = make_input_format(source, row_work)
     inferred = declare_hive(source, listed)
-    wanted = plan_columns(job, card, files_format.needs_types, inferred)
     loads = list_loads(job)
-    made = {load.into for load in loads}
+    made = [load.into for load in loads]
+    filtered_by = list_filter_columns(source.where, made)
+    wanted = plan_columns(job, card, files_format.needs_types, inferred, filtered_by)
     in_table = [column for column in wanted if column.name not in made]
-    table_format = with_partitions(files_format, listed[0], in_table, inferred)
+    files, pruned = list(listed), 0
+    if inferred is not None and source.where is not None:
+        types = _list_folder_types(wanted, inferred, filtered_by)
+        files, pruned = prune_files(listed, source.where, types)
+    # None that nobody reads is opened.
+    first, *_ = files
+    table_format = with_partitions(files_format, first, in_table, inferred)
     if inferred is not None:
         wanted = with_types(wanted, table_format, inferred)
-    return Reading(with_loads(table_format, loads), wanted)
+    return Reading(with_loads(table_format, loads), wanted, files, pruned)
+
+
+def _list_folder_types(
+    wanted: Sequence[Column],
+    inferred: Types,
+    names: Sequence[str],
+) -> Types:
+    """Return the types of the named columns that stand in folders' names."""
+    types = {}
+    for column in wanted:
+        if column.name in names and column.name in inferred:
+            types[column.name] = column.type or inferred[column.name]
+    return types

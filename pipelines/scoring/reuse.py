@@ -15,7 +15,7 @@ from configs.errors import JobError, VerifyError
 from pipelines.planning.identity import output_settings
 from storage import files, inputs
 from storage.layout import RunFolder, read_manifest
-from transforms.batches import WorkUnit, WrittenFile, WrittenPart
+from transforms.batches import LEFT_OUT, WorkUnit, WrittenFile, WrittenPart
 from transforms.output.done_record import finish_unit
 
 _PART = re.compile(r"part-(\d+)[-.]")
@@ -236,6 +236,7 @@ def _make_part(
         scored=scored,
         rejected=(),
         placement=placement,
+        rows_left_out=books.get(LEFT_OUT, 0),
     )
 
 

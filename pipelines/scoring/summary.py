@@ -12,10 +12,11 @@ from pipelines.cli.terminal import make_harmless
 from storage import files
 from storage.layout import RunFolder, find_scored
 from storage.listing_rules import count_by_rule
-from transforms.batches import RejectedBatch
+from transforms.batches import LEFT_OUT, RejectedBatch
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_table import read_first_texts
+from transforms.output.manifest import PRUNED_FILES
 
 Manifest: TypeAlias = Mapping[str, Any]
 Batches: TypeAlias = list[RecordBatch]
@@ -56,6 +57,7 @@ def final_table(
     for name, key in _ROW_LINES.items():
         count = rows[key]
         lines[name] = f"{count:,}"
+    _add_left_out(lines, manifest)
     ignored = manifest["ignored_inputs"]
     lines["left out"] = left_out_paths(ignored)
     file_count = len(manifest["files"])
@@ -73,6 +75,26 @@ def final_table(
     if resumed_rows:
         lines["resumed"] = f"{resumed_rows:,} rows were scored by an earlier run"
     return table(lines)
+
+
+def _add_left_out(lines: dict[str, str], manifest: Manifest) -> None:
+    """Add what a filter of the input left out, where the job has one."""
+    rows = manifest["rows"]
+    if LEFT_OUT in rows:
+        lines["left out rows"] = f"{rows[LEFT_OUT]:,}, by source.where"
+        pruned = manifest.get(PRUNED_FILES, 0)
+        if pruned:
+            lines["pruned"] = pruned_files(pruned)
+
+
+def pruned_files(count: int) -> str:
+    """Return how many files were not opened, for their folders' names alone.
+
+    >>> pruned_files(1), pruned_files(2_000)
+    ('1 file in folders without such rows, not opened', '2,000 files in folders without such rows, not opened')
+    """
+    word = "file" if count == 1 else "files"
+    return f"{count:,} {word} in folders without such rows, not opened"
 
 
 def left_out_paths(urls: Sequence[str]) -> str:

@@ -73,8 +73,9 @@ def add_contents(
             rows=batch.rows.slice(start, length),
             row_numbers=batch.row_numbers[start:stop],
             last=batch.last and is_end,
-            # What was rejected before goes with the first rows.
+            # What was rejected or left out before goes with the first rows.
             rejected=batch.rejected if start == 0 else (),
+            rows_left_out=batch.rows_left_out if start == 0 else 0,
         )
         first_row += part.rows_in
         here = _slice(listed, start, stop)

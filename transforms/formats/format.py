@@ -17,6 +17,7 @@ from configs.errors import InputError
 from storage import inputs
 from storage.inputs import InputFile
 from transforms.batches import BatchId, RawBatch, RowRecord, WorkUnit
+from transforms.bounds import Bounds
 from transforms.formats.columns import Column
 from transforms.formats.table import INPUT_FORMATS, import_maker
 
@@ -130,6 +131,39 @@ class Format(Protocol):
 
         Raises:
             InputError: the file changed since the plan was made, or cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows of a unit that follow each other, and whether any of them may pass a filter.
+
+    Attributes:
+        unit: the unit, or a part of it that its format reads as one.
+    """
+
+    unit: WorkUnit
+    may_pass: bool
+
+
+# Tells of what is known of some columns whether a row may pass a filter.
+MayPass = Callable[[Mapping[str, Bounds]], bool]
+
+
+@runtime_checkable
+class FindsSections(Protocol):
+    """A format that knows, without reading rows, something of their values."""
+
+    def find_sections(self, unit: WorkUnit, fields: Schema, may_pass: MayPass) -> list[Section]:
+        """Cut a unit of known rows where rows that may pass a filter begin and end, in order.
+
+        Args:
+            unit: the unit, cut by the same format.
+            fields: the columns that the filter reads, in the types that they come out in.
+            may_pass: the filter, of what is known of some of these columns.
+
+        Raises:
+            InputError: the file cannot be read.
         """
 
 

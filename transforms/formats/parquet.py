@@ -9,7 +9,6 @@ from typing import ClassVar, TypeAlias
 import pyarrow as pa
 from pyarrow import Array, RecordBatch, Schema
 import pyarrow.parquet as pq
-from pyarrow.types import is_dictionary
 
 from configs.errors import InputError, RejectedRows
 from storage import files
@@ -19,8 +18,10 @@ from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.columns import Column, check_columns
 from transforms.formats.format import (
     InputOptions,
+    MayPass,
     NullCounts,
     Piece,
+    Section,
     Shard,
     check_unchanged,
     no_rows,
@@ -36,7 +37,12 @@ from transforms.formats.parquet_footer import (
     refuse_intervals,
 )
 from transforms.formats.parquet_int96 import list_int96_units
-from transforms.formats.parquet_sizes import find_rows_at_once, gather_batches
+from transforms.formats.parquet_sections import find_sections
+from transforms.formats.parquet_sizes import (
+    count_bytes_read,
+    find_rows_at_once,
+    gather_batches,
+)
 from transforms.formats.parquet_split import RowGroup, count_parts, is_part_of_group, split_groups
 from transforms.formats.parquet_statistics import count_nulls
 from transforms.formats.parquet_ways import (
@@ -116,6 +122,10 @@ class ParquetFormat:
         """Return how many values are missing, as the footer tells; see `CountsNulls`."""
         return count_nulls(url, names)
 
+    def find_sections(self, unit: WorkUnit, fields: Schema, may_pass: MayPass) -> list[Section]:
+        """Cut a unit between row groups, by their statistics; see `FindsSections`."""
+        return find_sections(unit, fields, may_pass)
+
     def read(
         self,
         unit: WorkUnit,
@@ -135,7 +145,7 @@ class ParquetFormat:
         try:
             for rows, reasons in resumed(open_from):
                 # Once more, in what was decoded: a footer may tell less than there is.
-                decoded_bytes += _count_decoded_bytes(rows)
+                decoded_bytes += count_bytes_read(rows)
                 if decoded_bytes > limit:
                     raise self._expands_too_much(unit.shard)
                 is_last = done + rows.num_rows == total
@@ -358,17 +368,6 @@ def _groups_read_together(
     # None are left only where the unit has none.
     if together:
         yield together
-
-
-def _count_decoded_bytes(rows: RecordBatch) -> int:
-    """Return the size of a batch in memory, without its dictionaries."""
-    decoded_bytes = 0
-    for column in rows.columns:
-        # Batches share a dictionary, which would be counted with each of them.
-        if is_dictionary(column.type):
-            column = column.indices
-        decoded_bytes += column.nbytes
-    return decoded_bytes
 
 
 def _cast_to_schema(

@@ -134,6 +134,17 @@ def gather_batches(
         yield _join(pending)
 
 
+def count_bytes_read(rows: RecordBatch) -> int:
+    """Return the size of a batch in memory, without its dictionaries."""
+    decoded_bytes = 0
+    for column in rows.columns:
+        # Batches share a dictionary, which would be counted with each of them.
+        if is_dictionary(column.type):
+            column = column.indices
+        decoded_bytes += column.nbytes
+    return decoded_bytes
+
+
 def _cut_steps(steps: Iterator[RecordBatch], most_bytes: int) -> Iterator[RecordBatch]:
     for step in steps:
         yield from cut_rows(step, most_bytes)

@@ -1,9 +1,15 @@
-"""What a Parquet footer's statistics say of missing values: how many, without reading a row."""
+"""What a Parquet footer's statistics say of values, without reading a row: how many are missing, and bounds."""
 
 from collections.abc import Sequence
+import json
+from typing import Any, NamedTuple
 
+import pyarrow as pa
+from pyarrow import DataType, Scalar, Schema
 import pyarrow.parquet as pq
+from pyarrow.types import is_date32, is_floating, is_signed_integer, is_timestamp
 
+from transforms.bounds import Bounds
 from transforms.formats.format import NullCounts
 from transforms.formats.parquet_footer import (
     list_columns_of_leaves,
@@ -11,6 +17,10 @@ from transforms.formats.parquet_footer import (
     read_footer,
     refuse_encrypted_columns,
 )
+from transforms.logical_types import decoded_type, is_text
+
+# As Parquet calls the units of moments, and Arrow.
+_UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
 
 def count_nulls(url: str, names: Sequence[str]) -> NullCounts:
@@ -59,3 +69,120 @@ def _count_of_leaf(metadata: pq.FileMetaData, number: int) -> int | None:
             return None
         total += statistics.null_count
     return total
+
+
+class GroupBounds(NamedTuple):
+    """Rows of a row group, and what is known of its columns."""
+
+    rows: int
+    bounds: dict[str, Bounds]
+
+
+def list_bounds(url: str, fields: Schema) -> list[GroupBounds]:
+    """Return the rows of each row group, and what the footer says of some columns' values there.
+
+    Args:
+        url: the file.
+        fields: the columns, in the types that they come out in; the file has each of them once.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    schema, metadata = read_footer(url, {})
+    # To ask pyarrow about an encrypted column ends the process.
+    refuse_encrypted_columns(url, metadata)
+    leaves = list_columns_of_leaves(metadata, set(fields.names))
+    of_groups = []
+    for group in list_groups(metadata):
+        bounds = {}
+        for number, name in leaves.items():
+            leaf = metadata.schema.column(number)
+            # A list has a leaf, too, whose values are none of a row.
+            if leaf.path == name and not leaf.max_repetition_level:
+                chunk = group.column(number)
+                stored_type = schema.field(name).type
+                come_out_as = fields.field(name).type
+                bounds[name] = _find_bounds(chunk, leaf, stored_type, come_out_as)
+        of_group = GroupBounds(group.num_rows, bounds)
+        of_groups.append(of_group)
+    return of_groups
+
+
+def _find_bounds(
+    chunk: pq.ColumnChunkMetaData,
+    leaf: pq.ColumnSchema,
+    stored_type: DataType,
+    dtype: DataType,
+) -> Bounds:
+    """Return what the statistics of a column in a row group tell.
+
+    Args:
+        chunk: the column in the row group.
+        leaf: the column in the file's schema.
+        stored_type: the type that it has in the file.
+        dtype: the type that it comes out in.
+    """
+    may_be_null = leaf.max_definition_level > 0
+    statistics = chunk.statistics
+    if statistics is None:
+        return Bounds(may_be_null=may_be_null)
+    may_be_value = True
+    if statistics.has_null_count and may_be_null:
+        may_be_null = statistics.null_count > 0
+        may_be_value = statistics.null_count < chunk.num_values
+    least = most = None
+    if statistics.has_min_max:
+        least = _read_bound(statistics.min_raw, leaf, stored_type, dtype)
+        most = _read_bound(statistics.max_raw, leaf, stored_type, dtype)
+    # One alone is of no use to anybody.
+    if least is None or most is None:
+        least = most = None
+    return Bounds(least, most, may_be_null, may_be_value)
+
+
+def _read_bound(
+    raw: Any,
+    leaf: pq.ColumnSchema,
+    stored_type: DataType,
+    dtype: DataType,
+) -> Scalar | None:
+    """Return the end of a range as a value; None where nobody can tell what it means.
+
+    Args:
+        raw: as it is stored.
+        leaf: the column in the file's schema.
+        stored_type: the type that it has in the file.
+        dtype: the type that it comes out in.
+    """
+    plain_type = decoded_type(stored_type)
+    wanted = decoded_type(dtype)
+    try:
+        stored = _interpret(raw, leaf, plain_type)
+        return None if stored is None else stored.cast(wanted)
+    # Cut off within a letter, too large for the type, or nothing that Arrow could make of it.
+    except (pa.ArrowException, UnicodeDecodeError, OverflowError, TypeError):
+        return None
+
+
+def _interpret(raw: Any, leaf: pq.ColumnSchema, dtype: DataType) -> Scalar | None:
+    if is_signed_integer(dtype) or is_floating(dtype):
+        return pa.scalar(raw, dtype)
+    if is_text(dtype):
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        return pa.scalar(text, pa.string())
+    if is_date32(dtype):
+        days = pa.scalar(raw, pa.int32())
+        return days.cast(dtype)
+    if is_timestamp(dtype):
+        # In the file's own unit, which need not be that of the type.
+        unit = _find_unit(leaf)
+        if unit is None or leaf.physical_type != "INT64":
+            return None
+        moments = pa.scalar(raw, pa.int64())
+        return moments.cast(pa.timestamp(unit, dtype.tz)).cast(dtype)
+    return None
+
+
+def _find_unit(leaf: pq.ColumnSchema) -> str | None:
+    described = json.loads(leaf.logical_type.to_json())
+    return _UNITS.get(described.get("timeUnit"))

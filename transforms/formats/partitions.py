@@ -16,9 +16,19 @@ import pyarrow.compute as pc
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
+from transforms.bounds import Bounds, make_bounds_of
 from transforms.formats.columns import Column
 from transforms.formats.csv_values import convert_fields
-from transforms.formats.format import CountsNulls, Format, NullCounts, Piece, Shard
+from transforms.formats.format import (
+    CountsNulls,
+    FindsSections,
+    Format,
+    MayPass,
+    NullCounts,
+    Piece,
+    Section,
+    Shard,
+)
 from transforms.formats.samples import split_for_sample
 from transforms.logical_types import decode, decoded_type
 
@@ -60,7 +70,7 @@ class PartitionedFormat:
                 in_file.append(column)
         fields = pa.schema(typed_names)
         # Here, so that a wrong name is told before any worker starts.
-        _read_values(file.url, fields)
+        read_values(file.url, fields)
         shard, schema = self.inner.inspect(file, in_file)
         for name in self.columns:
             if name in schema.names:
@@ -68,7 +78,7 @@ class PartitionedFormat:
                     f"{file.url}: has a column {name!r}, which other files have in the names of "
                     "their folders alone; write it into all files or into none"
                 )
-        _read_values(file.url, self._find_checked(schema))
+        read_values(file.url, self._find_checked(schema))
         all_fields = pa.schema([*schema, *fields])
         return shard, all_fields
 
@@ -79,6 +89,23 @@ class PartitionedFormat:
     def split_for_sample(self, shard: Shard) -> list[Piece]:
         """Return pieces of which rows are looked at; see `CutsForSamples`."""
         return split_for_sample(self.inner, shard)
+
+    def find_sections(self, unit: WorkUnit, fields: Schema, may_pass: MayPass) -> list[Section]:
+        """Cut a unit by what its folders' names say, and its file; see `FindsSections`."""
+        in_folders = [field for field in fields if field.name in self.columns]
+        values = read_values(unit.shard, pa.schema(in_folders))
+        known = {name: make_bounds_of(value) for name, (value,) in values.items()}
+        # Nothing of the file is looked at where its folders decide.
+        if not may_pass(known):
+            return [Section(unit, may_pass=False)]
+        in_file = [field for field in fields if field.name not in self.columns]
+        if not in_file or not isinstance(self.inner, FindsSections):
+            return [Section(unit, may_pass=True)]
+
+        def may_pass_there(bounds: Mapping[str, Bounds]) -> bool:
+            return may_pass({**bounds, **known})
+
+        return self.inner.find_sections(unit, pa.schema(in_file), may_pass_there)
 
     def read(
         self,
@@ -93,8 +120,8 @@ class PartitionedFormat:
         in_file = [field for field in schema if field.name not in names]
         folder_schema = pa.schema(in_folders)
         file_schema = pa.schema(in_file)
-        values = _read_values(unit.shard, folder_schema)
-        twice = _read_values(unit.shard, self._find_checked(schema))
+        values = read_values(unit.shard, folder_schema)
+        twice = read_values(unit.shard, self._find_checked(schema))
         record_in_file = record
         # The format knows nothing of a key that is not in the file.
         if record.key in values:
@@ -173,8 +200,12 @@ def find_partitions(url: str) -> dict[str, list[bytes]]:
     return found
 
 
-def _read_values(url: str, fields: Schema) -> Values:
+def read_values(url: str, fields: Schema) -> Values:
     """Return the value of each column, from the names of a file's folders.
+
+    Args:
+        url: the file.
+        fields: the columns, with the types that the names are read as.
 
     Raises:
         InputError: no folder names it, two name it otherwise, or its value is not of its type.

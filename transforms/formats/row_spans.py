@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import InputError
-from transforms.batches import BatchId, RawBatch, RejectedBatch, WorkUnit
+from transforms.batches import BatchId, RawBatch, RejectedBatch, WorkUnit, count_rejected
 from transforms.formats.format import Piece
 
 # What a part's span begins with: no format's own does.
@@ -115,6 +115,8 @@ def _cut_batch(batch: RawBatch, unit: WorkUnit, stop: int, last: bool) -> RawBat
         if kept.rows.num_rows:
             rejected.append(kept)
     count = end - begin
+    behind = whole_id.first_row + batch.rows_in
+    all_rows = min(stop, behind) - first_row
     return replace(
         batch,
         unit=unit,
@@ -123,6 +125,8 @@ def _cut_batch(batch: RawBatch, unit: WorkUnit, stop: int, last: bool) -> RawBat
         row_numbers=numbers[begin:end],
         last=last,
         rejected=tuple(rejected),
+        # Whatever else stood here.
+        rows_left_out=all_rows - count - count_rejected(tuple(rejected)),
     )
 
 

@@ -6,11 +6,11 @@ Which parts count, whether they balance, and whether too many rows were rejected
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from configs.errors import BudgetError, PublishError
 from storage.layout import RunFolder
-from transforms.batches import ROW_COUNTS, WorkUnit, WrittenPart
+from transforms.batches import LEFT_OUT, ROW_COUNTS, WorkUnit, WrittenPart
 from transforms.output.done_record import read_done_record
 from transforms.output.many_requests import call_for_each
 
@@ -64,29 +64,47 @@ def choose_parts(
     return chosen
 
 
-def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
+def list_row_counts(head: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what becomes of rows, as the books of a run name it.
+
+    Rows are left out only of a run whose job says `source.where`; all others have no such count.
+
+    Args:
+        head: of the run's manifest.
+    """
+    job = head.get("job", {})
+    source = job.get("source", {})
+    if source.get("where") is None:
+        return ROW_COUNTS
+    return (*ROW_COUNTS, LEFT_OUT)
+
+
+def balance(parts: Sequence[WrittenPart], counts: Sequence[str] = ROW_COUNTS) -> dict[str, int]:
     """Return the totals of rows in, scored, filtered and rejected.
+
+    Args:
+        parts: those that are published.
+        counts: as `list_row_counts` gives them.
 
     Raises:
         PublishError: a part whose rows in are not the sum of the others.
     """
-    totals = dict.fromkeys(ROW_COUNTS, 0)
+    totals = dict.fromkeys(counts, 0)
     for part in parts:
         rows_in = part.rows_in
         scored = part.rows_scored
         filtered = part.rows_filtered
         rejected = part.rows_rejected
-        accounted = scored + filtered + rejected
+        left_out = part.rows_left_out
+        accounted = scored + filtered + rejected + left_out
         if rows_in != accounted:
             raise PublishError(
                 f"unit {part.unit}: {rows_in} rows in, but {scored} scored + "
-                f"{filtered} filtered + {rejected} rejected: "
+                f"{filtered} filtered + {rejected} rejected + {left_out} left out: "
                 "rows were lost or doubled, so nothing is published"
             )
-        totals["in"] += rows_in
-        totals["scored"] += scored
-        totals["filtered"] += filtered
-        totals["rejected"] += rejected
+        for name in counts:
+            totals[name] += getattr(part, f"rows_{name}")
     return totals
 
 
@@ -99,7 +117,7 @@ def check_budget(
     """Refuse a run with more rejected rows than the larger of both limits.
 
     Args:
-        totals: rows `in` and `rejected`.
+        totals: rows `in` and `rejected`, and `left_out` where some were.
         max_rejected_rows: so many are allowed, however few rows came in.
         max_rejected_percent: so many of 100 rows are allowed, however many they are.
         where: where the rejected rows can be looked at, for the message.
@@ -107,7 +125,8 @@ def check_budget(
     Raises:
         BudgetError: always when over budget.
     """
-    rows_in = totals["in"]
+    # Of those that were to be scored.
+    rows_in = totals["in"] - totals.get(LEFT_OUT, 0)
     rejected = totals["rejected"]
     by_percent = rows_in * max_rejected_percent / 100
     whole_rows = math.floor(by_percent + _ROUNDING)

@@ -18,6 +18,8 @@ from transforms.batches import ROW_COUNTS, WrittenPart
 from transforms.output.plan_file import StoredPlan
 from transforms.timing import STAGES
 
+# Of a job with a filter of its input: files that were not opened, as no row of theirs could pass.
+PRUNED_FILES = "pruned_files"
 # As JSON holds it.
 Fields: TypeAlias = dict[str, Any]
 Figures: TypeAlias = dict[str, float]
@@ -59,18 +61,23 @@ def describe_run(
     }
 
 
-def list_unit_books(plan: StoredPlan, parts: Parts) -> Iterator[Fields]:
+def list_unit_books(
+    plan: StoredPlan,
+    parts: Parts,
+    row_counts: Sequence[str] = ROW_COUNTS,
+) -> Iterator[Fields]:
     """Yield what became of the rows of each unit, in the order of the plan.
 
     Args:
         plan: the plan, every unit of which has a part.
         parts: those that are published; one unit may have several.
+        row_counts: what becomes of rows.
     """
     counts_by_unit: dict[int, Counter[str]] = {}
     for part in parts:
         nothing: Counter[str] = Counter()
         counts = counts_by_unit.setdefault(part.unit, nothing)
-        for name in ROW_COUNTS:
+        for name in row_counts:
             rows = getattr(part, f"rows_{name}")
             counts[name] += rows
 
@@ -82,7 +89,7 @@ def list_unit_books(plan: StoredPlan, parts: Parts) -> Iterator[Fields]:
             "span": list(unit.span),
             "first_row": unit.first_row,
         }
-        for name in ROW_COUNTS:
+        for name in row_counts:
             books[name] = counts[name]
         if unit.files:
             books["files"] = unit.files

@@ -58,6 +58,7 @@ class PartWriter:
         self._pending_rows = 0
         self._pending_bytes = 0
         self._filtered = 0
+        self._left_out = 0
         # Rows that are sorted inside a file wait until all of them are there.
         self._waiting = SortedRows(file_format.sort_by)
         # Stages reject in turn, so the rows of a batch do not come in their order.
@@ -79,6 +80,7 @@ class PartWriter:
         with self._times.clocked("write"):
             self.next_row += batch.rows_in
             self._filtered += batch.rows_filtered
+            self._left_out += batch.rows_left_out
             self._placement = batch.computed_by
             for rejected in batch.rejected:
                 self._rejected_schema = rejected.rows.schema
@@ -141,6 +143,7 @@ class PartWriter:
             began=self._times.since / 1e9,
             ended=ended / 1e9,
             peak_memory=peak_memory(),
+            rows_left_out=self._left_out,
         )
 
     @property
