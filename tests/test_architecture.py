@@ -74,10 +74,7 @@ SIBLINGS = {
         for kind in ("classes", "label_sets", "numbers", "tokens")
     },
     "transforms.predict": {"transforms.output.progress_note"},
-    "transforms.read": {
-        "transforms.formats.read_ahead",
-        "transforms.output.done_record",
-    },
+    "transforms.read": {"transforms.formats.read_ahead", "transforms.output.done_record"},
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     "transforms.publish": {
         "transforms.output.books",
@@ -179,20 +176,10 @@ SIBLINGS = {
         "transforms.formats.csv_dialect",
         "transforms.formats.csv_values",
     },
-    "transforms.formats.partitions": {
-        "transforms.formats.csv_values",
-        "transforms.formats.samples",
-    },
-    "transforms.formats.filtered": {
-        "transforms.formats.samples",
-        "transforms.where",
-        "transforms.where_bounds",
-    },
+    "transforms.formats.partitions": {"transforms.formats.csv_values"},
+    "transforms.formats.filtered": {"transforms.where", "transforms.where_bounds"},
     "transforms.formats.contents": {"transforms.formats.file_list"},
-    "transforms.formats.files": {
-        "transforms.formats.contents",
-        "transforms.formats.file_list",
-    },
+    "transforms.formats.files": {"transforms.formats.contents", "transforms.formats.file_list"},
     "transforms.formats.loading": {
         "transforms.formats.contents",
         "transforms.formats.file_list",
@@ -249,6 +236,7 @@ FOUNDATION = {
     "transforms.formats.format",
     "transforms.formats.output",
     "transforms.formats.read_failures",
+    "transforms.formats.samples",
     "transforms.formats.table",
     "transforms.joined_types",
     "transforms.logical_types",

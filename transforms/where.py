@@ -90,6 +90,22 @@ def where_mask(
     return mask
 
 
+def refuse_calls(where: str, place: str = SCORES) -> None:
+    """Refuse what calls something, before the names in it are looked for among columns.
+
+    Args:
+        where: the expression.
+        place: the field of the job that it stands in, for errors.
+
+    Raises:
+        JobError: the expression is not of the allowed form.
+    """
+    expression = parse_where(where, place)
+    for node in ast.walk(expression.tree):
+        if isinstance(node, ast.Call | ast.Attribute | ast.Subscript | ast.Lambda):
+            raise _not_allowed(node, place)
+
+
 def where_columns(where: str, place: str = SCORES) -> list[str]:
     """Return the names of the columns that the expression reads, sorted.
 
@@ -168,6 +184,13 @@ def parse_where(where: str, place: str = SCORES) -> Expression:
     return Expression(tree.body, quoted)
 
 
+def _not_allowed(node: ast.expr, place: str) -> JobError:
+    return JobError(
+        f"{place}: {ast.unparse(node)}: not allowed; use comparisons (one at a time), "
+        "in, and, or, not, column names, numbers, strings"
+    )
+
+
 def _refuse_deep(tree: ast.AST, where: str, place: str) -> None:
     level: list[ast.AST] = [tree]
     for _ in range(_MOST_LEVELS):
@@ -211,10 +234,7 @@ class _Evaluation:
         literal = read_literal(node)
         if literal is not None:
             return literal
-        raise JobError(
-            f"{self.place}: {ast.unparse(node)}: not allowed; use comparisons (one at a time), "
-            "in, and, or, not, column names, numbers, strings"
-        )
+        raise _not_allowed(node, self.place)
 
     def _combine(self, op: ast.boolop, values: list[ast.expr]) -> Values:
         # Kleene's logic is SQL's: null and False is False, null or True is True.

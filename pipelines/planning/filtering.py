@@ -14,7 +14,7 @@ from transforms.formats.filtered import FilteredFormat
 from transforms.formats.format import Format, no_rows
 from transforms.formats.loading import LoadingFormat
 from transforms.formats.partitions import read_values
-from transforms.where import SOURCE, where_columns, where_mask
+from transforms.where import SOURCE, refuse_calls, where_columns, where_mask
 from transforms.where_bounds import may_pass
 
 
@@ -37,6 +37,7 @@ def list_filter_columns(where: str | None, made: Sequence[str] = ()) -> list[str
     """
     if where is None:
         return []
+    refuse_calls(where, SOURCE)
     names = where_columns(where, SOURCE)
     for name in names:
         if name in made:

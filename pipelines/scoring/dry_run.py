@@ -89,6 +89,7 @@ def plan_table(plan: Plan) -> str:
         "run id": plan.run.run_id,
         "input": _describe_input(plan),
         "left out": summary.left_out_paths(plan.ignored),
+        **_describe_filter(plan),
         "units": (
             f"{unit_count:,} of at most {most_rows:,} rows; "
             f"batches of {plan.rows_per_batch:,}, mini-batches of {settings.batch_rows:,}"
@@ -99,6 +100,17 @@ def plan_table(plan: Plan) -> str:
         "output": summary.shown_path(plan.run.output),
     }
     return summary.table(lines)
+
+
+def _describe_filter(plan: Plan) -> dict[str, str]:
+    """Return the filter of the input, and what is not opened for it; nothing where there is none."""
+    where = plan.job.source.where
+    if where is None:
+        return {}
+    lines = {"rows where": where}
+    if plan.pruned:
+        lines["pruned"] = summary.pruned_files(plan.pruned)
+    return lines
 
 
 def _describe_checked(

@@ -309,6 +309,16 @@ def test_a_published_run_tells_its_own_rows_per_second_and_its_totals(
     assert log.facts.rows_per_second == pytest.approx(rate, abs=0.5)
 
 
+def test_rows_that_a_filter_left_out_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {"in": 100, "scored": 60, "filtered": 6, "rejected": 4, "left_out": 30}
+    log = RunLog(json=True)
+    log.tell_published(RUN, {**MANIFEST, "rows": rows, "pruned_files": 3}, 1.0, 0)
+    (line,) = lines_of(capsys.readouterr().err)
+    assert (line["rows_left_out"], line["files_pruned"]) == (30, 3)
+    assert line["message"].endswith("6 filtered + 4 rejected + 30 left out")
+    assert log.facts.rows == rows
+
+
 def test_seconds_are_told_to_the_millisecond_from_the_start_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,8 @@ def test_other_work_is_another_run(change: Callable[[Path], None], world: Path) 
         ("model.timeout_seconds", "5", False),
         ("source.max_expansion", "7", False),
         ("source.recursive", "true", False),
+        ("source.where", "id > 1", True),
+        ("source.where", "null", False),
     ],
 )
 def test_what_changes_the_output_is_another_run(
@@ -108,5 +110,5 @@ def test_folders_that_are_not_declared_change_no_id(world: Path) -> None:
         job = load(Job, str(world / "job.yaml"), overrides)
         return output_settings(job.model_dump(mode="json"))["source"]
 
-    assert "partitions" not in settings_of()
+    assert {"partitions", "where"}.isdisjoint(settings_of())
     assert settings_of(("source.partitions", "hive"))["partitions"] == "hive"

@@ -103,6 +103,24 @@ def test_the_final_table_shows_what_this_launch_did(
 
 
 @pytest.mark.parametrize(
+    ("pruned", "words"), [(0, None), (1, "1 file in"), (2_000, "2,000 files in")]
+)
+def test_rows_that_a_filter_left_out_have_their_line(pruned: int, words: str | None) -> None:
+    manifest: dict[str, Any] = {
+        "rows": {"in": 1_000, "scored": 900, "filtered": 0, "rejected": 0, "left_out": 100},
+        "pruned_files": pruned,
+        "ignored_inputs": [],
+        "files": [{}],
+        "computed_by": ["cpu float32"],
+    }
+    text = summary.final_table(RunFolder("/out", "r1"), manifest, 1.0, 0)
+    found = lines_of_table(text)
+    assert found["left out rows"] == "100, by source.where"
+    assert ("pruned" in found) == (words is not None)
+    assert words is None or found["pruned"].strip().startswith(words)
+
+
+@pytest.mark.parametrize(
     ("urls", "words"),
     [
         ([], "no input path"),
