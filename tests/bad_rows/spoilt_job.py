@@ -20,7 +20,7 @@ def make_job(folder: Path) -> Path:
 def write_shard(path: Path, numbers: np.ndarray, **columns: pa.Array) -> None:
     """Write a shard whose rows are numbered; `columns` replace its own."""
     a = numbers.astype(np.float32)
-    names = pa.array([f"k{n}" for n in numbers.tolist()])
+    names = pa.array([f"k{n}" for n in numbers.tolist()], pa.string())
     own = {"id": names, "a": pa.array(a), "b": pa.array(a / 7 % 1), "c": pa.array(-a / 3 % 1)}
     write_parquet(path, pa.table({**own, **columns}))
 

@@ -21,16 +21,6 @@ def folder(engine_folder: Path) -> Path:
     return engine_folder
 
 
-def read_files(outcome: Outcome) -> dict[str, bytes]:
-    """Return what was published of rows, by its place in the run."""
-    assert outcome.status == 0, outcome.error
-    contents = {}
-    for room in ("scored", "_rejected"):
-        for path in (outcome.run / room).iterdir():
-            contents[f"{room}/{path.name}"] = path.read_bytes()
-    return contents
-
-
 @pytest.mark.program
 @pytest.mark.slow
 @on_each_engine
@@ -41,8 +31,8 @@ def test_any_number_of_workers_writes_the_same_bytes(folder: Path, run: Run) -> 
         holes = np.where(numbers % 150 == 7, np.nan, numbers / 3)
         write_shard(folder / f"shards/{shard}.parquet", numbers, b=pa.array(np.float32(holes)))
     small = ("--set", "source.rows_per_batch=40", "--set", "errors.max_rejected_rows=10")
-    expected = read_files(run(*small, "--direct_num_workers=1", output="one"))
+    expected = run(*small, "--direct_num_workers=1", output="one").read_files()
     assert len(expected) > 4
     for workers in (2, 4):
         flags = (*small, PROCESSES, f"--direct_num_workers={workers}")
-        assert read_files(run(*flags, output=f"workers{workers}")) == expected
+        assert run(*flags, output=f"workers{workers}").read_files() == expected

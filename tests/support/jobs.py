@@ -85,6 +85,15 @@ class Outcome:
         ]
         return sorted(records, key=lambda record: (record["source"], record["row"]))
 
+    def read_files(self) -> dict[str, bytes]:
+        """Return what was published of rows, by its place in the run."""
+        assert self.status == 0, self.error
+        contents = {}
+        for room in ("scored", "_rejected"):
+            for path in (self.run / room).iterdir():
+                contents[f"{room}/{path.name}"] = path.read_bytes()
+        return contents
+
 
 def write_job(folder: Path, package: Path | str, **sections: Mapping[str, Any]) -> Path:
     """Write `job.yaml` into a folder: what lies in its `shards/` is scored into its `scores/`, by the key `id`.

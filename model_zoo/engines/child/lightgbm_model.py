@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 
 from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.tree_nodes import check_children
 
 # As in `objective=binary sigmoid:2`: what a sum is multiplied with before the sigmoid.
 _FACTOR = re.compile(rb"^objective=.*\bsigmoid:(\S+)", re.MULTILINE)
+
+# The children of a tree's nodes, in a line each.
+_LEFT = re.compile(rb"^left_child=(.*)$", re.MULTILINE)
+_RIGHT = re.compile(rb"^right_child=(.*)$", re.MULTILINE)
 
 
 def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
@@ -18,9 +23,13 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
     Args:
         content: of the file.
         card: with the name of the output: `margin` for logits.
+
+    Raises:
+        ValueError: a tree of it is none.
     """
     import lightgbm
 
+    check_trees(content)
     text = content.decode()
     booster = lightgbm.Booster(model_str=text, params={"num_threads": 1, "verbosity": -1})
     (output,) = card["outputs"]
@@ -33,3 +42,24 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
         return {output: np.asarray(scores) * factor}
 
     return lambda: compute
+
+
+def check_trees(content: bytes) -> None:
+    """Refuse trees whose nodes lead in a circle, or out of the tree: the library looks at neither.
+
+    Args:
+        content: of the file.
+
+    Raises:
+        ValueError: there is one.
+    """
+    left_of_each = _LEFT.findall(content)
+    right_of_each = _RIGHT.findall(content)
+    for number, texts in enumerate(zip(left_of_each, right_of_each, strict=True)):
+        left, right = (np.array(text.split(), np.int64) for text in texts)
+        children = np.concatenate([left, right])
+        check_children(f"tree {number}", children, len(left))
+        # A leaf has its number below 0, the first one -1, and there is one more of them than of nodes.
+        leaves = -1 - children
+        if leaves.size and leaves.max() > len(left):
+            raise ValueError(f"tree {number} leads to leaf {leaves.max()}, and has {len(left) + 1}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from model_zoo.engines.child.messages import Arrays
 from model_zoo.engines.child.skops_types import TYPES
+from model_zoo.engines.child.tree_nodes import check_estimator
 
 # As model_zoo.steps.text_bytes writes texts.
 _MISSING = b"\xfe"
@@ -29,10 +30,14 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
         content: of the file.
         card: with the inputs, which are columns in the model's order, and the output: `logit`, or
             `prediction`.
+
+    Raises:
+        ValueError: it holds what is not scikit-learn's own, or a tree of it is none.
     """
     import joblib
 
     model = open_model(content)
+    check_estimator(model)
     (output,) = card["outputs"]
     is_of_label_sets = card["activation"] == "sigmoid" and bool(card["outputs"][output]["shape"])
 

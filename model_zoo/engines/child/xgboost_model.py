@@ -5,7 +5,10 @@ from functools import partial
 import json
 from typing import Any
 
+import numpy as np
+
 from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.tree_nodes import check_children
 
 
 def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
@@ -14,10 +17,14 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
     Args:
         content: of the file, UBJSON or JSON.
         card: with the name of the output: `margin` for logits.
+
+    Raises:
+        ValueError: a tree of it is none.
     """
     import xgboost
 
     booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(content))
+    check_trees(booster)
     (output,) = card["outputs"]
     predict = make_predict(xgboost, booster, output == "margin")
 
@@ -40,6 +47,24 @@ def make_predict(xgboost: Any, booster: Any, is_margin: bool) -> Callable[[Any],
         return partial(_predict_linear, xgboost, booster, is_margin)
     kind = "margin" if is_margin else "value"
     return partial(booster.inplace_predict, predict_type=kind)
+
+
+def check_trees(booster: Any) -> None:
+    """Refuse trees whose nodes lead in a circle: of them no score comes.
+
+    Raises:
+        ValueError: there is one.
+    """
+    # As text, whatever the file is: that the library gives the numbers of its nodes in this way alone.
+    write = booster.save_raw
+    model = json.loads(write("json"))
+    found = model["learner"]["gradient_booster"]
+    # Trees of which some are dropped in training keep the others in a model of their own.
+    trees = found.get("gbtree", found)["model"].get("trees", ())
+    for number, tree in enumerate(trees):
+        left, right = tree["left_children"], tree["right_children"]
+        children = np.array([*left, *right])
+        check_children(f"tree {number}", children, len(left))
 
 
 def find_kind(booster: Any) -> str:
