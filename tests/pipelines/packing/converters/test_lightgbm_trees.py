@@ -1,13 +1,17 @@
 """What LightGBM makes of the sums of leaves, and which of the sample's columns its features are; `test_tree_models.py` packs files."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 lightgbm = pytest.importorskip("lightgbm")
 pytest.importorskip("onnx")
 
+from configs.packaging import PackagingJob  # noqa: E402
+from model_zoo.steps.table import AnyStep  # noqa: E402
 from pipelines.packing.converters import lightgbm_trees  # noqa: E402
 from pipelines.packing.converters.lightgbm_trees import _find_columns  # noqa: E402
 
@@ -58,3 +62,36 @@ def test_blanks_are_underscores_to_lightgbm(
     names: list[str], columns: list[str], found: list[str]
 ) -> None:
     assert _find_columns(names, columns) == found
+
+
+@pytest.mark.parametrize(
+    ("names", "sample", "expected"),
+    [
+        # Names that LightGBM gives are no names: the columns are taken in the sample's order.
+        (None, ["b", "a"], ("b", "a")),
+        (["a", "b"], ["b", "a"], ("a", "b")),
+        (["a_1", "b"], ["b", "a 1"], ("a 1", "b")),
+    ],
+)
+def test_columns_are_those_that_the_model_names_or_those_of_the_sample(
+    names: list[str] | None,
+    sample: list[str],
+    expected: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "trees.txt"
+    rows = lightgbm.Dataset(X, X[:, 0] + X[:, 1], feature_name=names or "auto")
+    given = {"objective": "regression", "num_leaves": 4, "verbose": -1, "num_threads": 1}
+    booster = lightgbm.train(given, rows, 2)
+    booster.save_model(path)
+    # Only a broken file needs a process of its own.
+    monkeypatch.setattr(lightgbm_trees, "find_file", lambda *_: path)
+    job = PackagingJob[AnyStep].model_validate({"lightgbm": str(path)})
+    table = pa.table(dict(zip(sample, X.T, strict=True)))
+    converted = lightgbm_trees.convert(job, table)
+    assert converted.columns == expected
+    assert converted.activation == "none"
+    found = converted.native(table, {"x": X})
+    ((_, scores),) = found.items()
+    np.testing.assert_array_equal(scores, booster.predict(X))
