@@ -14,7 +14,7 @@ nncf = pytest.importorskip("nncf")
 import torch  # noqa: E402
 
 from configs.errors import ModelError  # noqa: E402
-from model_zoo.engines import openvino_engine  # noqa: E402
+from model_zoo.engines import openvino_engine, quantisation  # noqa: E402
 from model_zoo.engines.openvino_engine import OpenVinoEngine  # noqa: E402
 from model_zoo.engines.quantised_graph import keep_in_memory, read_quantised  # noqa: E402
 from model_zoo.engines.settings import QuantisedGraph, Settings  # noqa: E402
@@ -157,3 +157,25 @@ def test_settings_worth_trying_are_those_of_the_processor(
 def test_nothing_is_printed(package: Package, capfd: pytest.CaptureFixture[str]) -> None:
     OpenVinoEngine().calibrate(package, INT8, sample)
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("no such\n  operator"), "no such operator"),
+        (ValueError(), "ValueError"),
+        (RuntimeError("  "), "RuntimeError"),
+        (RuntimeError("word " * 1_000), "word word"),
+    ],
+)
+def test_why_a_graph_cannot_be_quantised_is_told_in_a_line(
+    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(nncf, "quantize", fail)
+    with pytest.raises(ModelError, match=f"nncf cannot quantise the graph: {told}") as raised:
+        quantisation._quantise(None, [], {})
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 1_000
