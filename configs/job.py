@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -27,6 +28,7 @@ from configs.fields import (
     Url,
     without_credentials_in_roots,
 )
+from configs.table_choice import check_table_fields
 from configs.tolerance import Tolerance
 
 # Which steps, formats and engines there are is known where they are made: `pipelines` fills these in.
@@ -108,6 +110,13 @@ class Source(_Section, Generic[InputFormatT]):
         partitions: `hive` declares that the folders of all files are called `column=value`, all of
             the same columns: whose types need not be declared, and whose values those of the files
             must agree with where they have such a column, too.
+        version: of a Delta table; the newest where neither this nor `timestamp` says otherwise.
+        snapshot: of an Iceberg table, by its id.
+        ref: of an Iceberg table, a branch or tag.
+        timestamp: of a table, the version that was the newest at that time.
+        catalog: of an Iceberg table that `paths` names in a catalog, `space.table`; what the catalog
+            asks for is in pyiceberg's own settings.
+        outside: folders in which files of a table may be beside its own folder.
         rows_per_batch: rows that travel together; by default as many as make 64 MiB of network
             input, at most 65 536.
         max_expansion: how many times its stored size a file may hold, decoded, before it is refused
@@ -125,16 +134,27 @@ class Source(_Section, Generic[InputFormatT]):
     where: str | None = None
     csv: Csv = Csv()
     files: Files = Files()
+    version: Annotated[int, Field(ge=0, le=MOST)] | None = None
+    snapshot: Annotated[int, Field(ge=0, le=MOST)] | None = None
+    ref: Text | None = None
+    timestamp: AwareDatetime | None = None
+    catalog: Name | None = None
+    outside: tuple[Url, ...] = ()
     rows_per_batch: Count | None = None
     max_expansion: Count | None = None
     sparse: Names = ()
 
-    @field_validator("paths", mode="before")
+    @field_validator("paths", "outside", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         if isinstance(value, str):
             return (value,)
         return value
+
+    @model_validator(mode="after")
+    def _is_one_moment_of_a_table(self) -> Self:
+        check_table_fields(self.format, self.model_dump())
+        return self
 
     @model_validator(mode="before")
     @classmethod

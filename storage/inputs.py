@@ -19,6 +19,8 @@ from storage.retries import retried
 # What the version of a folder of files begins with.
 _FILES_VERSION = "files="
 _VERSION_DIGITS = 32
+# What the version of a file ends with that a table's log says how to read.
+_READING = ",read_as="
 # What stores know a content by, the best first: Google's number, S3's digest, then times.
 _VERSION_KEYS = ("generation", "ETag", "etag", "md5Hash", "mtime", "LastModified", "created")
 
@@ -64,6 +66,38 @@ def is_folder_version(version: str) -> bool:
     return version.startswith(_FILES_VERSION)
 
 
+def with_reading(version: str, digest: str) -> str:
+    """Return the version of a file and of what else decides its rows.
+
+    Args:
+        version: the file's own.
+        digest: of what a table's log says of it.
+    """
+    return f"{version}{_READING}{digest}"
+
+
+def without_reading(version: str) -> str:
+    """Return a file's own version.
+
+    >>> without_reading("size=1,mtime_ns=2,read_as=0123456789abcdef")
+    'size=1,mtime_ns=2'
+    """
+    own, _, _ = version.partition(_READING)
+    return own
+
+
+@retried
+@plain_errors()
+def describe_url(url: str) -> InputFile:
+    """Return a file as it is now.
+
+    Raises:
+        OSError: there is none, or it cannot be looked at.
+    """
+    fs, path = locate(url)
+    return describe_file(fs, fs.info(path))
+
+
 @retried
 @plain_errors()
 def read_version(url: str) -> str | None:
@@ -93,7 +127,8 @@ def is_version_of(current: str, recorded: str) -> bool:
     >>> is_version_of("size=1,mtime_ns=2,ctime_ns=3,ino=4", "size=1,mtime_ns=2,ctime_ns=2,ino=4")
     False
     """
-    then = set(recorded.split(","))
+    own = without_reading(recorded)
+    then = set(own.split(","))
     now = set(current.split(","))
     return then <= now
 

@@ -92,6 +92,11 @@ class RunFolder:
         return f"{self.temporary}/files.parquet"
 
     @property
+    def table_files(self) -> str:
+        """Return what a table's log says of each of its data files."""
+        return f"{self.temporary}/table.json"
+
+    @property
     def attempts(self) -> str:
         return f"{self.temporary}/attempts"
 
@@ -232,7 +237,8 @@ def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
     listed = run.published_file_list
     published = (run.published, run.scored, run.rejected, run.manifest, listed)
     former = (run.former_rejected, run.former_manifest)
-    temporary = (run.temporary, run.listed_files, run.attempts, run.done, run.progress)
+    in_use = (run.listed_files, run.table_files, run.attempts, run.done, run.progress)
+    temporary = (run.temporary, *in_use)
     for url in (*published, *former, *temporary):
         refuse_link(run, url, refusal)
 

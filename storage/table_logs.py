@@ -59,9 +59,19 @@ def _refuse_table(fs: Any, folder: str, names: Sequence[str]) -> None:
         if table is not None:
             raise InputError(
                 f"{folder}: is {table} table, whose log {folder}/{name} alone tells which of its "
-                "files are of today's version; write today's rows to files of their own, and "
-                "score those"
+                f"files are of today's version; {_describe_way_out(folder, name)}"
             )
+
+
+def _describe_way_out(folder: str, name: str) -> str:
+    if name == ICEBERG_FOLDER:
+        return (
+            "set source.format=iceberg and name its newest metadata/....metadata.json, or the table "
+            "and its source.catalog"
+        )
+    if TABLE_LOGS[name] == "Delta":
+        return f"set source.format=delta and name {folder}"
+    return "write today's rows to files of their own, and score those"
 
 
 def _list_folders_of(listing: Listing) -> set[str]:

@@ -15,6 +15,7 @@ import pytest
 from tests.code_shape import find_longest_chain, read_imports
 from tests.faults.steps import LOOKS, steps_of
 from tests.support.repository import REPOSITORY
+from tests.support.siblings import FOUNDATION_OF_LAKES, SIBLINGS_OF_CSV, SIBLINGS_OF_LAKES
 
 Node = TypeVar("Node", bound=ast.AST)
 ROOMS = ("configs", "model_zoo", "pipelines", "storage", "transforms")
@@ -81,13 +82,7 @@ SIBLINGS = {
         "transforms.output.manifest",
         "transforms.output.published_files",
     },
-    "transforms.formats.csv": {
-        "transforms.formats.csv_blocks",
-        "transforms.formats.csv_bytes",
-        "transforms.formats.csv_dialect",
-        "transforms.formats.csv_split",
-        "transforms.formats.csv_values",
-    },
+    **SIBLINGS_OF_CSV,
     "transforms.formats.parquet": {
         "transforms.formats.parquet_casts",
         "transforms.formats.parquet_footer",
@@ -176,8 +171,12 @@ SIBLINGS = {
         "transforms.formats.csv_dialect",
         "transforms.formats.csv_values",
     },
-    "transforms.formats.partitions": {"transforms.formats.csv_values"},
+    "transforms.formats.partitions": {
+        "transforms.formats.constant_columns",
+        "transforms.formats.csv_values",
+    },
     "transforms.formats.filtered": {"transforms.where", "transforms.where_bounds"},
+    **SIBLINGS_OF_LAKES,
     "transforms.formats.contents": {"transforms.formats.file_list"},
     "transforms.formats.files": {"transforms.formats.contents", "transforms.formats.file_list"},
     "transforms.formats.loading": {
@@ -239,6 +238,7 @@ FOUNDATION = {
     "transforms.formats.samples",
     "transforms.formats.table",
     "transforms.joined_types",
+    *FOUNDATION_OF_LAKES,
     "transforms.logical_types",
     "transforms.model_types",
     "transforms.output.plan_file",

@@ -16,7 +16,19 @@ from transforms.formats.format import Shard
 # Settings that change nothing in the output; paths count by what they lead to, and what makes the
 # network faster by `computing`.
 _NOT_IN_THE_OUTPUT = {
-    "source": {"paths", "recursive", "max_expansion", "sparse"},
+    "source": {
+        "paths",
+        "recursive",
+        "max_expansion",
+        "sparse",
+        # A table's version counts as what it led to, see `make_run_id`.
+        "version",
+        "snapshot",
+        "ref",
+        "timestamp",
+        "catalog",
+        "outside",
+    },
     "model": {
         "package",
         # Whose source is in the package's digest.
@@ -57,6 +69,7 @@ def make_run_id(
     nested: Sequence[str] = (),
     units: Sequence[WorkUnit] = (),
     filled: Sequence[str] = (),
+    table: Fields | None = None,
 ) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
@@ -68,6 +81,7 @@ def make_run_id(
         nested: score columns that keep the shape of a row, which older versions wrote flat.
         units: with the digests of the files that their rows name.
         filled: model columns that the job fills, of which older versions rejected the rows.
+        table: what is read of a table with a log, at which version.
     """
     inputs = [[shard.file.url, shard.file.version] for shard in shards]
     work: dict[str, Any] = {
@@ -81,6 +95,8 @@ def make_run_id(
         work["nested"] = list(nested)
     if filled:
         work["filled"] = list(filled)
+    if table is not None:
+        work["table"] = table
     digests = [unit.files for unit in units if unit.files]
     # Without any a run keeps the id that it had before rows could name files.
     if digests:

@@ -27,11 +27,13 @@ from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.loading import list_files
 from pipelines.planning.model_checks import check_preprocessing, check_users_code
+from pipelines.planning.output_plan import OutputPlan
 from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.plan import Plan
 from pipelines.planning.plan_inference import plan_inference
 from pipelines.planning.plan_output import plan_output
 from pipelines.planning.plan_reading import plan_reading
+from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.row_work import estimate_row_work
 from pipelines.planning.shards import (
     Listed,
@@ -41,12 +43,14 @@ from pipelines.planning.shards import (
     list_shards,
     read_shards,
 )
+from pipelines.planning.tables import list_table
 from pipelines.versions.names import resolve
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
 from transforms.formats.loading import LoadingFormat
+from transforms.lakes.table import LAKES
 
 # What travels together: large enough that Beam's cost per element does not count, small enough that
 # every thread of a worker can have some.
@@ -54,12 +58,17 @@ _BATCH_BYTES = 64 << 20
 _MOST_ROWS_PER_BATCH = 1 << 16
 
 
-def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
+def make_plan(
+    job: ScoringJob,
+    planned_at: datetime | None = None,
+    version: int | None = None,
+) -> Plan:
     """Read the model package, look into the inputs, check that all fits together, name the run.
 
     Args:
         job: the job.
         planned_at: see `take_plan_time`; None for now, where nothing is published.
+        version: of a table, the one that an unfinished run began with.
 
     Raises:
         ModelError, InputError, JobError: what does not fit.
@@ -70,24 +79,23 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     _refuse_overlap(job, output_url)
     package = _read_package(job)
     card = package.card
-    listed, ignored = _list_source(job)
+    table = list_table(job, card, version)
+    listed, ignored = _list_source(job, table)
     # Before anything is read.
     list_job_fills(card.columns, job.preprocess.steps)
     steps = (*job.preprocess.steps, *package.steps)
     row_work = _estimate_row_work(job, card, steps)
-    reading = plan_reading(job, card, listed, row_work)
-    # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
-    # not be found out by a worker, at night.
+    reading = plan_reading(job, card, listed, row_work, table)
+    # Every header is read here: what does not fit shall not be found out by a worker, at night.
     shards, found = read_shards(reading.files, reading.format, reading.wanted)
     reader = with_filter(reading.format, job.source.where, found)
     schema = _order_columns(found, list_columns(job, card))
     output_plan = plan_output(job, card, package.digest, schema, steps)
     inference = plan_inference(job, package)
     rows_per_batch = job.source.rows_per_batch or _count_rows_per_batch(card, inference)
-
     units = _cut_into_units(shards, reader, job, card, inference, row_work)
     listed_files = list_files(reader, units, shards)
-    run_id = _name_run(job, package, inference, shards, output_plan.nested, listed_files.units)
+    run_id = _name_run(job, package, inference, shards, output_plan, listed_files.units, table)
     return Plan(
         job=job,
         package=package,
@@ -104,6 +112,7 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
         output_plan=output_plan,
         planned_at=planned_at,
         pruned=reading.pruned,
+        table=table,
     )
 
 
@@ -150,13 +159,16 @@ def _name_run(
     package: Package,
     inference: InferenceSettings,
     shards: Sequence[Shard],
-    nested: Sequence[str],
+    output_plan: OutputPlan,
     units: Sequence[WorkUnit],
+    table: PlannedTable | None,
 ) -> str:
     settings = job.model_dump(mode="json")
     computing = inference.settings.as_dict()
     filled = list_job_fills(package.card.columns, job.preprocess.steps)
-    return make_run_id(settings, package.digest, computing, shards, nested, units, filled)
+    told = None if table is None else table.describe()
+    nested = output_plan.nested
+    return make_run_id(settings, package.digest, computing, shards, nested, units, filled, told)
 
 
 def _refuse_overlap(job: ScoringJob, output_url: str) -> None:
@@ -183,7 +195,9 @@ def _read_package(job: ScoringJob) -> Package:
     return package
 
 
-def _list_source(job: ScoringJob) -> Listed:
+def _list_source(job: ScoringJob, table: PlannedTable | None) -> Listed:
+    if table is not None:
+        return Listed(list(table.files), [])
     source = job.source
     if source.format == "files":
         return list_folders(source.paths, source.recursive, source.files.model_dump())
@@ -193,7 +207,7 @@ def _list_source(job: ScoringJob) -> Listed:
 def _estimate_row_work(job: ScoringJob, card: ModelCard, steps: Sequence[AnyStep]) -> int:
     # What files of a folder are a unit has always been told by their number and size alone, and is a
     # part of the run's id; a CSV file is cut by its bytes.
-    if job.source.format != "parquet":
+    if job.source.format not in ("parquet", *LAKES):
         return 0
     return estimate_row_work(card, steps)
 

@@ -49,6 +49,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         "schema": describe_schema(plan.output_plan.file_format.schema),
         "libraries": libraries,
         **_describe_pruned(plan),
+        **_describe_table(plan),
         "planned_at": plan.planned_at.isoformat(timespec="microseconds"),
         "started_at": started_at.isoformat(timespec="seconds"),
     }
@@ -59,3 +60,10 @@ def _describe_pruned(plan: Plan) -> dict[str, int]:
     if plan.job.source.where is None:
         return {}
     return {PRUNED_FILES: plan.pruned}
+
+
+def _describe_table(plan: Plan) -> dict[str, Any]:
+    # Other inputs are told by their files alone.
+    if plan.table is None:
+        return {}
+    return {"table": plan.table.describe()}

@@ -17,6 +17,7 @@ from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.listed_files import ListedFiles
 from pipelines.planning.output_plan import OutputPlan
+from pipelines.planning.planned_table import PlannedTable
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
@@ -43,6 +44,7 @@ class Plan:
         planned_at: when the launch began, before it looked at its inputs: of two launches the later
             one decides what readers follow.
         pruned: how many input files are not opened, as no row of theirs can pass `source.where`.
+        table: the table with a log that is read; None where files are.
     """
 
     job: ScoringJob
@@ -60,6 +62,7 @@ class Plan:
     output_plan: OutputPlan
     planned_at: datetime
     pruned: int = 0
+    table: PlannedTable | None = None
 
     @property
     def contract(self) -> tuple[InputColumn, ...]:
@@ -88,10 +91,13 @@ def store_plan(plan: Plan) -> Plan:
         units=plan.units,
         inputs=tuple(inputs),
         ignored_inputs=plan.ignored,
+        table=None if plan.table is None else plan.table.describe(),
     )
     # First: the plan names units of which every row's file must be listed.
     if plan.files.content:
         files.create(plan.run.listed_files, plan.files.content)
+    if plan.table is not None:
+        files.create(plan.run.table_files, plan.table.encode())
     content = encode_plan(stored)
     if files.create(plan.run.plan, content):
         return plan

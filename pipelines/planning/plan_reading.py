@@ -10,6 +10,8 @@ from pipelines.planning.hive import Types, declare_hive
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.loading import list_loads, with_loads
 from pipelines.planning.partitions import with_partitions, with_types
+from pipelines.planning.planned_table import PlannedTable
+from pipelines.planning.table_reading import with_table
 from storage.inputs import InputFile
 from transforms.formats.columns import Column
 from transforms.formats.format import Format
@@ -36,6 +38,7 @@ def plan_reading(
     card: ModelCard,
     listed: Sequence[InputFile],
     row_work: int,
+    table: PlannedTable | None = None,
 ) -> Reading:
     """Return how the input is read, and which columns of it.
 
@@ -44,13 +47,15 @@ def plan_reading(
         card: its model's.
         listed: all input files; at least one.
         row_work: what a row costs once it is read, see `InputOptions`.
+        table: of which the files are, if they are of one.
 
     Raises:
         JobError: a column without a type, or options that do not go together.
         InputError: the first file cannot be read, or folders that do not agree.
     """
     source = job.source
-    files_format = make_input_format(source, row_work)
+    stored_format = make_input_format(source, row_work)
+    files_format = with_table(stored_format, table)
     inferred = declare_hive(source, listed)
     loads = list_loads(job)
     made = [load.into for load in loads]
@@ -63,7 +68,10 @@ def plan_reading(
         files, pruned = prune_files(listed, source.where, types)
     # None that nobody reads is opened.
     first, *_ = files
-    table_format = with_partitions(files_format, first, in_table, inferred)
+    table_format = files_format
+    # A table's log tells what is in no file.
+    if table is None:
+        table_format = with_partitions(files_format, first, in_table, inferred)
     if inferred is not None:
         wanted = with_types(wanted, table_format, inferred)
     return Reading(with_loads(table_format, loads), wanted, files, pruned)

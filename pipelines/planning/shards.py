@@ -99,7 +99,7 @@ def list_shards(paths: Sequence[str], recursive: bool = False) -> Listed:
                 f"{file.url}: has 0 bytes, so it is neither Parquet nor CSV; "
                 "write it again or take it out of source.paths"
             )
-    _refuse_second_names(taken)
+    refuse_second_names(taken)
     # One path may leave out what another one names.
     left_out_of_all = set(ignored) - _list_places(taken)
     return Listed(taken, sorted(left_out_of_all))
@@ -278,8 +278,12 @@ def _inspect(
     return _Inspected(shard, types)
 
 
-def _refuse_second_names(taken: Sequence[InputFile]) -> None:
-    """Refuse a file that has two names among the inputs: its rows would be scored twice."""
+def refuse_second_names(taken: Sequence[InputFile]) -> None:
+    """Refuse a file that has two names among the inputs: its rows would be scored twice.
+
+    Raises:
+        InputError: the first such file.
+    """
     urls: dict[tuple[str, str], str] = {}
     for file in taken:
         # With the version, as some mounts give two files of two disks one number.

@@ -9,6 +9,7 @@ from pipelines.planning.loading import with_stored_list
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan
 from pipelines.planning.scoring import scoring_of
+from pipelines.planning.table_reading import with_stored_table
 from transforms.batches import RowRecord
 from transforms.postprocess import Postprocess
 from transforms.predict import Predict
@@ -38,10 +39,11 @@ def build(
     where = job.postprocess.where
     head = manifest_head(plan)
 
+    with_list = with_stored_list(plan.format, plan.run.listed_files)
     read = ReadShards(
         run=plan.run,
         schema=plan.schema,
-        format=with_stored_list(plan.format, plan.run.listed_files),
+        format=with_stored_table(with_list, plan.run.table_files),
         rows_per_batch=plan.rows_per_batch,
         record=record,
     )

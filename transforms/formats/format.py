@@ -222,7 +222,7 @@ def check_unchanged(unit: WorkUnit) -> None:
         raise InputError(
             f"{unit.shard}: cannot be read: {error.strerror}; start the run again to resume"
         ) from error
-    if version != unit.version:
+    if version != inputs.without_reading(unit.version):
         raise InputError(
             f"{unit.shard}: changed after the run was planned; "
             "start the run again to score the new content"

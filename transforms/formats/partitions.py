@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
-from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
+from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.bounds import Bounds, make_bounds_of
 from transforms.formats.columns import Column
+from transforms.formats.constant_columns import Values, add_to_records, add_values
 from transforms.formats.csv_values import convert_fields
 from transforms.formats.format import (
     CountsNulls,
@@ -34,8 +35,6 @@ from transforms.logical_types import decode, decoded_type
 
 # What Hive calls the folder of rows that have no value there.
 HIVE_NULL = b"__HIVE_DEFAULT_PARTITION__"
-# One value of each column, by its name.
-Values = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -129,10 +128,10 @@ class PartitionedFormat:
         batches = self.inner.read(unit, file_schema, rows_per_batch, record_in_file)
         for batch in batches:
             _refuse_other_values(batch, twice)
-            rows = _add_values(batch.rows, schema, values)
+            rows = add_values(batch.rows, schema, values)
             rejected = []
             for records in batch.rejected:
-                complete = _add_to_records(records, schema, values, record)
+                complete = add_to_records(records, schema, values, record)
                 rejected.append(complete)
             yield replace(
                 batch,
@@ -277,68 +276,3 @@ def _refuse_other_values(batch: RawBatch, values: Values) -> None:
                 "name of its folder; mend one of the two, or leave source.partitions out to read "
                 "what the file has"
             )
-
-
-def _add_values(
-    rows: RecordBatch,
-    schema: Schema,
-    values: Values,
-) -> RecordBatch:
-    """Return rows in a schema, with the same values in all of them."""
-    columns = _list_with_values(rows, schema.names, values)
-    return RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _list_with_values(
-    rows: RecordBatch,
-    names: Sequence[str],
-    values: Values,
-) -> list[Array]:
-    """Return the named columns in their order: of the rows, or of folders' names."""
-    count = rows.num_rows
-    columns = []
-    for name in names:
-        if name in values:
-            (value,) = values[name]
-            column = pa.repeat(value, count)
-        else:
-            column = rows.column(name)
-        columns.append(column)
-    return columns
-
-
-def _add_to_records(
-    records: RejectedBatch,
-    schema: Schema,
-    values: Values,
-    record: RowRecord,
-) -> RejectedBatch:
-    """Return records of rejected rows as if the values had stood in the file.
-
-    Args:
-        records: as the file's format made them.
-        schema: the columns that are read, in files and in folders' names.
-        values: of the columns in folders' names.
-        record: what is kept of a rejected row.
-    """
-    columns: dict[str, Array] = {}
-    rows = records.rows
-    key = None
-    # None, too, where the key is a column of the file: the format has added that.
-    if record.key is not None:
-        key = values.get(record.key)
-    for name, column in zip(rows.schema.names, rows.columns, strict=True):
-        columns[name] = column
-        # In the order in which the file has them.
-        if name == "row" and key is not None:
-            (value,) = key
-            columns["key"] = pa.repeat(value, rows.num_rows)
-    if record.values:
-        given = columns["values"]
-        stored = RecordBatch.from_struct_array(given)
-        # Not in the schema's types: where a list of a fixed size may be missing, it is any list.
-        names = schema.names
-        together = _list_with_values(stored, names, values)
-        columns["values"] = pa.StructArray.from_arrays(together, names)
-    complete = RecordBatch.from_pydict(columns)
-    return replace(records, rows=complete)

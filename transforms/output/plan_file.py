@@ -29,6 +29,8 @@ class StoredPlan:
     units: tuple[WorkUnit, ...]
     inputs: tuple[Shard, ...]
     ignored_inputs: tuple[str, ...]
+    # Which version of a table with a log they are of.
+    table: Mapping[str, Any] | None = None
 
 
 def encode_plan(plan: StoredPlan) -> bytes:
@@ -51,6 +53,8 @@ def encode_plan(plan: StoredPlan) -> bytes:
     # A plan of rows that name no files is as it always was.
     if any(digests):
         content["files"] = digests
+    if plan.table is not None:
+        content["table"] = plan.table
     # Without spaces: a plan may hold a million units.
     text = json.dumps(content, separators=(",", ":"))
     return text.encode()
@@ -73,6 +77,7 @@ def read_plan(url: str) -> StoredPlan:
         units=tuple(_decode_units(stored)),
         inputs=tuple(stored["inputs"]),
         ignored_inputs=tuple(stored["ignored_inputs"]),
+        table=stored.get("table"),
     )
 
 

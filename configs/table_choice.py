@@ -1,0 +1,48 @@
+"""Which fields of `source` say what is read of a table that has a log, and which go together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# By format: the fields of which one at most chooses a version of the table.
+TABLE_FORMATS = {
+    "delta": ("version", "timestamp"),
+    "iceberg": ("snapshot", "ref", "timestamp"),
+}
+# The others that only tables have.
+_MORE = {"delta": ("outside",), "iceberg": ("outside", "catalog")}
+_ALL = ("version", "snapshot", "ref", "timestamp", "catalog", "outside")
+
+
+def check_table_fields(format: str, fields: Mapping[str, Any]) -> None:
+    """Refuse fields that the format does not have, and two that choose a version.
+
+    Args:
+        format: the job's.
+        fields: of `source`.
+
+    Raises:
+        ValueError: what does not go together.
+    """
+    choosing = TABLE_FORMATS.get(format, ())
+    allowed = (*choosing, *_MORE.get(format, ()))
+    # Zero is a version, too.
+    said = [name for name in _ALL if fields[name] not in (None, ())]
+    foreign = [name for name in said if name not in allowed]
+    if foreign:
+        names = ", ".join(foreign)
+        having = [
+            kind for kind in TABLE_FORMATS if foreign[0] in (*TABLE_FORMATS[kind], *_MORE[kind])
+        ]
+        raise ValueError(
+            f"{names}: a source of format {format} has none; "
+            f"say format: {' or '.join(having)}, or leave it out"
+        )
+    if not choosing:
+        return
+    if len(fields["paths"]) != 1:
+        raise ValueError(f"format {format} reads one table; name one in paths")
+    if fields["partitions"] is not None:
+        raise ValueError("partitions: a table's log tells them; leave it out")
+    chosen = [name for name in said if name in choosing]
+    if len(chosen) > 1:
+        raise ValueError(f"{' and '.join(chosen)} choose a version each; leave all but one out")

@@ -1,0 +1,91 @@
+"""A table with a log as input: its version is chosen once, and its data files are the shards."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from configs.errors import InputError
+from model_zoo.package.card import ModelCard
+from pipelines.planning.columns import list_columns
+from pipelines.planning.filtering import list_filter_columns
+from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.planned_table import PlannedTable
+from pipelines.planning.shards import refuse_second_names, refuse_unwritable_name
+from storage import files, inputs
+from storage.inputs import InputFile
+from transforms.lakes.choice import Choice
+from transforms.lakes.snapshot import DataFile, Snapshot
+from transforms.lakes.table import LAKES, read_snapshot
+
+_THREADS = 8
+
+
+def list_table(
+    job: ScoringJob,
+    card: ModelCard,
+    version: int | None = None,
+) -> PlannedTable | None:
+    """Return the table that a job names, at the version that it chooses; None where it names files.
+
+    Args:
+        job: the job.
+        card: its model's.
+        version: the one that an unfinished run began with, where the job chooses none.
+
+    Raises:
+        InputError: it cannot be read, or lacks a data file.
+        JobError: it has no such version.
+    """
+    source = job.source
+    if source.format not in LAKES:
+        return None
+    (path,) = source.paths
+    chosen = source.snapshot if source.format == "iceberg" else source.version
+    outside = [files.to_absolute(folder) for folder in source.outside]
+    choice = Choice(
+        version=chosen if version is None else version,
+        ref=source.ref,
+        moment=source.timestamp,
+        catalog=source.catalog,
+        outside=tuple(outside),
+    )
+    url = path
+    if source.catalog is None:
+        url = files.to_absolute(path).rstrip("/")
+    snapshot = read_snapshot(source.format, url, choice)
+    if not snapshot.files:
+        raise InputError(
+            f"{snapshot.url}: has no data file in version {snapshot.version}, so there is nothing "
+            "to score; choose another version"
+        )
+    names = {*list_columns(job, card), *list_filter_columns(source.where)}
+    columns = [column for column in snapshot.columns if column.name in names]
+    look_at = partial(_look_at, snapshot)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = list(pool.map(look_at, snapshot.files))
+    taken = []
+    for file, data_file in zip(found, snapshot.files, strict=True):
+        version_read = inputs.with_reading(file.version, data_file.digest(columns))
+        taken.append(replace(file, version=version_read))
+    taken.sort()
+    refuse_second_names(taken)
+    return PlannedTable(snapshot, tuple(taken))
+
+
+def _look_at(snapshot: Snapshot, data_file: DataFile) -> InputFile:
+    url = data_file.url
+    refuse_unwritable_name(url)
+    try:
+        file = inputs.describe_url(url)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{url}: is gone, though version {snapshot.version} of {snapshot.url} rests on it: "
+            "whoever vacuumed the table removed it; read a newer version, or restore the file"
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{url}: cannot be looked at: {error.strerror}; check credentials and permissions"
+        ) from error
+    if file.bytes == 0:
+        raise InputError(f"{url}: has 0 bytes, so it is no Parquet file; restore it")
+    return file

@@ -1,0 +1,32 @@
+"""Which files are parts of which: see `SIBLINGS` of test_architecture.py."""
+
+SIBLINGS_OF_CSV = {
+    "transforms.formats.csv": {
+        "transforms.formats.csv_blocks",
+        "transforms.formats.csv_bytes",
+        "transforms.formats.csv_dialect",
+        "transforms.formats.csv_split",
+        "transforms.formats.csv_values",
+    },
+}
+# Tables with a log.
+SIBLINGS_OF_LAKES = {
+    "transforms.formats.table_files": {
+        "transforms.formats.constant_columns",
+        "transforms.formats.parquet_footer",
+        "transforms.lakes.deleted_rows",
+        "transforms.lakes.log_values",
+    },
+    "transforms.lakes.deleted_rows": {"transforms.lakes.roaring"},
+    "transforms.lakes.delta": {
+        "transforms.lakes.deleted_rows",
+        "transforms.lakes.delta_log",
+        "transforms.lakes.delta_schema",
+        "transforms.lakes.inside",
+    },
+}
+FOUNDATION_OF_LAKES = {
+    "transforms.lakes.choice",
+    "transforms.lakes.snapshot",
+    "transforms.lakes.table",
+}

@@ -1,0 +1,146 @@
+"""The deleted rows of a data file: deletion vectors of Delta and of Iceberg, and files of positions."""
+
+from collections.abc import Iterator, Sequence
+import zlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from configs.errors import InputError
+from storage import files
+from transforms.lakes.roaring import read_bitmap
+from transforms.lakes.snapshot import Deletions
+
+DELTA_VECTOR = "delta"
+PUFFIN_VECTOR = "puffin"
+POSITIONS = "positions"
+_DELTA_MAGIC = 1681511377
+_PUFFIN_MAGIC = 0x6439D3D1
+_MAGIC_BYTES = 4
+_LENGTH_BYTES = 4
+_CHECKSUM_BYTES = 4
+# A vector of a thousand million rows of which every second one is deleted has 125 MB.
+_MOST_BYTES = 256 << 20
+_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+_Z85_LETTERS = 5
+_FILE_PATH = "file_path"
+_POSITION = "pos"
+
+
+def read_deleted(url: str, told: Sequence[Deletions], rows: int) -> np.ndarray:
+    """Return the positions of the deleted rows of a data file, int64 and ascending.
+
+    Args:
+        url: the data file.
+        told: where they are told.
+        rows: how many rows the file has.
+
+    Raises:
+        InputError: they cannot be read, or are not what the log says.
+    """
+    found = [np.empty(0, dtype=np.int64)]
+    for deletions in told:
+        where = deletions.url or "the log"
+        try:
+            found.append(_read(url, deletions, rows))
+        except OSError as error:
+            raise InputError(
+                f"{url}: its deleted rows in {where} cannot be read: {error.strerror or error}; "
+                "restore that file, or read another version of the table"
+            ) from error
+        except (ValueError, pa.ArrowException) as error:
+            raise InputError(
+                f"{url}: its deleted rows in {where} are not readable: what is there {error}; "
+                "write the table's version again"
+            ) from error
+    # Several files may delete the same row.
+    return np.unique(np.concatenate(found))
+
+
+def _read(url: str, deletions: Deletions, rows: int) -> np.ndarray:
+    if deletions.kind == POSITIONS:
+        return _read_positions(url, deletions, rows)
+    content = _fetch_vector(deletions)
+    magic = int.from_bytes(content[:_MAGIC_BYTES], "little")
+    expected = _DELTA_MAGIC if deletions.kind == DELTA_VECTOR else _PUFFIN_MAGIC
+    if magic != expected:
+        raise ValueError("is no deletion vector")
+    numbers = read_bitmap(content[_MAGIC_BYTES:], rows)
+    if deletions.rows not in (None, len(numbers)):
+        raise ValueError(f"deletes {len(numbers):,} rows, and the log says {deletions.rows:,}")
+    return numbers
+
+
+def _fetch_vector(deletions: Deletions) -> bytes:
+    """Return a vector's bytes from its magic number on; those in a file have a checksum behind."""
+    if not deletions.url:
+        content = decode_z85(deletions.inline)
+        return content[: deletions.bytes]
+    length_bytes = deletions.bytes
+    # Of Iceberg the length counts all of the blob.
+    if deletions.kind == DELTA_VECTOR:
+        length_bytes += _LENGTH_BYTES + _CHECKSUM_BYTES
+    if length_bytes > _MOST_BYTES:
+        raise ValueError(f"is larger than {_MOST_BYTES:,} bytes")
+    with files.open_read(deletions.url, ahead=False) as source:
+        source.seek(deletions.offset)
+        blob = source.read(length_bytes)
+    length = int.from_bytes(blob[:_LENGTH_BYTES], "big")
+    end = _LENGTH_BYTES + length
+    content = blob[_LENGTH_BYTES:end]
+    checksum = int.from_bytes(blob[end : end + _CHECKSUM_BYTES], "big")
+    if len(blob) < length_bytes or end + _CHECKSUM_BYTES != length_bytes:
+        raise ValueError("is cut short")
+    if zlib.crc32(content) != checksum:
+        raise ValueError("is altered: its checksum differs")
+    return content
+
+
+def _read_positions(url: str, deletions: Deletions, rows: int) -> np.ndarray:
+    """Return what a Parquet file of paths and positions says of one data file."""
+    found = [np.empty(0, dtype=np.int64)]
+    for batch in _iterate_positions(deletions.url):
+        paths = batch.column(_FILE_PATH)
+        is_ours = pc.equal(paths, deletions.inline)
+        positions = batch.column(_POSITION).filter(is_ours)
+        if positions.null_count:
+            raise ValueError("has a row without a position")
+        found.append(positions.to_numpy(zero_copy_only=False).astype(np.int64))
+    numbers = np.unique(np.concatenate(found))
+    if len(numbers) and not 0 <= numbers[0] <= numbers[-1] < rows:
+        raise ValueError("names a row that the file does not have")
+    return numbers
+
+
+def _iterate_positions(url: str) -> Iterator[pa.RecordBatch]:
+    with files.open_read(url) as source, pq.ParquetFile(source) as table:
+        names = table.schema_arrow.names
+        if _FILE_PATH not in names or _POSITION not in names:
+            raise ValueError("has no columns file_path and pos")
+        yield from table.iter_batches(columns=[_FILE_PATH, _POSITION], use_threads=False)
+
+
+def decode_z85(text: str) -> bytes:
+    """Return the bytes of a text in base 85, in the alphabet of ZeroMQ.
+
+    >>> decode_z85("HelloWorld").hex()
+    '864fd26fb559f75b'
+
+    Raises:
+        ValueError: it is none.
+    """
+    if len(text) % _Z85_LETTERS:
+        raise ValueError("is no text in base 85")
+    decoded = bytearray()
+    for start in range(0, len(text), _Z85_LETTERS):
+        number = 0
+        for letter in text[start : start + _Z85_LETTERS]:
+            # Raises where it is none.
+            number = number * len(_Z85) + _Z85.index(letter)
+        try:
+            decoded += number.to_bytes(4, "big")
+        except OverflowError as error:
+            raise ValueError("is no text in base 85") from error
+    return bytes(decoded)

@@ -1,0 +1,144 @@
+"""A Delta table's columns, and which features of its protocol are read."""
+
+from collections.abc import Mapping
+import json
+import re
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+from pyarrow import DataType
+
+from configs.errors import InputError
+from transforms.lakes.snapshot import TableColumn
+
+Action: TypeAlias = Mapping[str, Any]
+# What a reader must know of; those of types count where such a column is wanted.
+READ_FEATURES = frozenset(
+    {
+        "columnMapping",
+        "deletionVectors",
+        "timestampNtz",
+        "typeWidening",
+        "typeWidening-preview",
+        "v2Checkpoint",
+        "vacuumProtocolCheck",
+        "variantType",
+        "variantType-preview",
+        "variantShredding",
+        "variantShredding-preview",
+    }
+)
+_NEWEST_READER = 3
+_PLAIN = {
+    "string": pa.string(),
+    "long": pa.int64(),
+    "integer": pa.int32(),
+    "short": pa.int16(),
+    "byte": pa.int8(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "binary": pa.binary(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "timestamp_ntz": pa.timestamp("us"),
+}
+_DECIMAL = re.compile(r"decimal\((\d{1,2}),\s*(\d{1,2})\)")
+# Types within types are read by calls within calls.
+_DEEPEST = 50
+_MAPPING = "delta.columnMapping.mode"
+_PHYSICAL_NAME = "delta.columnMapping.physicalName"
+_NUMBER = "delta.columnMapping.id"
+
+
+def refuse_unknown_features(url: str, protocol: Action | None) -> None:
+    """Refuse a table that asks a reader for what is not known here.
+
+    Args:
+        url: the table.
+        protocol: its newest action of that kind.
+
+    Raises:
+        InputError: all that is unknown.
+    """
+    if protocol is None:
+        raise InputError(f"{url}: its log names no protocol; restore the log")
+    reader = protocol.get("minReaderVersion")
+    if not isinstance(reader, int) or reader > _NEWEST_READER:
+        raise InputError(
+            f"{url}: asks for reader version {reader} of Delta, and the newest that is known here "
+            f"is {_NEWEST_READER}; write its rows as Parquet, and score those"
+        )
+    features = protocol.get("readerFeatures") or ()
+    unknown = sorted(str(name) for name in features if name not in READ_FEATURES)
+    if unknown:
+        names = ", ".join(unknown)
+        raise InputError(
+            f"{url}: needs what is not read here: {names}; drop it from the table "
+            "(ALTER TABLE ... DROP FEATURE), or write its rows as Parquet, and score those"
+        )
+
+
+def list_columns(url: str, metadata: Action) -> tuple[TableColumn, ...]:
+    """Return a table's columns.
+
+    Args:
+        url: the table.
+        metadata: its newest action of that kind.
+
+    Raises:
+        InputError: its schema is not readable.
+    """
+    mapping = metadata.get("configuration", {}).get(_MAPPING, "none")
+    if mapping not in ("none", "name", "id"):
+        raise InputError(f"{url}: maps columns by {mapping!r}, which is not known here")
+    try:
+        schema = json.loads(metadata["schemaString"])
+        columns = [_make_column(entry, mapping) for entry in schema["fields"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{url}: its log holds no readable schema; restore the log") from error
+    return tuple(columns)
+
+
+def _make_column(entry: Action, mapping: str) -> TableColumn:
+    name = str(entry["name"])
+    stored_name = name
+    field_id = None
+    if mapping != "none":
+        stored_name = str(entry["metadata"][_PHYSICAL_NAME])
+    if mapping == "id":
+        field_id = int(entry["metadata"][_NUMBER])
+    kind = entry["type"]
+    dtype = _find_type(kind, mapping != "none", 0)
+    word = kind if isinstance(kind, str) else f"a {kind['type']} that has renamed parts"
+    return TableColumn(name, dtype, word, stored_name, field_id)
+
+
+def _find_type(kind: Any, is_mapped: bool, depth: int) -> DataType | None:
+    """Return the Arrow type of a Delta type; None where there is none."""
+    if depth > _DEEPEST:
+        raise ValueError("nested too deeply")
+    if isinstance(kind, str):
+        decimal = _DECIMAL.fullmatch(kind)
+        if decimal is not None:
+            return pa.decimal128(int(decimal[1]), int(decimal[2]))
+        return _PLAIN.get(kind)
+    if kind["type"] == "array":
+        element = _find_type(kind["elementType"], is_mapped, depth + 1)
+        return None if element is None else pa.list_(pa.field("element", element))
+    if kind["type"] == "map":
+        key = _find_type(kind["keyType"], is_mapped, depth + 1)
+        value = _find_type(kind["valueType"], is_mapped, depth + 1)
+        return None if key is None or value is None else pa.map_(key, value)
+    if kind["type"] != "struct":
+        return None
+    fields = []
+    for entry in kind["fields"]:
+        inner = _find_type(entry["type"], is_mapped, depth + 1)
+        name = str(entry["name"])
+        # Files call a part of it otherwise, by which it would be taken for another one.
+        is_renamed = is_mapped and entry["metadata"].get(_PHYSICAL_NAME, name) != name
+        if inner is None or is_renamed:
+            return None
+        fields.append(pa.field(name, inner))
+    return pa.struct(fields)

@@ -1,0 +1,159 @@
+"""What a table with a log says of itself at one moment: its columns, its data files, and their deleted rows.
+
+Whoever reads a log (`delta.py`, `iceberg.py`) gives a `Snapshot`; whoever reads the data files
+(`transforms/formats/table_files.py`) knows nothing of logs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+import hashlib
+import json
+from typing import Any
+
+from pyarrow import DataType
+
+from configs.errors import InputError
+from storage import files
+
+_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    """A column of a table.
+
+    Attributes:
+        name: what the table calls it.
+        type: None where no Arrow type is it; why is in `kind`.
+        kind: the table's own word for its type.
+        stored_name: what its data files call it.
+        field_id: its number in data files; None where they know it by name.
+    """
+
+    name: str
+    type: DataType | None
+    kind: str
+    stored_name: str
+    field_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """Where the deleted rows of a data file are told.
+
+    Attributes:
+        kind: how they are written, see `deleted_rows.py`.
+        url: the file; nothing where the log itself holds them.
+        offset, bytes: where in it.
+        inline: them, where the log holds them.
+        rows: how many, as the log says; None where it does not.
+    """
+
+    kind: str
+    url: str = ""
+    offset: int = 0
+    bytes: int = 0
+    inline: str = ""
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file of a snapshot.
+
+    Attributes:
+        url: the file.
+        values: by column, what the log says of all its rows: texts, None for null.
+        deletions: where its deleted rows are told.
+    """
+
+    url: str
+    values: Mapping[str, str | None]
+    deletions: tuple[Deletions, ...] = ()
+
+    def digest(self, columns: Sequence[TableColumn]) -> str:
+        """Return what tells two readings of the same file apart.
+
+        Args:
+            columns: those that are read.
+        """
+        names = {column.name: [column.stored_name, column.field_id] for column in columns}
+        values = {name: self.values[name] for name in self.values if name in names}
+        deletions = [asdict(told) for told in self.deletions]
+        text = json.dumps([names, values, deletions], sort_keys=True)
+        digest = hashlib.sha256(text.encode())
+        return digest.hexdigest()[:_DIGITS]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A table as it was at one moment.
+
+    Attributes:
+        kind: `delta` or `iceberg`.
+        url: the table.
+        version: the log's number of it.
+        columns: all of them, in the table's order.
+        files: its data files.
+    """
+
+    kind: str
+    url: str
+    version: int
+    columns: tuple[TableColumn, ...]
+    files: tuple[DataFile, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what manifest, plan and the run's id say of it."""
+        return {"format": self.kind, "url": self.url, "version": self.version}
+
+
+@dataclass(frozen=True)
+class TableFiles:
+    """What the log says of each data file: in memory, or, for workers, where it is stored."""
+
+    url: str = ""
+    known: Mapping[str, DataFile] | None = None
+
+    def find(self, url: str) -> DataFile:
+        """Return what the log says of a data file.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        known = self.known
+        if known is None:
+            known = _read_stored(self.url)
+        return known[url]
+
+
+def encode_files(found: Sequence[DataFile]) -> bytes:
+    """Return what the log says of data files, as JSON for workers."""
+    entries = [asdict(file) for file in found]
+    text = json.dumps(entries, separators=(",", ":"))
+    return text.encode()
+
+
+def _read_stored(url: str) -> Mapping[str, DataFile]:
+    """Return what is stored; kept, as a worker asks for each unit."""
+    known = _STORED.get(url)
+    if known is not None:
+        return known
+    content = files.read(url)
+    if content is None:
+        raise InputError(
+            f"{url}: what the table's log said is gone; another run may have published and cleaned "
+            "up; start the run again"
+        )
+    found = {}
+    for entry in json.loads(content):
+        deletions = [Deletions(**told) for told in entry["deletions"]]
+        url_of_file = entry["url"]
+        found[url_of_file] = DataFile(url_of_file, entry["values"], tuple(deletions))
+    # Of one run: a worker has one.
+    _STORED.clear()
+    _STORED[url] = found
+    return found
+
+
+_STORED: dict[str, Mapping[str, DataFile]] = {}
