@@ -14,6 +14,7 @@ import pytest
 
 from tests.code_shape import find_longest_chain, read_imports
 from tests.faults.steps import LOOKS, steps_of
+from tests.format_parts import FORMAT_PARTS
 from tests.support.repository import REPOSITORY
 from tests.support.siblings import FOUNDATION_OF_LAKES, SIBLINGS_OF_CSV, SIBLINGS_OF_LAKES
 
@@ -84,7 +85,7 @@ SIBLINGS = {
     },
     **SIBLINGS_OF_CSV,
     "transforms.formats.parquet": {
-        "transforms.formats.parquet_casts",
+        "transforms.formats.cast_rows",
         "transforms.formats.parquet_footer",
         "transforms.formats.parquet_int96",
         "transforms.formats.parquet_sections",
@@ -129,42 +130,9 @@ SIBLINGS = {
         "transforms.formats.csv_archives",
         "transforms.formats.csv_dialect",
     },
-    "transforms.formats.json_lines": {
-        "transforms.formats.csv_archives",
-        "transforms.formats.csv_bytes",
-        "transforms.formats.csv_split",
-        "transforms.formats.json_first",
-        "transforms.formats.json_parse",
-        "transforms.formats.json_text",
-    },
-    "transforms.formats.json_text": {
-        "transforms.formats.csv_blocks",
-        "transforms.formats.csv_bytes",
-        "transforms.formats.csv_dialect",
-        "transforms.formats.csv_records",
-        "transforms.formats.csv_text",
-    },
-    "transforms.formats.json_first": {
-        "transforms.formats.csv_records",
-        "transforms.formats.json_parse",
-        "transforms.formats.json_shape",
-    },
-    "transforms.formats.json_parse": {
-        "transforms.formats.csv_records",
-        "transforms.formats.json_halving",
-        "transforms.formats.json_reasons",
-        "transforms.formats.json_shape",
-        "transforms.formats.json_types",
-        "transforms.formats.parquet_casts",
-    },
-    "transforms.formats.json_halving": {"transforms.formats.csv_records"},
-    "transforms.formats.json_shape": {
-        "transforms.formats.csv_dialect",
-        "transforms.formats.csv_records",
-    },
-    "transforms.formats.json_types": {
-        "transforms.formats.csv_values",
-        "transforms.formats.parquet_casts",
+    **{
+        f"transforms.formats.{name}": {f"transforms.formats.{part}" for part in parts}
+        for name, parts in FORMAT_PARTS.items()
     },
     "transforms.formats.csv_table": {
         "transforms.formats.csv_blocks",

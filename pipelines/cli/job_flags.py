@@ -21,6 +21,7 @@ _NEEDED = ("input", "model", "output")
 # What the ending of a file says; that of a folder says nothing.
 _ENDINGS = {
     "csv": (".csv", ".csv.gz"),
+    "arrow": (".arrow", ".arrows", ".feather", ".ipc"),
     "jsonl": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
 }
 _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar, TypeAlias
 
 import pyarrow as pa
-from pyarrow import Array, RecordBatch, Schema
+from pyarrow import RecordBatch, Schema
 import pyarrow.parquet as pq
 
-from configs.errors import InputError, RejectedRows
+from configs.errors import InputError
 from storage import files
 from storage.inputs import InputFile
 from storage.retries import resumed
 from transforms.batches import RawBatch, RowRecord, WorkUnit
+from transforms.formats.cast_rows import cast_rows
 from transforms.formats.columns import Column, check_columns
 from transforms.formats.format import (
     InputOptions,
@@ -27,7 +28,6 @@ from transforms.formats.format import (
     no_rows,
     number_rows,
 )
-from transforms.formats.parquet_casts import cast_column
 from transforms.formats.parquet_footer import (
     count_stored_bytes,
     holds_more_than,
@@ -56,7 +56,6 @@ from transforms.formats.parquet_ways import (
     put_together,
 )
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
-from transforms.rejected import reject_rows
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
 BOMB_BYTES = 1 << 30
@@ -151,7 +150,7 @@ class ParquetFormat:
                 is_last = done + rows.num_rows == total
                 batch = number_rows(unit, rows, done, is_last)
                 done += rows.num_rows
-                yield _cast_to_schema(batch, schema, record, reasons)
+                yield cast_rows(batch, schema, record, reasons)
         except (OSError, pa.ArrowException) as error:
             row = unit.first_row + done
             if is_encryption(error):
@@ -368,28 +367,3 @@ def _groups_read_together(
     # None are left only where the unit has none.
     if together:
         yield together
-
-
-def _cast_to_schema(
-    batch: RawBatch,
-    schema: Schema,
-    record: RowRecord,
-    reasons: Mapping[int, Exception],
-) -> RawBatch:
-    """Return the batch in the types of the schema.
-
-    Rows with a value that its type cannot hold are rejected, and so are those that have reasons.
-    """
-    columns: list[Array] = []
-    all_reasons = dict(reasons)
-    for column, field in zip(batch.rows.columns, schema, strict=True):
-        cast = column
-        if column.type != field.type:
-            cast, why = cast_column(column, field)
-            all_reasons.update(why)
-        columns.append(cast)
-    rows = RecordBatch.from_arrays(columns, schema=schema)
-    batch = replace(batch, rows=rows, record=record)
-    if not all_reasons:
-        return batch
-    return reject_rows(batch, RejectedRows(all_reasons), "read")

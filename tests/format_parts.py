@@ -1,0 +1,13 @@
+"""What each file of transforms/formats may import of the others, beside the foundation; the first formats stand in test_architecture.py."""
+
+FORMAT_PARTS = {
+    "arrow_ipc": ("cast_rows", "csv_bytes", "ipc_messages"),
+    "cast_rows": ("parquet_casts",),
+    "json_first": ("csv_records", "json_parse", "json_shape"),
+    "json_halving": ("csv_records",),
+    "json_lines": ("csv_archives", "csv_bytes", "csv_split", "json_first", "json_parse", "json_text"),
+    "json_parse": ("csv_records", "json_halving", "json_reasons", "json_shape", "json_types", "parquet_casts"),
+    "json_shape": ("csv_dialect", "csv_records"),
+    "json_text": ("csv_blocks", "csv_bytes", "csv_dialect", "csv_records", "csv_text"),
+    "json_types": ("csv_values", "parquet_casts"),
+}  # fmt: skip

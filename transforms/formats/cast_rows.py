@@ -1,0 +1,42 @@
+"""Rows of files that tell their types, in the types that a run has for them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pyarrow import Array, RecordBatch, Schema
+
+from configs.errors import RejectedRows
+from transforms.batches import RawBatch, RowRecord
+from transforms.formats.parquet_casts import cast_column
+from transforms.rejected import reject_rows
+
+
+def cast_rows(
+    batch: RawBatch,
+    schema: Schema,
+    record: RowRecord,
+    reasons: Mapping[int, Exception],
+) -> RawBatch:
+    """Return a batch in the types of a schema.
+
+    Rows with a value that its type cannot hold are rejected, and so are those that have reasons.
+
+    Args:
+        batch: as the file has it.
+        schema: the same columns, in the same order.
+        record: what is kept of a rejected row.
+        reasons: by position, why rows could not be read exactly.
+    """
+    columns: list[Array] = []
+    all_reasons = dict(reasons)
+    for column, field in zip(batch.rows.columns, schema, strict=True):
+        cast = column
+        if column.type != field.type:
+            cast, why = cast_column(column, field)
+            all_reasons.update(why)
+        columns.append(cast)
+    rows = RecordBatch.from_arrays(columns, schema=schema)
+    batch = replace(batch, rows=rows, record=record)
+    if not all_reasons:
+        return batch
+    return reject_rows(batch, RejectedRows(all_reasons), "read")
