@@ -32,6 +32,7 @@ def test_every_format_of_the_tables_is_found_by_its_name() -> None:
         "parquet": False,
         "csv": True,
         "jsonl": True,
+        "delta": False,
         "arrow": False,
         "files": False,
     }
