@@ -4,6 +4,7 @@ Every error is told at once, each with the nearest valid key.
 """
 
 from collections.abc import Mapping, Sequence
+import re
 from typing import Any, TypeAlias, TypeVar, get_args
 
 import fsspec
@@ -242,7 +243,7 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
     # pydantic's own words before those of a validator.
     problem = said.removeprefix("Value error, ")
     value_there = _describe_value(error)
-    message = f"{problem}{value_there}"
+    message = f"{problem}{value_there}{_suggest_word(error)}"
     # A rule of the whole job has no place.
     if not place:
         return message
@@ -268,6 +269,17 @@ def _describe_value(error: ErrorDetails) -> str:
     if not isinstance(value, str | int | float | bool):
         return ""
     return f", got {value!r}"
+
+
+def _suggest_word(error: ErrorDetails) -> str:
+    """Return the nearest of the words that may stand there, where a word that is none does."""
+    value = error.get("input")
+    if error["type"] != "literal_error" or not isinstance(value, str):
+        return ""
+    # The message names all of them, in quotes.
+    known = re.findall(r"'([^']*)'", error["msg"])
+    hint = nearest(value, known)
+    return hint if "did you mean" in hint else ""
 
 
 def _list_keys(model: Any, sections: Sequence[Any]) -> list[str]:

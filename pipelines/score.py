@@ -12,6 +12,7 @@ from pipelines.cli.command_line import (
     EXIT_STATUSES,
     Parser,
     add_log_flags,
+    let_resume,
     open_log,
     run_program,
     stop_on_terminate,
@@ -25,6 +26,7 @@ def main(argv: Sequence[str]) -> int:
     """Score as the command line says, and return the exit status."""
     # Before all else: a bad flag must be in the log that the flags ask for.
     log = open_log(argv)
+    let_resume()
     arguments, flags = _parse(argv)
     job = load_job(arguments)
     log.facts.job = job.name

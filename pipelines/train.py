@@ -20,7 +20,14 @@ from typing import Any, TypeAlias
 
 from configs.errors import JobError
 from configs.load import Override, load, parse_set
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
+from pipelines.cli.command_line import (
+    EXIT_STATUSES,
+    Parser,
+    let_resume,
+    run_program,
+    say,
+    stop_on_terminate,
+)
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
 from pipelines.packing.asking.questions import Questions
@@ -72,6 +79,7 @@ _FIELDS = {
 
 def main(argv: Sequence[str]) -> int:
     """Train as the command line says, and return the exit status."""
+    let_resume()
     arguments = _parse(argv)
     written = _load(arguments)
     # Last, so that a file that happens to lie there takes no library's place.

@@ -126,7 +126,8 @@ def run_program(main: Main, argv: Words | None = None) -> int:
         main: takes the words of the command line, and returns an exit status.
         argv: those words; None for the process's own.
     """
-    global _log
+    global _log, _resumes
+    _resumes = False
     end_imports()
     hold_standard_files()
     _log = RunLog()
@@ -136,6 +137,12 @@ def run_program(main: Main, argv: Words | None = None) -> int:
     status = _run(main, list(argv))
     _log.write_metrics(status)
     return status
+
+
+def let_resume() -> None:
+    """Let the end of a program that a signal stops say that the same command resumes."""
+    global _resumes
+    _resumes = True
 
 
 def say(text: str) -> None:
@@ -186,7 +193,7 @@ def add_log_flags(parser: TakesFlags) -> None:
 
 
 def stop_on_terminate() -> None:
-    """Make SIGTERM end the process at once with status 143; a run stopped so resumes."""
+    """Make SIGTERM end the process at once with status 143; what can resume, does."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         # As shells count: a process that a signal ended has 128 and its number.
@@ -229,6 +236,9 @@ def workers_kept_quiet() -> Iterator[None]:
 
 # One for the process: a signal's handler has nothing but this to find it by.
 _log = RunLog()
+# Whether what the program has done is kept when it is stopped. Of one that keeps nothing, nobody shall
+# wait for a rerun that is short.
+_resumes = False
 
 
 def _run(main: Main, argv: Words) -> int:
@@ -252,6 +262,9 @@ def _run(main: Main, argv: Words) -> int:
 
 def _say_stopped(how: str, status: int) -> int:
     """Say that a signal ended the program, and return the exit status."""
+    if not _resumes:
+        _log.tell_end("interrupted", f"{how}; the same command begins again", status)
+        return status
     # Readers have the scores, and what was left to do was to tell about them.
     if _log.facts.published:
         _log.tell_end("interrupted", f"{how}: after the run was published", 0)

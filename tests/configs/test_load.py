@@ -152,6 +152,15 @@ def test_a_wrong_value_is_shown_and_a_section_is_not(job_file: Path) -> None:
     )
 
 
+def test_a_wrong_word_names_the_nearest_and_all(job_file: Path) -> None:
+    message = problem(job_file, "model.dtype=bfloat")
+    expected = "'float16' or 'auto', got 'bfloat'; did you mean bfloat16?"
+    assert message.endswith(expected)
+    assert "'float32'" in message
+    # All stand there already.
+    assert problem(job_file, "model.dtype=xyz").endswith("got 'xyz'")
+
+
 def test_an_unknown_step_lists_the_steps(job_file: Path) -> None:
     message = problem(job_file, "preprocess.steps=[{step: fil, columns: [a]}]")
     assert "'fil'" in message

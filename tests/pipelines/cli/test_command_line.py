@@ -26,6 +26,7 @@ from configs.errors import (
 from pipelines.cli import command_line
 from pipelines.cli.command_line import (
     Parser,
+    let_resume,
     open_log,
     run_program,
     stop_on_terminate,
@@ -286,9 +287,11 @@ def test_a_terminated_program_says_what_became_of_its_run(
     left: list[int] = []
     monkeypatch.setattr(command_line, "end_process", left.append)
     monkeypatch.setattr(command_line, "cancel_jobs", lambda: confirmed)
+    monkeypatch.setattr(command_line, "_resumes", False)
     before = signal.getsignal(signal.SIGTERM)
     try:
         stop_on_terminate()
+        let_resume()
         log = open_log([JSON])
         log.facts.published = is_published
         signal.raise_signal(signal.SIGTERM)
@@ -298,3 +301,25 @@ def test_a_terminated_program_says_what_became_of_its_run(
     line = json.loads(capsys.readouterr().err)
     assert (line["exit_status"], line["event"]) == (status, "interrupted")
     assert line["message"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("resumes", "words"),
+    [
+        (True, "interrupted: nothing was published; the same command resumes where it stopped"),
+        # Of a tuning, for example: what it has measured is kept nowhere.
+        (False, "interrupted; the same command begins again"),
+    ],
+)
+def test_a_program_that_keeps_nothing_does_not_say_that_it_resumes(
+    resumes: bool, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main(argv: Any) -> int:
+        if resumes:
+            let_resume()
+        raise KeyboardInterrupt
+
+    # Nothing is left of the program before.
+    for _ in range(2):
+        assert run_program(main, []) == 130
+        assert capsys.readouterr().err == f"{words}\n"
