@@ -115,7 +115,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 lock:
 	printf 'setuptools>=77\nnetworkx<3.7\n' | $(LOCK) setup.py - -o requirements.lock
 	$(LOCK) setup.py --extra test -c requirements.lock -o requirements-test.lock
-	$(LOCK) setup.py --extra dataflow --extra gcs --extra images --extra texts -c requirements.lock -o deploy/dataflow/requirements.lock
+	$(LOCK) setup.py --extra dataflow --extra gcs --extra images --extra texts --extra onnx -c requirements.lock -o deploy/dataflow/requirements.lock
 	echo 'apache-airflow==3.3.2' | $(LOCK) - -o tests/deploy/airflow.lock
 	$(RUN) -m tests.installation.requires
 

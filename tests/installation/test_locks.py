@@ -22,7 +22,7 @@ from tests.installation.locks import (
 )
 
 OURS = (RUNTIME, TEST, IMAGE)
-EXTRAS = {RUNTIME: (), TEST: ("test",), IMAGE: ("dataflow", "gcs", "images", "texts")}
+EXTRAS = {RUNTIME: (), TEST: ("test",), IMAGE: ("dataflow", "gcs", "images", "texts", "onnx")}
 BUILDS_OUR_PACKAGE = "setuptools>=77"
 # An extra names it, for the day when Beam no longer brings it to everybody.
 BROUGHT_BY_BEAM = {"fastavro"}
