@@ -321,6 +321,8 @@ class Sink(_Section, Generic[OutputFormatT]):
     """Where scores go: an output folder, local or an fsspec URL, which may hold many runs.
 
     Attributes:
+        partition_by: carried columns that stand in the names of folders, and not in the files, as Hive
+            and Spark write them: `dt=2026-01-01/`.
         escape_formulas: CSV: put a `'` before texts that a spreadsheet would take for a formula
             (`=`, `+`, `-`, `@`, also wide, tab, return, line feed).
     """
@@ -328,6 +330,7 @@ class Sink(_Section, Generic[OutputFormatT]):
     path: Url
     format: OutputFormatT = Field(default="parquet", validate_default=True)
     rows_per_file: Count = 1_000_000
+    partition_by: Names = ()
     escape_formulas: bool = False
 
 

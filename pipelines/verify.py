@@ -23,9 +23,10 @@ from storage.layout import (
     RunFolder,
     find_current_run,
     find_scored,
+    list_below_scored,
     read_manifest,
 )
-from storage.output_names import SCORED, is_part
+from storage.output_names import is_part
 from storage.rooted import FileRoot
 from storage.rooted_file import RootedFile
 from transforms.batches import LEFT_OUT, ROW_COUNTS
@@ -296,8 +297,7 @@ def _find_strays(run: RunFolder, manifest: Manifest) -> Iterator[str]:
         if is_part(name) and name not in listed:
             yield f"{name}: is not in the manifest, but a reader of part-* would take it"
     # Some readers take whatever there is in the folder, hidden or not.
-    for name in files.list_names(run.scored):
-        path = f"{SCORED}/{name}"
+    for path in list_below_scored(run):
         if path not in listed:
             yield f"{path}: is not in the manifest, but a reader of the folder would take it"
 

@@ -3,7 +3,8 @@
 OUTPUT/CURRENT                        id of the run to read
 OUTPUT/current                        symbolic link to its scored rows (local disks)
 OUTPUT/runs/<run_id>/_manifest.json   every file with rows, bytes, sha256; written last
-OUTPUT/runs/<run_id>/scored/part-...  scored rows, and nothing else
+OUTPUT/runs/<run_id>/scored/part-...  scored rows, and nothing else; in folders column=value below
+                                      that where the job asks for them
 OUTPUT/runs/<run_id>/_rejected/...    rejected rows
 OUTPUT/runs/<run_id>/_files/...       the files that rows name, where they do
 OUTPUT/_tmp/<run_id>/                 plan, attempts, done-records, progress; removed once published
@@ -26,6 +27,7 @@ from configs.errors import Refusal, VerifyError
 from storage import files
 from storage.disk import leads_out
 from storage.output_names import CURRENT, MANIFEST, RUNS, SCORED
+from storage.partition_names import is_path_of_names
 
 LINK = "current"
 REJECTED = "_rejected"
@@ -291,11 +293,44 @@ def _parse_manifest(folder: RunFolder, url: str, content: bytes) -> dict[str, An
 
 
 def _is_below_run(path: str) -> bool:
-    # There are no other folders below a run's, and none below these.
+    # There are no other folders below a run's, and below that of scored rows only those of columns.
     folder, slash, name = path.rpartition("/")
-    if slash and folder not in (SCORED, REJECTED, FORMER_REJECTED):
+    if not is_plain(name):
         return False
-    return is_plain(name)
+    if not slash or folder in (SCORED, REJECTED, FORMER_REJECTED):
+        return True
+    top, _, below = folder.partition("/")
+    return top == SCORED and is_path_of_names(below)
+
+
+def find_partition(path: str) -> str:
+    """Return the folders of columns' values that a file of scored rows is in; nothing of most.
+
+    >>> find_partition("scored/dt=1/region=n/part-00000-0123456789ab.parquet")
+    'dt=1/region=n'
+    """
+    folder, _, _ = path.rpartition("/")
+    _, _, partition = folder.partition("/")
+    return partition
+
+
+def list_below_scored(run: RunFolder, folder: str = SCORED) -> list[str]:
+    """Return what there is in a run's folder of scored rows, as paths below the run's.
+
+    Folders of columns are looked into, and not told.
+
+    Args:
+        run: the run.
+        folder: where to look.
+    """
+    found = []
+    for name in files.list_names(files.join(run.published, folder)):
+        path = f"{folder}/{name}"
+        if is_path_of_names(name):
+            found += list_below_scored(run, path)
+        else:
+            found.append(path)
+    return found
 
 
 def _list_paths(manifest: dict[str, Any]) -> list[str]:

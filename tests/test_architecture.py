@@ -61,6 +61,7 @@ MAY_IMPORT = {
 APART = ("transforms.", "model_zoo.steps.")
 SIBLINGS = {
     "transforms.postprocess": {
+        "transforms.output.partitioned_rows",
         "transforms.score_columns",
         "transforms.scores.tokens",
         "transforms.token_places",
@@ -156,6 +157,7 @@ SIBLINGS = {
     "transforms.where_bounds": {"transforms.exact_comparison", "transforms.where"},
     "transforms.output.part_writer": {
         "transforms.output.part_file",
+        "transforms.output.partitioned_rows",
         "transforms.output.progress_note",
         "transforms.output.row_groups",
         "transforms.output.sorted_rows",

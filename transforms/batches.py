@@ -227,12 +227,14 @@ class WrittenFile:
     Attributes:
         path: below the folder of attempts.
         sha256: digest of its content.
+        partition: the folders called `column=value` that it is published in; nothing of most jobs.
     """
 
     path: str
     rows: int
     bytes: int
     sha256: str
+    partition: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from model_zoo.halving import find_rejected
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, PredictionBatch, ScoredBatch, take_from_arrays
 from transforms.formats.output import find_output_format
+from transforms.output.partitioned_rows import find_unfit
 from transforms.record_batches import filter_rows
 from transforms.rejected import find_kept, reject_rows
 from transforms.score_columns import ScoreColumns, score_columns
@@ -79,6 +80,7 @@ def postprocess_batch(
     where: str | None,
     format: str = "parquet",
     text: TokenText | None = None,
+    partition_by: Sequence[str] = (),
 ) -> ScoredBatch:
     """Return the batch as it will be written, without the rows that were rejected or filtered.
 
@@ -87,6 +89,7 @@ def postprocess_batch(
         carried, how, keep, where: as for `postprocess_rows`.
         format: name of the output format, which may not hold every value of a type.
         text: that the rows' tokens were cut from, where their places are asked for.
+        partition_by: carried columns whose values become names of folders.
 
     Raises:
         JobError: as `postprocess_rows`.
@@ -97,7 +100,7 @@ def postprocess_batch(
     # Once more after each rejection: it names all rows of one column, and each may reject some.
     while True:
         try:
-            _reject_what_no_file_holds(raw.rows, carried, format)
+            _reject_what_no_file_holds(raw.rows, carried, format, partition_by)
             places = None
             if lengths is not None:
                 places = find_places(raw.rows, lengths, text)
@@ -133,6 +136,7 @@ class Postprocess(beam.PTransform):
     where: str | None
     format: str = "parquet"
     text: TokenText | None = None
+    partition_by: tuple[str, ...] = ()
 
     def expand(self, batches: beam.PCollection[PredictionBatch]) -> beam.PCollection[ScoredBatch]:
         postprocess = partial(
@@ -143,6 +147,7 @@ class Postprocess(beam.PTransform):
             where=self.where,
             format=self.format,
             text=self.text,
+            partition_by=self.partition_by,
         )
         function = BatchFunction(postprocess, "postprocess")
         return batches | beam.ParDo(function).with_output_types(ScoredBatch)
@@ -152,8 +157,9 @@ def _reject_what_no_file_holds(
     rows: RecordBatch,
     carried: Sequence[str],
     format: str,
+    partition_by: Sequence[str],
 ) -> None:
-    """Reject rows with a value that the output format cannot hold.
+    """Reject rows with a value that the output format, or the name of a folder, cannot hold.
 
     Raises:
         RejectedRows: these rows.
@@ -162,6 +168,9 @@ def _reject_what_no_file_holds(
     unfit = output_format.find_unfit(rows, carried)
     if unfit:
         raise RejectedRows(unfit)
+    nameless = find_unfit(rows, partition_by)
+    if nameless:
+        raise RejectedRows(nameless)
 
 
 def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, Array]:

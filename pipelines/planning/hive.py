@@ -14,7 +14,8 @@ from pyarrow import DataType
 from configs.errors import InputError, JobError
 from configs.job import Source
 from storage.inputs import InputFile
-from transforms.formats.partitions import HIVE_NULL, find_partitions
+from storage.partition_names import HIVE_NULL
+from transforms.formats.partitions import find_partitions
 
 # As a program writes an integer: 007 is a code, which a number would lose the zeros of.
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
@@ -77,7 +78,7 @@ def infer_partition_types(files: Sequence[InputFile]) -> Types:
 
 def _infer_type(texts: set[bytes]) -> DataType:
     # What is missing has any type.
-    given = texts - {HIVE_NULL}
+    given = texts - {HIVE_NULL.encode()}
     if given and all(map(_INTEGER.fullmatch, given)):
         dtype = pa.int64()
         if _can_be(given, dtype):

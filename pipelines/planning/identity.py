@@ -51,6 +51,7 @@ _NOT_IN_THE_OUTPUT = {
 _SAYS_NOTHING_NEW: dict[str, dict[str, Any]] = {
     "csv": {"quote": '"', "escape": None, "double_quote": True},
     "postprocess": {"thresholds": {}},
+    "sink": {"partition_by": []},
     "source": {"partitions": None, "where": None},
 }
 # 64 bits: two of a million runs have the same with a chance of one in ten million.

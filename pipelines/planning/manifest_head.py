@@ -4,9 +4,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+
 from model_zoo.engines.engine import find_engine
 from pipelines.planning.identity import list_libraries
 from pipelines.planning.plan import Plan
+from transforms.formats.output import FileFormat
 from transforms.output.manifest import PRUNED_FILES, describe_schema
 
 
@@ -25,6 +28,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
     engine = find_engine(inference.settings.engine)
     library = engine.describe_version()
     libraries = list_libraries(card.builder)
+    file_format = plan.output_plan.file_format
     # Most are there by their own names; what computed counts where units of another run are taken.
     libraries.setdefault(engine.name, library)
     # These names are read by other programs, and by later versions of this one.
@@ -46,13 +50,23 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
             "chosen_by": inference.chosen_by,
         },
         "agreement": agreement,
-        "schema": describe_schema(plan.output_plan.file_format.schema),
+        "schema": describe_schema(file_format.without_partitions().schema),
+        **_describe_partitions(file_format),
         "libraries": libraries,
         **_describe_pruned(plan),
         **_describe_table(plan),
         "planned_at": plan.planned_at.isoformat(timespec="microseconds"),
         "started_at": started_at.isoformat(timespec="seconds"),
     }
+
+
+def _describe_partitions(file_format: FileFormat) -> dict[str, Any]:
+    # Of a job that asks for them, for the same reason.
+    names = list(file_format.partition_by)
+    if not names:
+        return {}
+    fields = [file_format.schema.field(name) for name in names]
+    return {"partition_by": describe_schema(pa.schema(fields))}
 
 
 def _describe_pruned(plan: Plan) -> dict[str, int]:

@@ -14,6 +14,7 @@ from model_zoo.package.card import ModelCard
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob, choose_activation
+from pipelines.planning.output_partitions import check_partitions
 from pipelines.planning.output_plan import OutputPlan
 from pipelines.planning.token_text import count_tokens, find_token_text
 from transforms.formats.format import no_rows
@@ -183,6 +184,7 @@ def _plan_files(job: ScoringJob, columns: Schema) -> FileFormat:
     if problem is not None:
         raise JobError(problem)
 
+    check_partitions(sink.partition_by, job.source, columns)
     texts = [field.name for field in columns if _repeats(field.type)]
     # Texts repeat, and a dictionary stores each once; keys do not.
     repeating = [name for name in texts if name != job.source.key]
@@ -193,6 +195,7 @@ def _plan_files(job: ScoringJob, columns: Schema) -> FileFormat:
         sort_by=_parse_sort_keys(job.postprocess.sort_by, columns),
         rows_per_file=sink.rows_per_file,
         escape_formulas=sink.escape_formulas,
+        partition_by=sink.partition_by,
     )
 
 

@@ -36,7 +36,6 @@ def build(
     output_plan = plan.output_plan
     errors = job.errors
     record = RowRecord(job.source.key, errors.store_values)
-    where = job.postprocess.where
     head = manifest_head(plan)
 
     with_list = with_stored_list(plan.format, plan.run.listed_files)
@@ -59,9 +58,10 @@ def build(
         carried=job.source.carried,
         scores=output_plan.scores,
         keep=output_plan.keep,
-        where=where,
+        where=job.postprocess.where,
         format=job.sink.format,
         text=output_plan.text,
+        partition_by=job.sink.partition_by,
     )
     write = WriteShards(plan.run, output_plan.file_format)
     publish = PublishRun(

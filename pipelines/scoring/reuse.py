@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from configs.errors import JobError, VerifyError
 from pipelines.planning.identity import output_settings
 from storage import files, inputs
-from storage.layout import RunFolder, read_manifest
+from storage.layout import RunFolder, find_partition, read_manifest
 from transforms.batches import LEFT_OUT, WorkUnit, WrittenFile, WrittenPart
 from transforms.output.done_record import finish_unit
 
@@ -214,7 +214,8 @@ def _link_files(
             ) from error
         rows = entry["rows"]
         size_bytes = entry["bytes"]
-        yield WrittenFile(path=name, rows=rows, bytes=size_bytes, sha256=digest)
+        partition = find_partition(path)
+        yield WrittenFile(name, rows, size_bytes, digest, partition)
 
 
 def _make_part(

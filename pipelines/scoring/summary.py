@@ -153,11 +153,13 @@ def reading_line(run: RunFolder, manifest: Manifest, format: str) -> str:
     """
     scored = find_scored(run, manifest)
     folder = shown_path(scored)
-    path = f"{folder}/*.{format}"
+    path = f"'{folder}/*.{format}'"
+    if manifest.get("partition_by"):
+        path = f"'{folder}/**/*.{format}', hive_partitioning = true"
     reader = "read_parquet"
     if format == "csv":
         reader = "read_csv_auto"
-    return f"duckdb: SELECT * FROM {reader}('{path}')"  # noqa: S608 - a line to show
+    return f"duckdb: SELECT * FROM {reader}({path})"  # noqa: S608 - a line to show
 
 
 def first_rows(run: RunFolder, manifest: Manifest) -> str:

@@ -155,6 +155,7 @@ def try_batch(plan: Plan, score: Score, batch: RawBatch) -> Trial:
         keep=plan.output_plan.keep,
         where=job.postprocess.where,
         format=job.sink.format,
+        partition_by=job.sink.partition_by,
     )
     seconds = time.perf_counter() - began
     return Trial(batch, scored, seconds)

@@ -1,9 +1,10 @@
 """What an output format is: how a file of rows is written, and read again once it is stored."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import pyarrow as pa
 from pyarrow import Field, RecordBatch, Schema, Table
 
 from transforms.formats.table import OUTPUT_FORMATS, import_maker
@@ -22,6 +23,7 @@ class FileFormat:
         sort_by: (column, `ascending` or `descending`), the order of rows inside a file.
         rows_per_file: rows of a file, at most.
         escape_formulas: texts that a spreadsheet would take for formulas get an apostrophe.
+        partition_by: columns that stand in the names of folders, and not in the files.
     """
 
     format: str
@@ -30,6 +32,18 @@ class FileFormat:
     sort_by: tuple[tuple[str, str], ...]
     rows_per_file: int
     escape_formulas: bool = False
+    partition_by: tuple[str, ...] = ()
+
+    def without_partitions(self) -> "FileFormat":
+        """Return how the files themselves look."""
+        fields = [field for field in self.schema if field.name not in self.partition_by]
+        metadata = self.schema.metadata
+        return replace(
+            self,
+            schema=pa.schema(fields, metadata),
+            repeating=tuple(name for name in self.repeating if name not in self.partition_by),
+            partition_by=(),
+        )
 
 
 class TableWriter(Protocol):

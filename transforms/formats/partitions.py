@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
+from storage.partition_names import HIVE_NULL
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.bounds import Bounds, make_bounds_of
 from transforms.formats.columns import Column
@@ -32,9 +33,6 @@ from transforms.formats.format import (
 )
 from transforms.formats.samples import split_for_sample
 from transforms.logical_types import decode, decoded_type
-
-# What Hive calls the folder of rows that have no value there.
-HIVE_NULL = b"__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -233,7 +231,7 @@ def read_values(url: str, fields: Schema) -> Values:
 def _convert(url: str, field: Field, text: bytes) -> Array:
     """Return the value that a folder's name gives a column, as an array of that one value."""
     given: bytes | None = text
-    if text == HIVE_NULL:
+    if text == HIVE_NULL.encode():
         given = None
     as_bytes = pa.binary()
     fields = pa.array([given], type=as_bytes)

@@ -14,6 +14,7 @@ from typing import Any
 from configs.errors import PublishError
 from storage import files
 from storage.layout import RunFolder, is_plain
+from storage.partition_names import is_path_of_names
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 
 
@@ -144,5 +145,7 @@ def _has_plain_names(part: WrittenPart) -> bool:
         # The digest, too: it becomes a part of the file's final name.
         names = (file.path, file.sha256)
         if not all(map(is_plain, names)):
+            return False
+        if file.partition and not is_path_of_names(file.partition):
             return False
     return True

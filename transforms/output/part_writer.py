@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 import os
 import socket
 import time
@@ -16,6 +17,7 @@ from storage.layout import RunFolder, refuse_links
 from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
 from transforms.formats.output import FileFormat
 from transforms.output.part_file import PartFile
+from transforms.output.partitioned_rows import divide
 from transforms.output.progress_note import ProgressNote
 from transforms.output.row_groups import cut_into_row_groups
 from transforms.output.sorted_rows import SortedRows
@@ -50,6 +52,9 @@ class PartWriter:
         self._run = run
         self._first_row = first_row
         self._format = file_format
+        # Of the files, which lack the columns that are folders.
+        self._look = file_format.without_partitions()
+        self._folder = ""
         # A name of its own, so that two attempts at a unit never write to one file.
         self._attempt = uuid.uuid4().hex[:_ATTEMPT_DIGITS]
         self._name = f"{unit.index:07d}-{self._attempt}"
@@ -59,8 +64,9 @@ class PartWriter:
         self._pending_bytes = 0
         self._filtered = 0
         self._left_out = 0
-        # Rows that are sorted inside a file wait until all of them are there.
-        self._waiting = SortedRows(file_format.sort_by)
+        by_folder = [(name, "ascending") for name in file_format.partition_by]
+        # Rows that are sorted inside a file wait until all of them are there; in folders those of all.
+        self._waiting = SortedRows([*by_folder, *file_format.sort_by])
         # Stages reject in turn, so the rows of a batch do not come in their order.
         self._rejected = SortedRows([("row", "ascending")])
         self._rejected_schema: Schema | None = None
@@ -120,8 +126,12 @@ class PartWriter:
             PublishError: a stored file does not hold the rows that were written.
         """
         with self._times.clocked("write"):
-            # A unit without scored rows gets one file, too: with the schema.
-            if self._rows_in_file or not self._scored:
+            if self._format.partition_by:
+                self._write_folders()
+            # A unit without scored rows gets one file, too: with the schema. In folders it gets none, as
+            # nothing of it is in any, and readers refuse files beside folders.
+            needs_file = not self._scored and not self._format.partition_by
+            if self._rows_in_file or needs_file:
                 self._close_file()
             rejected = self._write_rejected()
         ended = time.time_ns()
@@ -147,17 +157,37 @@ class PartWriter:
         )
 
     @property
+    def _sorts_files(self) -> bool:
+        # In folders all rows have been sorted.
+        return bool(self._format.sort_by) and not self._format.partition_by
+
+    @property
     def _rows_in_file(self) -> int:
         written_rows = self._file.rows if self._file else 0
         return written_rows + self._pending_rows
 
     def _append(self, rows: RecordBatch) -> None:
         """Collect rows, and begin another file whenever one is full."""
+        if self._format.partition_by:
+            self._waiting.add(rows)
+            return
+        self._append_to_file(rows)
+
+    def _write_folders(self) -> None:
+        """Write all rows that wait, folder by folder."""
+        for folder, table in divide(self._waiting.drain(), self._format.partition_by):
+            if folder != self._folder and self._rows_in_file:
+                self._close_file()
+            self._folder = folder
+            for rows in table.to_batches():
+                self._append_to_file(rows)
+
+    def _append_to_file(self, rows: RecordBatch) -> None:
         while rows.num_rows:
             room = self._format.rows_per_file - self._rows_in_file
             here = rows.slice(0, room)
             self._pending_rows += here.num_rows
-            if self._format.sort_by:
+            if self._sorts_files:
                 self._waiting.add(here)
             else:
                 self._pending.append(here)
@@ -166,7 +196,7 @@ class PartWriter:
             if self._rows_in_file == self._format.rows_per_file:
                 self._close_file()
         # Rows that are to be sorted wait for all others of their file.
-        if self._format.sort_by:
+        if self._sorts_files:
             return
         has_enough_bytes = self._pending_bytes >= _ROW_GROUP_BYTES
         if has_enough_bytes or self._pending_rows >= _ROW_GROUP_ROWS:
@@ -177,9 +207,9 @@ class PartWriter:
         if self._file is None:
             number = len(self._scored)
             name = f"{self._name}-{number:03d}.{self._format.format}"
-            self._file = PartFile(self._run, name, self._format)
-        schema = self._format.schema.remove_metadata()
-        if self._format.sort_by and self._pending_rows:
+            self._file = PartFile(self._run, name, self._look)
+        schema = self._look.schema.remove_metadata()
+        if self._sorts_files and self._pending_rows:
             _write_row_groups(self._file, self._waiting.drain(), schema)
         else:
             table = Table.from_batches(self._pending, schema=schema)
@@ -194,7 +224,9 @@ class PartWriter:
         if self._pending_rows or self._file is None:
             self._flush()
         if self._file is not None:
-            self._scored.append(self._file.close())
+            stored = self._file.close()
+            in_folder = replace(stored, partition=self._folder)
+            self._scored.append(in_folder)
             self._file = None
 
     def _write_rejected(self) -> tuple[WrittenFile, ...]:

@@ -19,6 +19,7 @@ from storage.layout import (
     FORMER_REJECTED,
     REJECTED,
     RunFolder,
+    list_below_scored,
     refuse_link,
 )
 from storage.output_names import PART_PREFIX, SCORED, is_part
@@ -70,7 +71,7 @@ def move_files(run: RunFolder, parts: Parts) -> dict[str, list[Entry]]:
         stored = _locate_stored(run, move)
         refuse_link(run, stored, PublishError)
 
-    folders = [run.published, run.scored]
+    folders = [run.published, run.scored, *_list_partition_folders(run, scored)]
     if rejected:
         folders.append(run.rejected)
     for folder in folders:
@@ -139,7 +140,8 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
     published = run.published
     present = files.list_names(published)
     # An earlier version may have begun this publication, or made it.
-    for folder in (SCORED, REJECTED, FORMER_REJECTED):
+    present += list_below_scored(run)
+    for folder in (REJECTED, FORMER_REJECTED):
         url = files.join(published, folder)
         names = files.list_names(url)
         present += [f"{folder}/{name}" for name in names]
@@ -167,8 +169,29 @@ def _name_scored(parts: Parts) -> Iterator[Move]:
             _, _, suffix = file.path.rpartition(".")
             digest = _shorten_digest(file)
             name = f"{PART_PREFIX}{place}-{digest}.{suffix}"
-            path = f"{SCORED}/{name}"
+            folder = SCORED
+            if file.partition:
+                folder = f"{SCORED}/{file.partition}"
+            path = f"{folder}/{name}"
             yield Move(file, path, former_name=name)
+
+
+def _list_partition_folders(run: RunFolder, moves: Sequence[Move]) -> list[str]:
+    """Return the folders of columns' values, those above first.
+
+    Raises:
+        PublishError: one is a link that leads out of the output.
+    """
+    folders = set()
+    for move in moves:
+        folder, _, _ = move.name.rpartition("/")
+        while folder not in ("", SCORED):
+            folders.add(folder)
+            folder, _, _ = folder.rpartition("/")
+    urls = [files.join(run.published, folder) for folder in sorted(folders)]
+    for url in urls:
+        refuse_link(run, url, PublishError)
+    return urls
 
 
 def _name_rejected(parts: Parts) -> Iterator[Move]:

@@ -111,4 +111,6 @@ def test_folders_that_are_not_declared_change_no_id(world: Path) -> None:
         return output_settings(job.model_dump(mode="json"))["source"]
 
     assert {"partitions", "where"}.isdisjoint(settings_of())
+    sink = output_settings(load(Job, str(world / "job.yaml"), []).model_dump(mode="json"))["sink"]
+    assert "partition_by" not in sink
     assert settings_of(("source.partitions", "hive"))["partitions"] == "hive"
