@@ -25,12 +25,21 @@ Resize: TypeAlias = Literal["exact", "shorter"]
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 CropStarts: TypeAlias = Literal["rounded", "cut"]
 ResizeWith: TypeAlias = Literal["torch", "pillow"]
+Decoding: TypeAlias = Literal["whole", "scaled"]
 Side: TypeAlias = Annotated[int, Field(ge=1)]
 PixelCount: TypeAlias = Annotated[int, Field(ge=1)]
 # Pixels that a picture is resized to at most, where what is cut out of it has fewer: 50 MB of bytes.
 _MOST_RESIZED = 1 << 24
 # The largest value of a byte, in the width that pixels are computed in.
 _WHITE = np.float32(255.0)
+
+# JPEG alone is decoded smaller; MPO is several of them, of which the first is taken.
+_SCALABLE = ("JPEG", "MPO")
+# What is left for the resizing to do, which looks at all pixels that a new one covers.
+_LEAST_SHRINKING = 2
+# The number of EXIF's orientation, of which the last four lay the picture on its side.
+_ORIENTATION = 274
+_ON_ITS_SIDE = range(5, 9)
 
 # Numbers of TIFF's tags, and what the second one may say.
 _BITS_PER_SAMPLE = 258
@@ -60,6 +69,9 @@ class Image(StepModel):
         crop_starts: where what is cut out starts when the borders cannot be of one width: `rounded`
             to the even side as torchvision does, or `cut` down as transformers does.
         resize_with: `torch`, or `pillow` as torchvision's and timm's transforms do.
+        decoding: `whole`, or `scaled`: a JPEG is decoded in a half, a quarter or an eighth of its
+            sides, while these stay twice as long as what they are resized to. Large photographs
+            take much less time and memory, and their pixels differ a little from `whole`.
     """
 
     stage: ClassVar[str] = "decode"
@@ -78,6 +90,7 @@ class Image(StepModel):
     interpolation: Interpolation = Field(default="bilinear", exclude_if=_is_default("bilinear"))
     crop_starts: CropStarts = Field(default="rounded", exclude_if=_is_default("rounded"))
     resize_with: ResizeWith = Field(default="torch", exclude_if=_is_default("torch"))
+    decoding: Decoding = Field(default="whole", exclude_if=_is_default("whole"))
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> "Image":
@@ -240,16 +253,39 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
     if not encoded:
         raise RowError("no image")
     with open_picture(encoded, step.max_pixels) as image:
+        size = None
+        if step.decoding == "scaled" and image.format in _SCALABLE:
+            size = _ask_for_smaller(image, step)
         PIL.ImageOps.exif_transpose(image, in_place=True)
         shallow = _to_8_bits(image)
         converted = shallow.convert(step.mode)
-        height, width = step.choose_size(converted.height, converted.width)
+        height, width = size or step.choose_size(converted.height, converted.width)
         if step.resize_with == "pillow":
             pixels = _resize_with_pillow(converted, height, width, step.interpolation)
         else:
             decoded = np.array(converted)
             pixels = _resize(decoded, height, width, step.interpolation)
     return _crop_centre(pixels, step.height, step.width, step.crop_starts)
+
+
+def _ask_for_smaller(image: Any, step: Image) -> tuple[int, int]:
+    """Have a JPEG decoded smaller, and return the height and width that it is resized to.
+
+    They follow from the whole picture, whose form a smaller one has but for a part of a pixel.
+    """
+    width, height = image.size
+    orientation = image.getexif().get(_ORIENTATION)
+    is_on_its_side = orientation in _ON_ITS_SIDE
+    if is_on_its_side:
+        height, width = width, height
+    upright = step.choose_size(height, width)
+    new_height, new_width = upright
+    if is_on_its_side:
+        new_height, new_width = new_width, new_height
+    least = (_LEAST_SHRINKING * new_width, _LEAST_SHRINKING * new_height)
+    # Of no mode: its own brightness in place of grey is another number.
+    image.draft(None, least)
+    return upright
 
 
 def _crop_centre(
