@@ -163,3 +163,22 @@ def test_a_strangers_long_name_leaves_what_to_do_in_sight() -> None:
 def test_a_path_and_all_that_is_asked_for_stay_whole() -> None:
     message = f"/{'folder/' * 500}rows.csv: gone; {'name a column, ' * 1_000}and start again"
     assert str(InputError(message)) == message
+
+
+@pytest.mark.parametrize(
+    ("letter", "most"),
+    [
+        # A word, as a stranger calls something, and all words of a line.
+        ("x", 8_000),
+        ("x ", 20_000),
+    ],
+)
+def test_what_is_as_long_as_it_may_be_is_whole(letter: str, most: int) -> None:
+    count = most // len(letter)
+    message = (letter * count).strip().ljust(most, "y")
+    assert len(message) == most
+    assert str(JobError(message)) == message
+    longer = str(JobError(f"z{message}"))
+    assert "..." in longer
+    assert longer.startswith("zx")
+    assert len(longer) < most

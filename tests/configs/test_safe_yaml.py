@@ -83,3 +83,14 @@ def test_what_stands_inside_itself_is_refused_and_beside_itself_is_not() -> None
 )
 def test_what_is_wrong_is_told_in_one_line(text: str, words: str) -> None:
     assert words in refused(text)
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, -(2**64) + 1, 2**63, -(2**63), 0])
+def test_integers_that_files_and_arrow_take(number: int) -> None:
+    for text in (f"{number}", f"{number:#x}" if number >= 0 else f"{number}"):
+        assert parse_yaml(text) == number
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**64), 2**65, 10**100])
+def test_an_integer_of_more_bits_is_none(number: int) -> None:
+    assert "an integer of more than 64 bits" in refused(f"{number}")

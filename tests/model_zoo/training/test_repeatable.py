@@ -57,3 +57,14 @@ def test_no_two_places_have_one_seed() -> None:
     }
     assert len(seeds) == 800
     assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+@pytest.mark.parametrize(("kind", "seeded"), [("cuda", [5]), ("cpu", []), ("meta", [])])
+def test_a_gpus_own_generator_is_seeded_where_there_is_one(
+    kind: str, seeded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed", found.append)
+    with repeatable(0):
+        seed_generators(5, torch.device(kind))
+    assert found == seeded

@@ -1,6 +1,7 @@
 """What predictions are by their type, where neither the model nor the command line says."""
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pytest
 
 from configs.errors import JobError
 from pipelines.evaluating import compared
-from pipelines.evaluating.compared import _find_task, _list_scores
+from pipelines.evaluating.compared import _find_task, _list_scores, _list_wrong_options
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,27 @@ def test_of_several_scores_one_must_be_said(
     expected = re.escape(f"--prediction is needed: the run has the columns {told}, and")
     with pytest.raises(JobError, match=expected):
         list_scores(monkeypatch, columns, source)
+
+
+@pytest.mark.parametrize(
+    ("task", "group", "separator", "told"),
+    [
+        ("ranking", "q", None, []),
+        ("ranking", None, None, ["--group is needed"]),
+        ("classification", "q", None, ["--group is for"]),
+        ("classification", None, None, []),
+        ("multi_label", None, ",", []),
+        ("tokens", None, ",", []),
+        ("regression", None, ",", ["--separator is for"]),
+        ("ranking", None, ",", ["--group is needed", "--separator is for"]),
+        ("regression", "q", ",", ["--group is for", "--separator is for"]),
+    ],
+)
+def test_options_of_other_tasks_are_told_all_at_once(
+    task: str, group: str | None, separator: str | None, told: list[str]
+) -> None:
+    question: Any = SimpleNamespace(group=group, separator=separator)
+    problems = list(_list_wrong_options(question, task))
+    assert len(problems) == len(told)
+    for problem, words in zip(problems, told, strict=True):
+        assert problem.startswith(words)

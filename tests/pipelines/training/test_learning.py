@@ -3,11 +3,15 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from configs.errors import ModelError
 from model_zoo.package.card import Tensor
-from pipelines.training.learning import _find_augment, find_activation
+from model_zoo.training.examples import Examples
+from pipelines.training.learning import _find_augment, _find_scale, find_activation
 
 
 def prepared(*shapes: tuple[int, ...]) -> Any:
@@ -70,3 +74,29 @@ def test_rows_are_changed_only_where_the_job_says_how() -> None:
     # Nothing of the network is looked at.
     nothing: Any = None
     assert _find_augment(without, nothing) is None
+
+
+class Line(nn.Module):
+    """A layer that gives the numbers, and what is done to them behind it, if anything."""
+
+    def __init__(self, bend: bool) -> None:
+        super().__init__()
+        self.last = nn.Linear(2, 1)
+        self.bend = bend
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        made = self.last(x)[:, 0]
+        return {"y": made.exp() if self.bend else made}
+
+
+@pytest.mark.parametrize(("bend", "layer"), [(False, "last"), (True, None)])
+def test_numbers_are_scaled_back_in_the_last_layer_where_nothing_is_behind_it(
+    bend: bool, layer: str | None
+) -> None:
+    network = Line(bend).eval()
+    examples = Examples({"x": np.ones((8, 2), np.float32)}, np.arange(8.0))
+    network_as_trained: Any = SimpleNamespace(network=network, called=network)
+    found = _find_scale(network_as_trained, examples)
+    assert (found and found.layer) == layer
+    if found is not None:
+        assert found.scale.mean.tolist() == [3.5]

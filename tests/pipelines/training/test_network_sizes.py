@@ -6,7 +6,7 @@ import pytest
 
 from configs.errors import JobError
 from model_zoo.architectures.builders import build
-from pipelines.training.network_sizes import Outputs, add_sizes, add_usual
+from pipelines.training.network_sizes import Outputs, _find_picture, add_sizes, add_usual
 
 SEQUENCES = {"x": np.zeros((5, 7, 3), np.float32)}
 PICTURES = {"image": np.zeros((5, 2, 8, 9), np.float32)}
@@ -51,3 +51,21 @@ def test_a_plain_column_is_one_number_and_a_wide_one_as_many_as_a_step_has(
     columns = {"x": np.zeros(shape, np.float32), "y": pa.array([1.0] * 5)}
     sized = add_sizes("mlp", {"hidden": [4]}, (), columns, Outputs(2, 2))
     assert sized["in_features"] == numbers + 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "channels"),
+    [
+        (PICTURES, 2),
+        # Of two nobody knows which is meant; and what is no picture is none.
+        ({**PICTURES, "other": PICTURES["image"]}, None),
+        ({**PICTURES, **SEQUENCES, "a": pa.array([1.0] * 5)}, 2),
+        (SEQUENCES, None),
+        ({"a": pa.array([1.0] * 5)}, None),
+        ({}, None),
+    ],
+)
+def test_a_size_of_pictures_is_that_of_the_only_array_of_them(
+    columns: dict, channels: int | None
+) -> None:
+    assert _find_picture(columns, 1) == channels

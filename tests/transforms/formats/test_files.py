@@ -44,3 +44,8 @@ def test_no_files_are_one_batch_without_rows(tmp_path: Path) -> None:
     unit = make_unit(rows=0, shard=str(tmp_path))
     (batch,) = make_format(tmp_path, 0).read(unit, SCHEMA, 9, RowRecord())
     assert (len(batch), batch.last, batch.rows.schema.names) == (0, True, SCHEMA.names)
+
+
+def test_a_file_may_be_as_large_as_the_page_says_unless_the_job_says_otherwise() -> None:
+    # docs/score.md shows it as the default.
+    assert FilesFormat().max_bytes == 67_108_864
