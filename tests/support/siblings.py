@@ -24,6 +24,13 @@ SIBLINGS_OF_LAKES = {
         "transforms.lakes.delta_schema",
         "transforms.lakes.inside",
     },
+    "transforms.lakes.iceberg": {
+        "transforms.lakes.deleted_rows",
+        "transforms.lakes.iceberg_files",
+        "transforms.lakes.iceberg_schema",
+        "transforms.lakes.inside",
+    },
+    "transforms.lakes.iceberg_files": {"transforms.lakes.inside"},
 }
 FOUNDATION_OF_LAKES = {
     "transforms.lakes.choice",

@@ -9,9 +9,10 @@ INPUT_FORMATS = {
     "parquet": "transforms.formats.parquet:make_parquet_format",
     "csv": "transforms.formats.csv:make_csv_format",
     "jsonl": "transforms.formats.json_lines:make_json_lines_format",
+    "arrow": "transforms.formats.arrow_ipc:make_arrow_ipc_format",
     # The data files of a table with a log, whose log `transforms/lakes` reads.
     "delta": "transforms.formats.parquet:make_parquet_format",
-    "arrow": "transforms.formats.arrow_ipc:make_arrow_ipc_format",
+    "iceberg": "transforms.formats.parquet:make_parquet_format",
     "files": "transforms.formats.files:make_files_format",
 }
 OUTPUT_FORMATS = {

@@ -159,8 +159,10 @@ def _lay_out(data_file: DataFile, columns: Sequence[TableColumn]) -> _Layout:
     layout = _Layout({}, {})
     for column in columns:
         field = None
-        if column.field_id is not None:
+        if column.field_id is not None and by_number:
             field = by_number.get(column.field_id)
+        elif column.field_id is not None:
+            field = _find_by_name(url, schema, column)
         elif column.stored_name in schema.names:
             field = schema.field(column.stored_name)
         # A value of the log counts: the file may hold an older one, or nothing.
@@ -189,6 +191,19 @@ def _number_fields(url: str, schema: Schema) -> dict[int, Field]:
             raise InputError(f"{url}: gives two columns the number {number}; replace the file")
         found[number] = field
     return found
+
+
+def _find_by_name(url: str, schema: Schema, column: TableColumn) -> Field | None:
+    """Return a column of a file that numbers none, as one that was added to a table as it was."""
+    if not column.names:
+        raise InputError(
+            f"{url}: does not number its columns, and its table does not say what such files call "
+            f"{column.name!r}; write it into the table again, or set schema.name-mapping.default"
+        )
+    found = [name for name in column.names if name in schema.names]
+    if not found:
+        return None
+    return schema.field(found[0])
 
 
 def _choose_narrow(url: str, schema: Schema) -> Field:

@@ -28,6 +28,7 @@ class TableColumn:
         kind: the table's own word for its type.
         stored_name: what its data files call it.
         field_id: its number in data files; None where they know it by name.
+        names: what data files without numbers call it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class TableColumn:
     kind: str
     stored_name: str
     field_id: int | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

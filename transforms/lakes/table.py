@@ -9,6 +9,7 @@ from transforms.lakes.snapshot import Snapshot
 # By format, what reads its log: `module:attribute`, imported only when it is asked for.
 LAKES = {
     "delta": "transforms.lakes.delta:read_delta",
+    "iceberg": "transforms.lakes.iceberg:read_iceberg",
 }
 
 

@@ -1,0 +1,255 @@
+"""An Iceberg table at one snapshot: its columns, its data files, and their deleted rows.
+
+pyiceberg reads metadata and manifests, through this program's own files. What a table's own
+properties name (`py-io-impl`) is never imported: whoever wrote the table may be a stranger.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+import json
+from typing import Any
+
+from configs.errors import InputError, JobError, Refusal
+from storage import files
+from transforms.lakes.choice import Choice
+from transforms.lakes.deleted_rows import POSITIONS, PUFFIN_VECTOR
+from transforms.lakes.iceberg_schema import list_columns, write_value
+from transforms.lakes.inside import find_root, place_file
+from transforms.lakes.snapshot import DataFile, Deletions, Snapshot, TableColumn
+
+_METADATA = ".metadata.json"
+_FOLDER = "metadata"
+_HINT = "version-hint.text"
+_NAME_MAPPING = "schema.name-mapping.default"
+_REFERENCED = "referenced-data-file"
+_VECTOR_BLOB = "deletion-vector-v1"
+_MOST_PUFFIN_BYTES = 256 << 20
+
+
+def read_iceberg(url: str, choice: Choice) -> Snapshot:
+    """Return a table at a snapshot.
+
+    Args:
+        url: its metadata file, its folder where that has a version hint, or its name in a catalog.
+        choice: which snapshot, and which folders outside of it its files may be in.
+
+    Raises:
+        InputError: it is no Iceberg table, or cannot be read.
+        JobError: there is no such snapshot, catalog or library.
+    """
+    try:
+        import pyiceberg.table  # noqa: F401 - asked for first, to tell what is missing
+    except ImportError as error:
+        raise JobError(
+            "source.format iceberg: pyiceberg is not installed; install the extra iceberg"
+        ) from error
+    name = url
+    try:
+        if choice.catalog is not None:
+            url = _ask_catalog(choice.catalog, name)
+        return _read_table(_find_metadata(url), choice)
+    except Refusal:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"{url}: cannot be read: {error.strerror or type(error).__name__}; "
+            "restore what is missing, or check credentials and permissions"
+        ) from error
+    # Whatever a library raises of a stranger's file; its text may hold values.
+    except Exception as error:
+        raise InputError(
+            f"{url}: is not readable as an Iceberg table ({type(error).__name__}); "
+            "name its newest metadata file, metadata/....metadata.json, or write the table again"
+        ) from error
+
+
+def _ask_catalog(catalog: str, name: str) -> str:
+    """Return where the newest metadata file of a table is."""
+    from pyiceberg.catalog import load_catalog
+    from pyiceberg.io.pyarrow import PyArrowFileIO
+
+    try:
+        known: Any = load_catalog(catalog)
+        # Else it would import what the table's own properties name.
+        known._load_file_io = lambda properties=None, location=None: PyArrowFileIO()
+        table = known.load_table(name)
+    except Exception as error:
+        raise JobError(
+            f"source.catalog {catalog}: does not give the table {name} ({type(error).__name__}); "
+            "look at both names, and at pyiceberg's settings (~/.pyiceberg.yaml or "
+            f"PYICEBERG_CATALOG__{catalog.upper()}__URI)"
+        ) from error
+    return find_root(table.metadata_location)
+
+
+def _find_metadata(url: str) -> str:
+    """Return the metadata file that a job means."""
+    if url.endswith(_METADATA):
+        return url
+    hint = files.read(f"{url}/{_FOLDER}/{_HINT}")
+    if hint is None:
+        raise InputError(
+            f"{url}: does not say which of its metadata files is the newest; name that file, "
+            f"{url}/{_FOLDER}/....metadata.json, or the table's name in a catalog and source.catalog"
+        )
+    word = hint.decode(errors="replace").strip()
+    if not word.isdigit():
+        raise InputError(f"{url}: its {_HINT} holds no version; name its metadata file")
+    return f"{url}/{_FOLDER}/v{word}{_METADATA}"
+
+
+def _read_table(url: str, choice: Choice) -> Snapshot:
+    from pyiceberg.catalog.noop import NoopCatalog
+    from pyiceberg.serializers import FromInputFile
+    from pyiceberg.table import StaticTable
+
+    from transforms.lakes.iceberg_files import TableIO
+
+    folder, _, _ = url.rpartition("/")
+    root, _, _ = folder.rpartition("/")
+    table_io = TableIO(root, choice.outside)
+    source = table_io.new_input(url)
+    if not source.exists():
+        raise InputError(f"{url}: does not exist; name the table's newest metadata file")
+    metadata: Any = FromInputFile.table_metadata(source)
+    table: Any = StaticTable(
+        identifier=("table", url),
+        metadata=metadata,
+        metadata_location=url,
+        io=table_io,
+        catalog=NoopCatalog("none"),
+    )
+    snapshot = _choose_snapshot(url, table, choice)
+    is_newest = choice.version is None and choice.ref is None and choice.moment is None
+    scan = table.scan(snapshot_id=snapshot.snapshot_id)
+    # Columns that came later, without new rows, are the newest's alone.
+    schema = table.schema() if is_newest else scan.projection()
+    mapped = _read_name_mapping(metadata)
+    columns = list_columns(schema.fields, mapped)
+    _refuse_equality_deletes(url, snapshot, table_io)
+    defaults = _list_defaults(schema.fields, columns)
+    tasks = scan.plan_files()
+    found = [_make_file(root, task, metadata, columns, defaults, choice) for task in tasks]
+    return Snapshot("iceberg", root, snapshot.snapshot_id, tuple(columns), tuple(found))
+
+
+def _choose_snapshot(url: str, table: Any, choice: Choice) -> Any:
+    if choice.version is not None:
+        what = f"source.snapshot {choice.version}"
+        snapshot = table.snapshot_by_id(choice.version)
+    elif choice.ref is not None:
+        what = f"source.ref {choice.ref}"
+        snapshot = table.snapshot_by_name(choice.ref)
+    elif choice.moment is not None:
+        what = f"source.timestamp {choice.moment.isoformat()}"
+        milliseconds = int(choice.moment.astimezone(UTC).timestamp() * 1_000)
+        snapshot = table.snapshot_as_of_timestamp(milliseconds)
+    else:
+        snapshot = table.current_snapshot()
+        if snapshot is None:
+            raise InputError(f"{url}: its table has no snapshot yet, so there is nothing to score")
+        return snapshot
+    if snapshot is None:
+        raise JobError(
+            f"{what}: {url} has no such snapshot; it may have expired: choose one of "
+            f"{len(table.metadata.snapshots)} that there are, or leave it out for the newest"
+        )
+    return snapshot
+
+
+def _read_name_mapping(metadata: Any) -> Mapping[int, list[str]]:
+    """Return what files without numbers call the columns."""
+    text = metadata.properties.get(_NAME_MAPPING)
+    if text is None:
+        return {}
+    mapped = {}
+    for entry in json.loads(text):
+        if "field-id" in entry:
+            mapped[int(entry["field-id"])] = [str(name) for name in entry["names"]]
+    return mapped
+
+
+def _refuse_equality_deletes(url: str, snapshot: Any, table_io: Any) -> None:
+    """Refuse deletions that name values and not rows: pyiceberg reads none of them."""
+    from pyiceberg.manifest import DataFileContent, ManifestContent
+
+    for manifest in snapshot.manifests(table_io):
+        if manifest.content != ManifestContent.DELETES:
+            continue
+        for entry in manifest.fetch_manifest_entry(table_io, discard_deleted=True):
+            if entry.data_file.content == DataFileContent.EQUALITY_DELETES:
+                raise InputError(
+                    f"{url}: snapshot {snapshot.snapshot_id} deletes rows by their values (equality "
+                    "deletes), which is not read here; compact the table (rewrite_data_files), and "
+                    "score the new snapshot"
+                )
+
+
+def _list_defaults(fields: Any, columns: list[TableColumn]) -> dict[str, str | None]:
+    """Return what older files have in columns that came later."""
+    defaults = {}
+    for field, column in zip(fields, columns, strict=True):
+        default = getattr(field, "initial_default", None)
+        if default is not None:
+            defaults[column.name] = write_value(default, column.type)
+    return defaults
+
+
+def _make_file(
+    root: str,
+    task: Any,
+    metadata: Any,
+    columns: list[TableColumn],
+    defaults: Mapping[str, str | None],
+    choice: Choice,
+) -> DataFile:
+    file = task.file
+    path = str(file.file_path)
+    url = place_file(root, path, choice.outside)
+    kind = str(file.file_format.value).lower()
+    if kind != "parquet":
+        raise InputError(
+            f"{url}: is a data file in {kind}, and only Parquet is read here; "
+            "rewrite the table's files in Parquet"
+        )
+    values = {**defaults, **_list_partition_values(file, metadata, columns)}
+    deletions: list[Deletions] = []
+    for deleting in sorted(task.delete_files, key=lambda entry: str(entry.file_path)):
+        place = place_file(root, str(deleting.file_path), choice.outside)
+        if str(deleting.file_format.value).lower() == "puffin":
+            deletions += _find_vectors(place, path)
+        else:
+            deletions.append(Deletions(POSITIONS, url=place, inline=path))
+    return DataFile(url, values, tuple(deletions))
+
+
+def _list_partition_values(
+    file: Any,
+    metadata: Any,
+    columns: list[TableColumn],
+) -> dict[str, str | None]:
+    """Return the columns by which files are parted, whose value a file may not repeat."""
+    by_number = {column.field_id: column for column in columns}
+    specs = {spec.spec_id: spec for spec in metadata.partition_specs}
+    values = {}
+    for position, field in enumerate(specs[file.spec_id].fields):
+        column = by_number.get(field.source_id)
+        # Buckets, days and the like tell no value.
+        if column is not None and str(field.transform) == "identity":
+            values[column.name] = write_value(file.partition[position], column.type)
+    return values
+
+
+def _find_vectors(url: str, path: str) -> Iterator[Deletions]:
+    """Yield the deletion vectors of one data file in a Puffin file."""
+    from pyiceberg.table.puffin import PuffinFile
+
+    content = files.read(url)
+    if content is None or len(content) > _MOST_PUFFIN_BYTES:
+        raise InputError(
+            f"{url}: a file of deletion vectors that is gone or too large; restore it, or choose "
+            "another snapshot"
+        )
+    for blob in PuffinFile(content).footer.blobs:
+        if blob.type == _VECTOR_BLOB and blob.properties.get(_REFERENCED) == path:
+            yield Deletions(PUFFIN_VECTOR, url=url, offset=blob.offset, bytes=blob.length)
