@@ -7,7 +7,8 @@ change when others use the machine, so two runs can be compared by them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+import json
 import os
 from pathlib import PurePath
 import time
@@ -16,10 +17,14 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.repository import REPOSITORY
+
 # Folders of folders that have a line of their own.
 _OWN_LINES = ("tests/pipelines/packing", "tests/pipelines/versions", "tests/pipelines/evaluating")
 _SHOWN = 40
 _NAME = "seconds"
+# What the last run took, for `tests.support.seconds_table`.
+SAVED = REPOSITORY / "build/seconds.json"
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Write the tables."""
+    """Write the tables, and keep what they are made of."""
+    SAVED.parent.mkdir(exist_ok=True)
+    values = [astuple(test) for test in _all]
+    SAVED.write_text(json.dumps(values))
     for title, lines in (
         ("folder: core of quick tests, core and clock of all", list_folders(_all)),
         ("files that take most of a core", _by_file(_all)),
