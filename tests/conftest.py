@@ -108,6 +108,23 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TMPDIR"] = str(folder)
     # Python remembers the former one.
     tempfile.tempdir = None
+    _keep_compiled_headers()
+
+
+def _keep_compiled_headers() -> None:
+    """Let inductor find from session to session the headers that it compiles for half a minute."""
+    folder = REPOSITORY / "build/inductor"
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    if name in os.environ:
+        return
+    # Before ours is imported, which names a place in the temporary folder otherwise.
+    os.environ[name] = str(folder)
+    from model_zoo.library_caches import is_private, keep_library_caches_private
+
+    # Programs refuse a folder that others may write to, and so may they to this repository.
+    if not is_private(folder):
+        del os.environ[name]
+        keep_library_caches_private()
 
 
 def _session_folder(config: Any) -> Path:
