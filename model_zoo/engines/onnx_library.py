@@ -4,6 +4,7 @@ It imports nothing of ours, so that such a process starts fast.
 """
 
 from collections.abc import Mapping, Sequence
+import re
 from typing import Any, TypeAlias
 
 # Name of a part of the library that computes, and what it is told.
@@ -22,6 +23,9 @@ _OUT_OF_MEMORY = (
     "out of memory",
     "ALLOC_FAILED",
 )
+# Where in its own source something was found: a file, a line and a function with its parameters, which
+# may be longer than what is shown. What was found begins with a capital.
+_PLACE = re.compile(r"\S*/onnxruntime_src/\S+:\d+ .*?\) (?=[A-Z])")
 # The library's messages may hold a whole graph.
 _SHOWN_CHARACTERS = 300
 
@@ -76,7 +80,8 @@ def shorten(error: Exception) -> str:
     '[ONNXRuntimeError] : 1 : FAIL : no Frob'
     """
     words = str(error).split()
-    return " ".join(words)[:_SHOWN_CHARACTERS] or type(error).__name__
+    line = _PLACE.sub("", " ".join(words))
+    return line[:_SHOWN_CHARACTERS] or type(error).__name__
 
 
 def is_out_of_memory(error: Exception) -> bool:

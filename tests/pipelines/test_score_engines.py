@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from hashlib import sha256
 import importlib.util
 import json
 from pathlib import Path
@@ -240,3 +241,28 @@ def test_a_report_that_names_an_engine_that_does_not_exist_is_refused(
     values["settings"]["engine"] = "os"
     path.write_text(json.dumps(values))
     run(dtype="auto", tuning_report=str(path)).refused("engine 'os' is unknown", status=2)
+
+
+def test_of_several_forms_of_a_model_that_is_read_which_the_engine_reads(
+    tmp_path: Path, run: Run
+) -> None:
+    package = tmp_path / "model"
+    job = write_job(tmp_path, package)
+    graph = package / "model.onnx"
+    whole = graph.read_bytes()
+    torn = whole[: len(whole) // 2]
+    graph.write_bytes(torn)
+    # Whatever computes: a package that is not what it says may be any.
+    for engine in ("torch", "onnxruntime"):
+        run_job(job, "--set", f"model.engine={engine}").refused(
+            "model.onnx: its content is not what model.yaml lists"
+        )
+    card = package / "model.yaml"
+    listed = card.read_text()
+    listed = listed.replace(sha256(whole).hexdigest(), sha256(torn).hexdigest())
+    listed = listed.replace(f"bytes: {len(whole)}", f"bytes: {len(torn)}")
+    card.write_text(listed)
+    other = tmp_path / "other"
+    check_scores(run_job(job, "--set", "model.engine=torch", output=other))
+    of_graph = run_job(job, "--set", "model.engine=onnxruntime")
+    of_graph.refused("model.onnx: it is not an ONNX file; pack the model again")
