@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
+import math
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 from pyarrow import Scalar
 import pyarrow.compute as pc
+from pyarrow.types import is_floating
 
 from configs.errors import JobError
 from transforms.bounds import Bounds
@@ -166,7 +168,7 @@ def _list_options(node: ast.expr) -> list[Scalar] | None:
 
 def _foresee_each(bounds: Bounds, options: list[Scalar] | None) -> Outcomes:
     """Return whether a value may be one of some."""
-    least, most = bounds.least, bounds.most
+    least, most = _get_ends(bounds)
     if options is None or least is None or most is None:
         return _with_null(bounds, _KNOWN)
     plain = [option.as_py() for option in options]
@@ -189,9 +191,20 @@ def _foresee_each(bounds: Bounds, options: list[Scalar] | None) -> Outcomes:
     return _with_null(bounds, frozenset(outcomes))
 
 
+def _get_ends(bounds: Bounds) -> tuple[Scalar | None, Scalar | None]:
+    """Return the ends of a range; none where one is NaN, as some writers took it for a number."""
+    for end in (bounds.least, bounds.most):
+        if end is None:
+            return None, None
+        is_float = is_floating(end.type)
+        if is_float and math.isnan(end.as_py()):
+            return None, None
+    return bounds.least, bounds.most
+
+
 def _foresee_value(bounds: Bounds, kind: type[ast.cmpop], literal: Scalar) -> Outcomes:
     """Return what a comparison with one value may be."""
-    least, most = bounds.least, bounds.most
+    least, most = _get_ends(bounds)
     if least is None or most is None:
         return _with_null(bounds, _KNOWN)
     try:

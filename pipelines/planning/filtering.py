@@ -25,18 +25,28 @@ class Pruned(NamedTuple):
     pruned: int
 
 
-def list_filter_columns(where: str | None, made: Sequence[str] = ()) -> list[str]:
+def list_filter_columns(
+    where: str | None,
+    input_format: str,
+    made: Sequence[str] = (),
+) -> list[str]:
     """Return the columns that a job's filter reads.
 
     Args:
         where: the filter, if there is one.
+        input_format: `source.format`.
         made: columns that steps make of files, which it cannot read.
 
     Raises:
-        JobError: it is no filter, or reads such a column.
+        JobError: it is no filter, or reads such a column; or rows are files, not those of a table.
     """
     if where is None:
         return []
+    if input_format == "files":
+        raise JobError(
+            f"{SOURCE}: a source of files has no columns to filter by before they are read; choose "
+            "them with source.paths and source.files.suffixes, or name them in a table"
+        )
     refuse_calls(where, SOURCE)
     names = where_columns(where, SOURCE)
     for name in names:

@@ -59,7 +59,7 @@ def plan_reading(
     inferred = declare_hive(source, listed)
     loads = list_loads(job)
     made = [load.into for load in loads]
-    filtered_by = list_filter_columns(source.where, made)
+    filtered_by = list_filter_columns(source.where, source.format, made)
     wanted = plan_columns(job, card, files_format.needs_types, inferred, filtered_by)
     in_table = [column for column in wanted if column.name not in made]
     files, pruned = list(listed), 0

@@ -58,7 +58,7 @@ def list_table(
             f"{snapshot.url}: has no data file in version {snapshot.version}, so there is nothing "
             "to score; choose another version"
         )
-    names = {*list_columns(job, card), *list_filter_columns(source.where)}
+    names = {*list_columns(job, card), *list_filter_columns(source.where, source.format)}
     columns = [column for column in snapshot.columns if column.name in names]
     look_at = partial(_look_at, snapshot)
     with ThreadPoolExecutor(_THREADS) as pool:

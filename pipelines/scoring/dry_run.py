@@ -63,7 +63,8 @@ def dry_run(plan: Plan, load: Load) -> int:
 def _say_estimate(plan: Plan, first: Trial) -> None:
     """Say how long all rows take, where anybody knows how many there are."""
     rows = first.batch.rows_in
-    if plan.rows is None or not rows:
+    # Rows that are left out take next to no time.
+    if plan.rows is None or not len(first.batch):
         return
     seconds = first.seconds
     estimate = plan.rows * seconds / rows
@@ -150,6 +151,9 @@ def _describe_sampled(trials: Sequence[Trial], rows: int, shard_count: int) -> s
         f"{rows:,} rows at {place_count:,} places (beginning, middle, end) "
         f"of {sampled_count:,} of {shard_count:,} shards"
     )
+    left_out = sum(trial.batch.rows_left_out for trial in trials)
+    if left_out:
+        sampled += f", {left_out:,} of which source.where leaves out"
     begun = count_begun(trials)
     if begun:
         sampled += (

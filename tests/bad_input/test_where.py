@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import verify
+from pipelines import score, verify
 from tests.support.builders import tiny_package
 from tests.support.jobs import Outcome, small_table, write_job, write_parquet
 
@@ -177,3 +177,20 @@ def test_a_run_without_a_filter_has_the_books_that_it_had(score_it: Score, tmp_p
     assert "pruned_files" not in outcome.manifest
     assert "left_out" not in outcome.manifest["units"][0]
     assert "left out rows" not in outcome.said
+
+
+def test_a_dry_run_tells_what_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_days(tmp_path / "in")
+    words = ["--config", str(write_job(tmp_path, make_model(tmp_path)))]
+    words += ["--set", f"source.paths=[{folder}]", "--set", "source.partitions=hive", "--dry_run"]
+    assert score.main([*words, "--set", "source.where=dt == '2026-01-02' and id != 4"]) == 0
+    said = capsys.readouterr().out
+    assert "rows where   dt == '2026-01-02' and id != 4" in said
+    assert "pruned       2 files in folders without such rows, not opened" in said
+    assert ", 1 of which source.where leaves out" in said
+    # Whether a missing value is that of a row that is read, no footer tells.
+    assert "not told by 1 of 1 shards" in said
+    assert score.main([*words, "--set", "source.where=dt == '2026-01-02' and id == 0"]) == 0
+    assert "estimate" not in capsys.readouterr().out

@@ -96,6 +96,14 @@ def test_nan_is_in_no_statistics(where: str, expected: bool) -> None:
     assert expected or not mask.any()
 
 
+@pytest.mark.parametrize("where", ["x > 9", "x == 1", "x in [1.0]", "not x > 9"])
+@pytest.mark.parametrize(("least", "most"), [(NAN, 5.0), (1.0, NAN), (NAN, NAN)])
+def test_a_bound_that_is_nan_tells_nothing(where: str, least: float, most: float) -> None:
+    """As old writers left it, who took NaN for a number."""
+    bounds = Bounds(pa.scalar(least), pa.scalar(most))
+    assert may_pass(where, {"x": bounds})
+
+
 def test_one_value_of_a_folder() -> None:
     day = pa.scalar(dt.date(2026, 1, 5), pa.date32())
     bounds = {"dt": make_bounds_of(day), "region": make_bounds_of(pa.scalar(None, pa.string()))}
