@@ -16,9 +16,11 @@ from storage.layout import RunFolder
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_table import read_csv_table
+from transforms.formats.json_table import is_json_lines, read_json_table
 
 # As they are published: plain, and read by scoring's own reader.
 _PUBLISHED = CsvDialect()
+_IPC_ENDINGS = (".arrow", ".feather", ".ipc")
 # None for a type that the file itself must tell.
 Types: TypeAlias = Mapping[str, DataType | None]
 
@@ -71,7 +73,7 @@ def list_types(manifest: Manifest) -> dict[str, str]:
 
 
 def read_table(url: str, columns: Types, dialect: CsvDialect) -> Table:
-    """Return some columns of a Parquet or CSV file, told apart by its ending.
+    """Return some columns of a file, whose ending tells its format: Parquet where it says nothing.
 
     Args:
         url: the file.
@@ -86,11 +88,16 @@ def read_table(url: str, columns: Types, dialect: CsvDialect) -> Table:
         if is_csv(url):
             schema = _make_schema(columns)
             return read_csv_table(url, schema, dialect)
+        if is_json_lines(url):
+            schema = _make_schema(columns)
+            return read_json_table(url, schema)
         with files.open_read(url) as file:
+            if url.lower().endswith(_IPC_ENDINGS):
+                return _read_ipc(file, columns, url)
             return _read_parquet(file, columns, url)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(
-            f"{url}: cannot be read: {error}; it must be a Parquet or CSV file"
+            f"{url}: cannot be read: {error}; it must be Parquet, CSV, JSON lines (.jsonl) or Arrow IPC (.arrow)"
         ) from error
 
 
@@ -120,6 +127,17 @@ def _read_parquet(file: Any, columns: Types, url: str) -> Table:
     present = parquet.schema_arrow.names
     _check_columns(url, columns, present)
     return parquet.read(list(columns))
+
+
+def _read_ipc(file: Any, columns: Types, url: str) -> Table:
+    with pa.ipc.open_file(file) as stored:
+        present = stored.schema.names
+        _check_columns(url, columns, present)
+        whole = stored.read_all()
+    table = whole.select(list(columns))
+    # Arrow believes the offsets and texts of what it reads.
+    table.validate(full=True)
+    return table
 
 
 def _check_columns(url: str, columns: Types, names: Sequence[str]) -> None:

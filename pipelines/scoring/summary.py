@@ -16,11 +16,13 @@ from transforms.batches import LEFT_OUT, RejectedBatch
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_table import read_first_texts
+from transforms.formats.json_table import is_json_lines, read_first_lines
 from transforms.output.manifest import PRUNED_FILES
 
 Manifest: TypeAlias = Mapping[str, Any]
 Batches: TypeAlias = list[RecordBatch]
 
+_READERS = {"parquet": "read_parquet", "csv": "read_csv_auto", "jsonl": "read_json_auto"}
 _FIRST_ROWS = 5
 # Half a unit of the last digit: less would be shown as 0.
 _SHOWN_SECONDS = 0.0005
@@ -154,11 +156,12 @@ def reading_line(run: RunFolder, manifest: Manifest, format: str) -> str:
     scored = find_scored(run, manifest)
     folder = shown_path(scored)
     path = f"'{folder}/*.{format}'"
+    # DuckDB reads Arrow IPC with an extension alone.
+    if format == "arrow":
+        return f"polars: pl.read_ipc({path})"
     if manifest.get("partition_by"):
         path = f"'{folder}/**/*.{format}', hive_partitioning = true"
-    reader = "read_parquet"
-    if format == "csv":
-        reader = "read_csv_auto"
+    reader = _READERS[format]
     return f"duckdb: SELECT * FROM {reader}({path})"  # noqa: S608 - a line to show
 
 
@@ -182,6 +185,14 @@ def first_rows(run: RunFolder, manifest: Manifest) -> str:
         dialect = CsvDialect()
         texts = read_first_texts(url, dialect)
         return shown_rows(texts)
+    if is_json_lines(url):
+        values = read_first_lines(url)
+        return shown_rows(values)
+    if url.endswith(".arrow"):
+        with files.open_read(url) as file:
+            stored = pa.ipc.open_file(file)
+            first = stored.get_batch(0)
+        return shown_rows(Table.from_batches([first]))
     with files.open_read(url) as file:
         parquet = pq.ParquetFile(file)
         batches = parquet.iter_batches(_FIRST_ROWS)

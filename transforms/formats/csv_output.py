@@ -70,18 +70,7 @@ class CsvOutput:
 
         It writes `<value out of range>` instead, or fails altogether.
         """
-        reasons: dict[int, Exception] = {}
-        for name in names:
-            column = rows.column(name)
-            limits = _find_limits(column.type)
-            if limits is None:
-                continue
-            # One for all rows: its message holds no value.
-            reason = RowError(f"column {name!r}: a {column.type} that CSV cannot hold")
-            unfit = _find_outside(column, limits)
-            of_column = dict.fromkeys(unfit, reason)
-            reasons.update(of_column)
-        return reasons
+        return find_without_text(rows, names, "CSV")
 
     def open_writer(self, sink: Any, look: FileFormat) -> TableWriter:
         """Begin a file, with its header."""
@@ -94,6 +83,32 @@ class CsvOutput:
     def read_schema(self, file: Any) -> Schema | None:
         """Return None: CSV tells names alone."""
         return None
+
+
+def find_without_text(
+    rows: RecordBatch,
+    names: Sequence[str],
+    kind: str,
+) -> Mapping[int, Exception]:
+    """Return the rows with a date or time that Arrow writes no text for.
+
+    Args:
+        rows: the rows.
+        names: the columns that will be stored.
+        kind: what is written, for the reason.
+    """
+    reasons: dict[int, Exception] = {}
+    for name in names:
+        column = rows.column(name)
+        limits = _find_limits(column.type)
+        if limits is None:
+            continue
+        # One for all rows: its message holds no value.
+        reason = RowError(f"column {name!r}: a {column.type} that {kind} cannot hold")
+        unfit = _find_outside(column, limits)
+        of_column = dict.fromkeys(unfit, reason)
+        reasons.update(of_column)
+    return reasons
 
 
 class CsvWriter:

@@ -18,6 +18,8 @@ INPUT_FORMATS = {
 OUTPUT_FORMATS = {
     "parquet": "transforms.formats.parquet_output:ParquetOutput",
     "csv": "transforms.formats.csv_output:CsvOutput",
+    "jsonl": "transforms.formats.json_lines_output:JsonLinesOutput",
+    "arrow": "transforms.formats.arrow_ipc_output:ArrowIpcOutput",
 }
 
 

@@ -40,6 +40,8 @@ def test_every_format_of_the_tables_is_found_by_its_name() -> None:
     assert {name: made.find_problem(schema, False) is None for name, made in outputs.items()} == {
         "parquet": True,
         "csv": False,
+        "jsonl": True,
+        "arrow": True,
     }
 
 
