@@ -258,10 +258,7 @@ WRITES_TO_A_SINK = {
         "pq.ParquetWriter(self._sink",
         "self._writer.write_table(table",
     },
-    "transforms.formats.arrow_ipc_output": {
-        "pa.ipc.new_file(sink",
-        "self._writer.write_batch(rows",
-    },
+    "transforms.formats.arrow_ipc_output": {"pa.ipc.new_file(sink"},
     "transforms.formats.csv_output": {
         "self._writer.write_table(escaped",
         "pacsv.CSVWriter(sink",

@@ -16,7 +16,8 @@ from storage.layout import RunFolder
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_table import read_csv_table
-from transforms.formats.json_table import is_json_lines, read_json_table
+from transforms.formats.json_preview import is_json_lines
+from transforms.formats.json_table import read_json_table
 
 # As they are published: plain, and read by scoring's own reader.
 _PUBLISHED = CsvDialect()

@@ -16,7 +16,7 @@ from transforms.batches import LEFT_OUT, RejectedBatch
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_table import read_first_texts
-from transforms.formats.json_table import is_json_lines, read_first_lines
+from transforms.formats.json_preview import is_json_lines, read_first_lines
 from transforms.output.manifest import PRUNED_FILES
 
 Manifest: TypeAlias = Mapping[str, Any]

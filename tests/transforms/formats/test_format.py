@@ -33,6 +33,7 @@ def test_every_format_of_the_tables_is_found_by_its_name() -> None:
         "csv": True,
         "jsonl": True,
         "delta": False,
+        "iceberg": False,
         "arrow": False,
         "files": False,
     }
