@@ -141,8 +141,14 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(home: Path, folder: Path) -> Iterator[Cluster]:
-    """Start a cluster with its configuration and logs in `folder`, and leave nothing of it behind."""
+def running_cluster(home: Path, folder: Path, forks: str) -> Iterator[Cluster]:
+    """Start a cluster, and leave nothing of it behind.
+
+    Args:
+        home: of Flink.
+        folder: for its configuration and logs.
+        forks: socket of the server that pools fork their workers from.
+    """
     rest, rpc, blob = free_ports("127.0.0.1", 3)
     pool = free_ports("0.0.0.0", 1)[0]  # noqa: S104 - any address
     cluster = Cluster(home, folder, f"localhost:{rest}", f"worker-pool:{pool}")
@@ -153,6 +159,7 @@ def running_cluster(home: Path, folder: Path) -> Iterator[Cluster]:
         "-m",
         "tests.flink.pool",
         str(folder),
+        forks,
         *(f"{name}={host}:{port}" for name, host in MACHINES.items()),
     ]
     with cluster.stack as stack:
@@ -252,8 +259,9 @@ def _configure(home: Path, conf: Path, rest: int, rpc: int, blob: int) -> None:
         "cluster.evenly-spread-out-slots": True,
         # Two heartbeats that nobody receives tell of a dead process; one that is only slow has a minute to answer.
         "heartbeat": {"interval": 500, "timeout": 60_000},
-        # A restart that comes before a lost TaskManager is noticed asks that one for slots; and a refused run is tried as often.
-        "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 2, "delay": "5 s"}},
+        # A restart that comes before a lost TaskManager is noticed, within two seconds, asks that one for slots: there is
+        # another then, and one more for a busy machine. A refused run is tried as often.
+        "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 3, "delay": "2 s"}},
         "io.tmp.dirs": str(conf.parent),
         # Each job brings its jar of 160 MB, which every TaskManager would keep for an hour.
         "blob.service.cleanup.interval": _BLOB_SECONDS,

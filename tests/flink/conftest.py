@@ -37,8 +37,11 @@ def job_server(own_job_server: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def cluster(own_job_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_cluster(install.flink_home(), tmp_path_factory.mktemp("cluster")) as running:
+def cluster(
+    own_job_server: str, programs: Programs, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    with running_cluster(install.flink_home(), folder, programs.address()) as running:
         yield running
 
 

@@ -1,8 +1,11 @@
-"""Beam's worker pools of all machines of a cluster, in one process: `python -m tests.flink.pool FOLDER NAME=127.0.0.2:50000 ...`.
+"""Beam's worker pools of all machines of a cluster, in one process.
+
+    python -m tests.flink.pool FOLDER SOCKET NAME=127.0.0.2:50000 ...
 
 `apache_beam.runners.worker.worker_pool_main` is the same service on every address of its machine, so that a machine has one per
 port. Here two TaskManagers share a machine and need one each: both name their workers 1-1, 2-1 ..., and in a common pool one would
-stop the other's. The first worker of a pool is started as Beam does it; the others are forked, which takes a tenth of the time.
+stop the other's. The first worker of all is started as Beam does it; the others are forked from the server of all tests, whose SOCKET
+this is, in a tenth of the time.
 """
 
 from collections.abc import Iterator
@@ -28,22 +31,22 @@ _STOP_SECONDS = 10
 class Pool(BeamFnExternalWorkerPoolServicer):
     """The workers of one machine; the ids of their processes are in a file, one a line."""
 
-    def __init__(self, programs: Programs, lock: Lock, started: Path) -> None:
+    def __init__(self, programs: Programs, first: Lock, started: Path) -> None:
         super().__init__(use_process=True)
         self._programs = programs
-        self._lock = lock
+        # Whoever takes it starts the first worker of all; nobody gives it back.
+        self._first = first
         self._started = started
         self._forked: dict[str, Program] = {}
         started.touch()
 
     def StartWorker(self, request: Any, context: Any) -> beam_fn_api_pb2.StartWorkerResponse:  # noqa: N802 - named by Beam
-        with self._lock:
-            if self._started.stat().st_size > 0:
-                self._fork(request)
-                return beam_fn_api_pb2.StartWorkerResponse()
-            answer = super().StartWorker(request, context)
-            self._note(self._worker_processes[request.worker_id].pid)
-            return answer
+        if not self._first.acquire(blocking=False):
+            self._fork(request)
+            return beam_fn_api_pb2.StartWorkerResponse()
+        answer = super().StartWorker(request, context)
+        self._note(self._worker_processes[request.worker_id].pid)
+        return answer
 
     def StopWorker(self, request: Any, context: Any) -> beam_fn_api_pb2.StopWorkerResponse:  # noqa: N802 - named by Beam
         worker = self._forked.pop(request.worker_id, None)
@@ -77,15 +80,15 @@ def _started_of(folder: Path, machine: str) -> Path:
     return folder / f"{machine}.workers"
 
 
-def main(folder: Path, machines: list[str]) -> None:
+def main(folder: Path, forks: str, machines: list[str]) -> None:
     """Serve until a signal says that this is enough."""
     logging.basicConfig(level=logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    programs, lock, servers = Programs(folder), Lock(), []
+    programs, first, servers = Programs(folder, running=forks), Lock(), []
     for machine in machines:
         name, _, address = machine.partition("=")
         server = grpc.server(thread_pool_executor.shared_unbounded_instance())
-        pool = Pool(programs, lock, _started_of(folder, name))
+        pool = Pool(programs, first, _started_of(folder, name))
         beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
         server.add_insecure_port(address)
         server.start()
@@ -97,4 +100,4 @@ def main(folder: Path, machines: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])

@@ -80,10 +80,17 @@ class Programs:
     Attributes:
         folder: for its socket, and for what programs write to stdout and stderr.
         server: the module that serves; it is given the socket's path.
+        running: socket of a server of somebody else's, which is used then; none is started.
     """
 
-    def __init__(self, folder: Path, server: str = "tests.support.fork_server") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        server: str = "tests.support.fork_server",
+        running: str | None = None,
+    ) -> None:
         self._folder, self._module = folder, server
+        self._running = running
         self._server: subprocess.Popen[str] | None = None
         self._numbers = itertools.count()
         self._started: list[Program] = []
@@ -150,7 +157,9 @@ class Programs:
             self._server.stdout.close()
 
     def address(self) -> str:
-        """Return the server's socket; the server starts with the first call."""
+        """Return the server's socket; a server of its own starts with the first call."""
+        if self._running is not None:
+            return self._running
         address = str(self._folder / "socket")
         if self._server is None:
             command = [sys.executable, "-m", self._module, address]
