@@ -14,7 +14,7 @@ import pytest
 from pipelines import score, train, verify
 from pipelines.cli.command_line import run_program
 from storage import files
-from storage.layout import RunFolder, find_current_run
+from storage.layout import RunFolder, find_current_run, list_below_scored
 from tests.object_stores.proxy import Fault, Proxy
 from tests.object_stores.readers import content, published, watched
 from tests.object_stores.servers import SECRET, Server, missing
@@ -158,6 +158,36 @@ def test_csv_input(sample: str, bucket: str, undisturbed: dict[str, bytes]) -> N
     assert run_program(score.main, arguments) == 0
     assert published(f"{bucket}/scores") == undisturbed
     assert run_program(verify.main, [f"{bucket}/scores"]) == 0
+
+
+def test_folders_of_columns_are_read_and_written(sample: str, bucket: str) -> None:
+    """A lake in a store: files of other folders are not opened, and scores are in folders, too."""
+    shards = sorted((SAMPLE / "shards").iterdir())
+    for number, path in enumerate(shards):
+        place = f"{bucket}/lake/dt=2026-01-0{number + 1}/at=12%3A30/p.parquet"
+        # Of the first day nothing can be read.
+        files.put(place, path.read_bytes() if number else b"no parquet")
+    settings = (
+        "source.partitions=hive",
+        "source.where=dt > '2026-01-01'",
+        "source.passthrough=[dt, at]",
+        "sink.partition_by=[dt, at]",
+    )
+    words = [word for setting in settings for word in ("--set", setting)]
+    places = ["--input", f"{bucket}/lake", "--output", f"{bucket}/scores"]
+    model = ["--model", f"{sample}/model", "--key", "id", "--quiet"]
+    assert run_program(score.main, [*places, *model, *words]) == 0
+    assert run_program(verify.main, [f"{bucket}/scores", "--inputs"]) == 0
+    run_id = (files.read(f"{bucket}/scores/CURRENT") or b"").decode().strip()
+    run = RunFolder(f"{bucket}/scores", run_id)
+    paths = list_below_scored(run)
+    days = range(2, len(shards) + 1)
+    assert [path.rpartition("/")[0] for path in paths] == [
+        f"scored/dt=2026-01-0{day}/at=12%3A30" for day in days
+    ]
+    for path, shard in zip(paths, shards[1:], strict=True):
+        with files.open_read(f"{run.published}/{path}") as file:
+            assert pq.read_table(file)["id"].equals(pq.read_table(shard)["id"])
 
 
 def test_training_writes_a_package_that_scores(bucket: str) -> None:
