@@ -55,11 +55,23 @@ def check_trees(content: bytes) -> None:
     """
     left_of_each = _LEFT.findall(content)
     right_of_each = _RIGHT.findall(content)
-    for number, texts in enumerate(zip(left_of_each, right_of_each, strict=True)):
-        left, right = (np.array(text.split(), np.int64) for text in texts)
-        children = np.concatenate([left, right])
-        check_children(f"tree {number}", children, len(left))
-        # A leaf has its number below 0, the first one -1, and there is one more of them than of nodes.
-        leaves = -1 - children
-        if leaves.size and leaves.max() > len(left):
-            raise ValueError(f"tree {number} leads to leaf {leaves.max()}, and has {len(left) + 1}")
+    pairs = zip(left_of_each, right_of_each, strict=True)
+    for number, (left, right) in enumerate(pairs):
+        left_children = left.split()
+        right_children = right.split()
+        both = left_children + right_children
+        children = np.array(both, np.int64)
+        nodes = len(left_children)
+        tree = f"tree {number}"
+        check_children(tree, children, nodes)
+        _check_leaves(tree, children, nodes + 1)
+
+
+def _check_leaves(tree: str, children: np.ndarray, leaves: int) -> None:
+    """Refuse a tree that leads to leaves which it does not have."""
+    if not children.size:
+        return
+    # A leaf has its number below 0, the first one -1.
+    last = -1 - children.min()
+    if last >= leaves:
+        raise ValueError(f"{tree} leads to leaf {last}, and has {leaves}")

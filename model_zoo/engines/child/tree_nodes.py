@@ -24,10 +24,13 @@ def check_children(tree: str, children: np.ndarray, nodes: int) -> None:
     if not inner.size:
         return
     # First, as counting takes memory for the largest number.
-    if inner.max() >= nodes:
-        raise ValueError(f"{tree} leads to node {inner.max()}, and has {nodes}")
+    last = inner.max()
+    if last >= nodes:
+        raise ValueError(f"{tree} leads to node {last}, and has {nodes}")
     ways = np.bincount(inner)
-    if ways[0] or ways.max() > 1:
+    leads_back = bool(ways[0])
+    leads_twice = ways.max() > 1
+    if leads_back or leads_twice:
         raise ValueError(f"{tree} leads to a node twice, or in a circle, which no tree does")
 
 
@@ -44,11 +47,18 @@ def check_estimator(model: Any) -> None:
 
 def _list_children(nodes: Any) -> np.ndarray:
     """Return the numbers of the nodes that a table's nodes lead to."""
-    if "is_leaf" not in nodes.dtype.names:
-        return np.concatenate([nodes["left_child"], nodes["right_child"]])
+    names = nodes.dtype.names
+    if "is_leaf" not in names:
+        left = nodes["left_child"]
+        right = nodes["right_child"]
+        return np.concatenate([left, right])
     # Of the other kind: the numbers of a leaf's children mean nothing.
-    inner = nodes[nodes["is_leaf"] == 0]
-    children = np.concatenate([inner["left"], inner["right"]])
+    is_inner = nodes["is_leaf"] == 0
+    inner = nodes[is_inner]
+    left = inner["left"]
+    right = inner["right"]
+    # Without a sign, in which no number is below 0.
+    children = np.concatenate([left, right])
     return children.astype(np.int64)
 
 

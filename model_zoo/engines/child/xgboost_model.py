@@ -57,13 +57,18 @@ def check_trees(booster: Any) -> None:
     """
     # As text, whatever the file is: that the library gives the numbers of its nodes in this way alone.
     write = booster.save_raw
-    model = json.loads(write("json"))
-    found = model["learner"]["gradient_booster"]
-    # Trees of which some are dropped in training keep the others in a model of their own.
-    trees = found.get("gbtree", found)["model"].get("trees", ())
+    text = write("json")
+    learner = json.loads(text)["learner"]
+    found = learner["gradient_booster"]
+    # Trees of which some are dropped in training are kept in a booster within it.
+    booster_of_trees = found.get("gbtree", found)
+    model = booster_of_trees["model"]
+    # A linear one has none.
+    trees = model.get("trees", ())
     for number, tree in enumerate(trees):
-        left, right = tree["left_children"], tree["right_children"]
-        children = np.array([*left, *right])
+        left = tree["left_children"]
+        right = tree["right_children"]
+        children = np.array(left + right)
         check_children(f"tree {number}", children, len(left))
 
 
