@@ -44,7 +44,7 @@ TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
 SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
 # Draws the pictures of a training's report, and varies pictures in training.
 TRAIN = [*IMAGES, "matplotlib>=3.10,<4"]
-# Tables as input, and Avro files; fastavro comes with Beam today, and is named because our own code calls it.
+# Tables as input, and Avro files: a Delta table's log needs no library, which only tests compare with; fastavro comes with Beam today, and is named because our own code calls it.
 DELTA = ["deltalake>=1.6.6,<1.7"]
 ICEBERG = ["pyiceberg>=0.12,<0.13"]
 AVRO = ["fastavro>=1.13,<2"]
@@ -71,7 +71,6 @@ EXTRAS = {
         "ray[data]>=2.55,<3",
         *TRANSFORMERS,
     ],
-    "delta": DELTA,
     "iceberg": ICEBERG,
     "avro": AVRO,
     "s3": S3,

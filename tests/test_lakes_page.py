@@ -28,11 +28,21 @@ def write_lake(folder: Path) -> None:
     ds.write_dataset(rows, folder, format="parquet", partitioning=partitioning)
 
 
+def write_delta(folder: Path) -> None:
+    """Write the sample's rows in two versions of a table, of which the newer one has fewer."""
+    import deltalake
+
+    rows = ds.dataset(REPOSITORY / "samples/breast_cancer/shards").to_table()
+    deltalake.write_deltalake(str(folder), rows)
+    deltalake.DeltaTable(str(folder)).delete("id < 200")
+
+
 @pytest.mark.program
 @pytest.mark.slow
 def test_the_page_works_as_it_is_written(programs: Programs, tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "samples", tmp_path / "samples")
     write_lake(tmp_path / "lake")
+    write_delta(tmp_path / "patients")
     commands = _COMMAND.findall(PAGE.read_text())
     assert commands
     for program, rest in commands:

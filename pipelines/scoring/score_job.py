@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
@@ -31,6 +32,7 @@ from pipelines.scoring.launch import launch, say_already_published
 from pipelines.scoring.reuse import find_run_to_reuse
 from pipelines.scoring.stale_runs import launcher_lock_held
 from pipelines.scoring.status import is_left_to_clean_up, is_published, take_plan_time
+from pipelines.scoring.table_resume import plan_or_resume
 
 
 def score_job(
@@ -56,13 +58,15 @@ def score_job(
     output = find_output(job)
     # Before any store is asked for anything.
     roots = [load.root for load in list_loads(job)]
-    urls = [output, *job.source.paths, *roots, job.model.package]
+    # A catalog knows where its table is.
+    paths = () if job.source.catalog else job.source.paths
+    urls = [output, *paths, *roots, job.model.package]
     refuse_unreachable(options, urls, arguments.shared_filesystem)
     # A dry run publishes nothing, and need not reach the output.
     planned_at = None
     if not arguments.dry_run:
         planned_at = take_plan_time(output)
-    plan = make_plan(job, planned_at)
+    plan = plan_or_resume(job, partial(make_plan, job, planned_at), log)
     # The machines of a cluster are others than this one.
     if not is_cluster(options):
         _refuse_elsewhere(plan)
