@@ -145,7 +145,7 @@ INTEGERS = st.lists(st.one_of(st.none(), NUMBERS), min_size=3, max_size=3)
 FLOATS = st.lists(st.one_of(st.none(), NUMBERS.map(float), st.just(NAN)), min_size=3, max_size=3)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=30)
 @given(where=FILTERS, x=INTEGERS, y=FLOATS, z=INTEGERS)
 def test_a_filter_that_is_true_of_a_row_is_foreseen(
     where: str, x: list[Any], y: list[Any], z: list[Any]
