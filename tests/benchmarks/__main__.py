@@ -3,6 +3,7 @@
     tabular   32 float32 columns, a small MLP                        loops, Ray Data, Daft, Spark, stock RunInference
     wide      200 columns of mixed types with missing values         pandas and scikit-learn
     images    JPEG bytes in Parquet, ResNet-18 at 224 x 224          Pillow and torch, Ray Data
+    digits    PNG bytes of 8 x 8 pixels, a small CNN                 Pillow and torch
     text      texts of mixed length, a sentence model                transformers, Ray Data
     tiny      10 000 shards of 100 rows                              a loop over files
     batches   the same rows in few and in many batches               the graph's own functions without the graph
@@ -20,6 +21,7 @@ import sys
 
 from tests.benchmarks.batches import batches
 from tests.benchmarks.compare import Figures, Workload, compare, report, say, shown, spread, table
+from tests.benchmarks.digits import digits
 from tests.benchmarks.images import images
 from tests.benchmarks.machine import machine
 from tests.benchmarks.sizes import CONTENDERS, Sizes
@@ -32,6 +34,7 @@ WORKLOADS: dict[str, Callable[[Sizes], Workload | str]] = {
     "tabular": tabular,
     "wide": wide,
     "images": images,
+    "digits": digits,
     "text": text,
     "tiny": tiny,
     "batches": batches,
@@ -107,6 +110,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--wide_rows", type=_count, default=400_000)
     parser.add_argument("--images", type=_count, default=4_000)
+    parser.add_argument("--digits", type=_count, default=50_000)
     parser.add_argument("--texts", type=_count, default=4_096)
     parser.add_argument("--tiny_shards", type=_count, default=10_000)
     parser.add_argument(

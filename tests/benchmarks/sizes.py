@@ -37,6 +37,7 @@ class Sizes:
     stock_rows: int
     wide_rows: int
     images: int
+    digits: int
     texts: int
     tiny_shards: int
     batches: int

@@ -21,6 +21,7 @@ SMALL = {
     "tabular": ["--tabular_rows", "3001", "--shards", "2", "--stock_rows", "200"],
     "wide": ["--wide_rows", "601", "--shards", "2"],
     "images": ["--images", "19"],
+    "digits": ["--digits", "120"],
     "text": ["--texts", "21"],
     "tiny": ["--tiny_shards", "12"],
     "batches": ["--batches", "40"],
@@ -74,6 +75,13 @@ def test_the_pipeline_and_a_loop_agree(tmp_path: Path) -> None:
         ("tiny", ("pipeline", "plain")),
         pytest.param(
             "images",
+            ("untuned", "plain", "best"),
+            marks=pytest.mark.skipif(
+                find_spec("torchvision") is None, reason="torchvision is not installed"
+            ),
+        ),
+        pytest.param(
+            "digits",
             ("untuned", "plain", "best"),
             marks=pytest.mark.skipif(
                 find_spec("torchvision") is None, reason="torchvision is not installed"
