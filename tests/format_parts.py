@@ -4,6 +4,7 @@ FORMAT_PARTS = {
     "arrow_ipc": ("cast_rows", "csv_bytes", "ipc_messages"),
     "json_lines_output": ("csv_output", "json_values"),
     "json_table": ("json_parse", "json_text"),
+    "orc": ("cast_rows",),
     "cast_rows": ("parquet_casts",),
     "json_first": ("csv_records", "json_parse", "json_shape"),
     "json_halving": ("csv_records",),

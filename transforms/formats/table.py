@@ -10,6 +10,7 @@ INPUT_FORMATS = {
     "csv": "transforms.formats.csv:make_csv_format",
     "jsonl": "transforms.formats.json_lines:make_json_lines_format",
     "arrow": "transforms.formats.arrow_ipc:make_arrow_ipc_format",
+    "orc": "transforms.formats.orc:make_orc_format",
     # The data files of a table with a log, whose log `transforms/lakes` reads.
     "delta": "transforms.formats.parquet:make_parquet_format",
     "iceberg": "transforms.formats.parquet:make_parquet_format",

@@ -1,0 +1,74 @@
+"""ORC in stripes, as pyarrow writes it; broken files are refused in one line."""
+
+from pathlib import Path
+import random
+
+import pyarrow as pa
+from pyarrow import orc
+import pytest
+
+from configs.errors import InputError
+from tests.transforms.formats.spans import describe, make_rows, read_units, table_of
+from transforms.formats.columns import Column
+from transforms.formats.orc import OrcFormat
+
+ORC = OrcFormat()
+# ORC has no types of moments but nanoseconds.
+ROWS = make_rows(70_000).set_column(4, "at", make_rows(70_000)["at"].cast(pa.timestamp("ns")))
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "zlib", "zstd", "snappy", "lz4"])
+def test_stripes_are_read_in_spans(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "a.orc"
+    orc.write_table(ROWS, path, compression=compression, stripe_size=100_000)
+    stripes = orc.ORCFile(path).nstripes
+    assert stripes > 1
+    units = read_units(path, ORC, rows_per_unit=1, rows_per_batch=10_000)
+    assert len(units) == stripes
+    assert table_of(units).equals(ROWS)
+    assert len(read_units(path, ORC, rows_per_unit=100_000)) == 1
+
+
+def test_columns_are_chosen_in_another_order_and_missed_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.orc"
+    orc.write_table(ROWS.slice(0, 50), path)
+    schema = pa.schema([ROWS.schema.field("s"), ROWS.schema.field("id")])
+    assert table_of(read_units(path, ORC, schema)).equals(ROWS.slice(0, 50).select(["s", "id"]))
+    with pytest.raises(InputError, match=r"has no column 'idd'; did you mean id\?"):
+        ORC.inspect(describe(path), [Column("idd", None)])
+
+
+def test_a_file_without_rows_is_one_batch_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.orc"
+    orc.write_table(ROWS.slice(0, 0), path)
+    ((batch,),) = read_units(path, ORC)
+    assert batch.rows.schema == ROWS.schema
+    assert not len(batch)
+
+
+@pytest.mark.parametrize("content", [b"ORC", b"PAR1....PAR1", b"id,x\n1,2\n", b"\xff" * 60])
+def test_what_is_no_orc_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.orc"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as ORC") as refused:
+        ORC.inspect(describe(path), [])
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_with_wrong_bytes_is_read_or_refused_and_ends_nothing(tmp_path: Path) -> None:
+    dice = random.Random(7)  # noqa: S311 - no secret
+    path = tmp_path / "a.orc"
+    orc.write_table(ROWS.slice(0, 40), path, compression="zstd")
+    whole = path.read_bytes()
+    refusals = []
+    for _ in range(200):
+        content = bytearray(whole)
+        for _ in range(dice.randint(1, 3)):
+            content[dice.randrange(len(content))] = dice.choice([0, 1, 127, 128, 255])
+        path.write_bytes(content)
+        try:
+            read_units(path, ORC)
+        except InputError as error:
+            refusals.append(str(error))
+    assert 10 < len(refusals) < 200
+    assert not any("\n" in refusal for refusal in refusals)

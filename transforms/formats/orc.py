@@ -1,0 +1,158 @@
+"""ORC as input: stripes, and rows in the run's schema."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pyarrow as pa
+from pyarrow import DataType, Schema
+import pyarrow.orc as paorc
+
+from configs.errors import InputError
+from storage import files
+from storage.inputs import InputFile
+from transforms.batches import RawBatch, RowRecord, WorkUnit
+from transforms.formats.cast_rows import cast_rows
+from transforms.formats.columns import Column, check_columns
+from transforms.formats.format import InputOptions, Piece, Shard, no_rows, number_rows
+from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
+
+# A bomb is more than this much, decoded, and more than so many times the size of its file.
+_BOMB_BYTES = 1 << 30
+_MAX_EXPANSION = 1_000
+# What pyarrow and the system raise of a broken file.
+_FAILURES = (OSError, pa.ArrowException, UnicodeDecodeError, OverflowError)
+# Of a value of a type without a fixed width, at least.
+_LEAST_BITS = 1
+
+
+@dataclass(frozen=True)
+class OrcFormat:
+    """Read ORC; the span of a unit is (first stripe, number of stripes).
+
+    Attributes:
+        max_expansion: how many times its stored size a file may hold, decoded.
+    """
+
+    max_expansion: int = _MAX_EXPANSION
+    needs_types: ClassVar[bool] = False
+
+    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+        """Read the footer, and one column to count the rows of stripes; see `Format.inspect`."""
+        url = file.url
+        with _open(url) as stored:
+            schema = stored.schema
+            check_columns(url, schema, wanted)
+            self._refuse_bomb(file, stored)
+            counts = _count_rows(stored)
+        rows = sum(counts)
+        if rows != stored.nrows:
+            raise InputError(
+                f"{url}: its footer promises {stored.nrows} rows, but its stripes hold {rows}; "
+                "replace the file"
+            )
+        return Shard(file, rows, counts), schema.remove_metadata()
+
+    def split(self, shard: Shard, rows: int) -> list[Piece]:
+        """Put stripes together, up to `rows` rows; one that has more stays whole."""
+        counts: tuple[int, ...] = shard.details
+        # Stripes are about equally large.
+        stripe_bytes = shard.file.bytes // max(1, len(counts))
+        pieces: list[Piece] = []
+        first_row = 0
+        for number, count in enumerate(counts):
+            last = pieces[-1] if pieces else None
+            if last is not None and (last.rows or 0) + count <= rows:
+                first, stripes = last.span
+                pieces[-1] = Piece(
+                    span=(first, stripes + 1),
+                    first_row=last.first_row,
+                    rows=(last.rows or 0) + count,
+                    bytes=last.bytes + stripe_bytes,
+                )
+            else:
+                pieces.append(Piece((number, 1), first_row, count, stripe_bytes))
+            first_row += count
+        # A file without rows is one piece.
+        return pieces or [Piece((0, 0), 0, 0, shard.file.bytes)]
+
+    def read(
+        self,
+        unit: WorkUnit,
+        schema: Schema,
+        rows_per_batch: int,
+        record: RowRecord,
+    ) -> Iterator[RawBatch]:
+        """Read the unit's stripes; see `Format.read`."""
+        total = unit.rows or 0
+        done = 0
+        # A unit without rows gives one batch without rows.
+        if total == 0:
+            yield number_rows(unit, no_rows(schema), 0, last=True)
+            return
+        first, count = unit.span
+        names = list(schema.names)
+        with _open(unit.shard) as stored:
+            for number in range(first, first + count):
+                stripe = stored.read_stripe(number, columns=names).select(names)
+                # A broken file may hold texts that are none.
+                stripe.validate(full=True)
+                for start in range(0, stripe.num_rows, rows_per_batch):
+                    rows = stripe.slice(start, rows_per_batch)
+                    is_last = done + rows.num_rows == total
+                    batch = number_rows(unit, rows, done, is_last)
+                    done += rows.num_rows
+                    yield cast_rows(batch, schema, record, {})
+        if done != total:
+            raise InputError(
+                f"{unit.shard}: {total} rows were counted from row {unit.first_row} on, "
+                f"but there are {done}; replace the file"
+            )
+
+    def _refuse_bomb(self, file: InputFile, stored: Any) -> None:
+        bits = [_count_bits(field.type) for field in stored.schema]
+        decoded_bytes = stored.nrows * sum(bits) // 8
+        limit = max(_BOMB_BYTES, self.max_expansion * file.bytes)
+        if decoded_bytes > limit:
+            raise InputError(
+                f"{file.url}: its columns come to more than {self.max_expansion:,} times its size "
+                "and more than 1 GiB, so it may be a bomb; if it is not, raise source.max_expansion"
+            )
+
+
+def make_orc_format(options: InputOptions) -> OrcFormat:
+    """Return the format with a job's options."""
+    return OrcFormat(options.max_expansion or _MAX_EXPANSION)
+
+
+def _count_bits(dtype: DataType) -> int:
+    try:
+        return dtype.bit_width
+    except ValueError:
+        return _LEAST_BITS
+
+
+def _count_rows(stored: Any) -> tuple[int, ...]:
+    """Return the rows of each stripe, which the footer knows and pyarrow does not tell."""
+    fields = sorted(stored.schema, key=lambda field: _count_bits(field.type))
+    # The narrowest column is read for it.
+    names = [field.name for field in fields[:1]]
+    stripes = range(stored.nstripes)
+    return tuple(stored.read_stripe(number, columns=names).num_rows for number in stripes)
+
+
+@contextmanager
+def _open(url: str) -> Iterator[Any]:
+    """Open a file, and refuse it where it cannot be read."""
+    try:
+        with files.open_read(url) as file:
+            yield paorc.ORCFile(pa.PythonFile(file, mode="r"))
+    except _FAILURES as error:
+        # Arrow's words may quote what stands in the file.
+        reason = type(error).__name__
+        if is_out_of_reach(error):
+            reason = explain_failure(error, url)
+        raise InputError(
+            f"{url}: cannot be read as ORC: {reason}; {find_way_out(error)}"
+        ) from error
