@@ -16,7 +16,7 @@ from pipelines.cli.command_line import run_program
 from pipelines.cli.run_log import RunLog
 from pipelines.planning import make_plan, shards
 from pipelines.runners.profiles import runner_options
-from pipelines.scoring import launch
+from pipelines.scoring import launch, score_job
 from storage import files
 from storage.layout import RunFolder, read_manifest
 from tests.support.builders import tiny_package
@@ -37,14 +37,14 @@ def job(tmp_path: Path) -> Path:
 
 def run_and(monkeypatch: pytest.MonkeyPatch, job: Path, meanwhile: Meanwhile) -> Outcome:
     """Run a launcher that, before it builds its graph, comes by what happened meanwhile."""
-    build = score.build
+    build = score_job.build
 
     def build_later(root: Any, plan: Any, workers: int) -> Any:
-        monkeypatch.setattr(score, "build", build)
+        monkeypatch.setattr(score_job, "build", build)
         meanwhile(plan)
         return build(root, plan, workers)
 
-    monkeypatch.setattr(score, "build", build_later)
+    monkeypatch.setattr(score_job, "build", build_later)
     return run_job(job)
 
 
