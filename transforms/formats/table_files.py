@@ -131,8 +131,9 @@ class TableFormat:
         if not deletions:
             yield from named
             return
-        end = whole.first_row + (whole.rows or 0)
-        deleted = read_deleted(unit.shard, deletions, end)
+        # Of all of the file, as a unit may be a part of it.
+        _, footer = read_footer(unit.shard, {})
+        deleted = read_deleted(unit.shard, deletions, footer.num_rows)
         yield from _take_live(named, unit, whole, deleted)
 
     def _find_column(self, url: str, name: str) -> TableColumn:
