@@ -117,6 +117,27 @@ def test_deletion_vectors_are_honoured(inline: bool, score_it: Score, tmp_path: 
     assert outcome.manifest["rows"]["in"] == 6
 
 
+def test_deletion_vectors_hold_for_a_file_that_several_units_share(
+    score_it: Score, tmp_path: Path
+) -> None:
+    """The vector counts rows of the whole file, a unit those of its row groups; a bad row is named among those left."""
+    count = 6_000
+    values = [1.0] * count
+    values[4_000] = 1e300
+    rows = small_table(count, a=pa.array(values))
+    groups = deltalake.WriterProperties(max_row_group_size=1_000)
+    table = write(tmp_path / "t", rows, configuration=VECTORS, writer_properties=groups)
+    deleted = [*range(0, count, 7), *range(2_000, 3_000)]
+    delete_rows(table, sorted(set(deleted)))
+    expected = [row[0] for row in read_with_deltalake(table, "SELECT id FROM t ORDER BY id")]
+    outcome = score_it(table, settings=DELTA | {"sink.rows_per_file": 1_000})
+    assert len(outcome.manifest["units"]) > 3
+    assert ids(outcome) == [id for id in expected if id != 4_000]
+    assert outcome.manifest["rows"]["in"] == len(expected)
+    (record,) = outcome.rejected()
+    assert (record["row"], record["key"]) == (expected.index(4_000), 4_000)
+
+
 def test_a_deleted_row_is_neither_rejected_nor_counted(score_it: Score, tmp_path: Path) -> None:
     """Of bad rows one is deleted; the other one's number is that among the rows that are left."""
     rows = small_table(6, a=pa.array([1.0, 1e300, 1.0, 1.0, 1e300, 1.0]))
