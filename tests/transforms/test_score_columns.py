@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from configs.errors import JobError
 from transforms.score_columns import (
     ScoreColumns,
     is_of_label_sets,
@@ -77,3 +78,15 @@ def test_what_is_given_for_each_token_ends_with_them(shape: tuple[int, ...], is_
     expected = [whole[0][:3], whole[1][:1]] if is_cut else whole
     assert column.to_pylist() == expected
     assert not is_cut or pa.types.is_list(column.type)
+
+
+def test_names_are_those_of_the_numbers_of_one_output() -> None:
+    how = ScoreColumns("none", numbers=("width", "height"))
+    array = np.array([[1, 2], [3, 4]], np.float32)
+    named = score_columns({"out": array}, how, ["height", "width"])
+    assert {name: column.to_pylist() for name, column in named.items()} == {
+        "height": [2, 4],
+        "width": [1, 3],
+    }
+    with pytest.raises(JobError, match="a model with one output, not of"):
+        score_columns({"out": array, "other": array}, how, ["width"])

@@ -91,3 +91,15 @@ def test_the_written_job_reads_the_files_again(tmp_path: Path) -> None:
     first, second = fields["preprocess"]
     assert LoadFile.model_validate(first) == written.preprocess[0]
     assert second == image
+
+
+def test_steps_behind_those_that_load_stay(tmp_path: Path) -> None:
+    (tmp_path / "one.png").write_bytes(b"first")
+    image = {"step": "image", "column": "picture", "into": "x", "height": 4, "width": 4}
+    fields = make_job(tmp_path).model_dump(exclude_defaults=True)
+    fields["preprocess"] = [*fields["preprocess"], {**image, "mode": "L"}]
+    whole = FittingJob.model_validate(fields)
+    job, _ = load_named_files(whole, make_source("one.png"))
+    assert whole.preprocess is not None
+    # In their order, and without what has been done already.
+    assert job.preprocess == whole.preprocess[1:]

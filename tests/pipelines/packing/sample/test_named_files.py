@@ -12,11 +12,13 @@ import pytest
 from safetensors.torch import save_file
 import yaml
 
+from configs.packaging import PackagingJob
 from model_zoo.package.package import read_package
 from model_zoo.steps.load_file import LoadFile
+from model_zoo.steps.table import AnyStep
 from pipelines import package
 from pipelines.cli.command_line import run_program
-from pipelines.packing.sample.named_files import read_named
+from pipelines.packing.sample.named_files import _find_image, read_named
 from tests.support.jobs import run_job
 from tests.support.packaging import Packaged
 from tests.support.pictures import (
@@ -135,3 +137,22 @@ def test_what_makes_no_sense_is_refused(
     write_paths(tmp_path / "paths.parquet", list(pictures))
     steps = [load_step(tmp_path / "photos") | changes, image_step("photo")]
     pack(tmp_path, str(tmp_path / sample), steps, "--key", "id").refused(words, status=status)
+
+
+@pytest.mark.parametrize(
+    ("network", "has_step", "column"),
+    [
+        ("torchvision:resnet18", False, "bytes"),
+        ("timm:resnet18", False, "bytes"),
+        # The job says by itself what becomes of pictures.
+        ("torchvision:resnet18", True, None),
+        ("cnn", False, None),
+        ("cnn", True, None),
+    ],
+)
+def test_a_librarys_network_of_pictures_takes_the_files_as_such(
+    network: str, has_step: bool, column: str | None
+) -> None:
+    steps = [image_step("bytes")] if has_step else []
+    job = PackagingJob[AnyStep].model_validate({"network": network, "preprocess": steps})
+    assert _find_image(job) == column
