@@ -132,7 +132,7 @@ def test_deletion_vectors_hold_for_a_file_that_several_units_share(
     expected = [row[0] for row in read_with_deltalake(table, "SELECT id FROM t ORDER BY id")]
     outcome = score_it(table, settings=DELTA | {"sink.rows_per_file": 1_000})
     assert len(outcome.manifest["units"]) > 3
-    assert ids(outcome) == [id for id in expected if id != 4_000]
+    assert ids(outcome) == [key for key in expected if key != 4_000]
     assert outcome.manifest["rows"]["in"] == len(expected)
     (record,) = outcome.rejected()
     assert (record["row"], record["key"]) == (expected.index(4_000), 4_000)
