@@ -50,6 +50,7 @@ from storage.layout import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
 from transforms.formats.loading import LoadingFormat
+from transforms.formats.table import MAY_BE_EMPTY
 from transforms.lakes.table import LAKES
 
 # What travels together: large enough that Beam's cost per element does not count, small enough that
@@ -201,7 +202,8 @@ def _list_source(job: ScoringJob, table: PlannedTable | None) -> Listed:
     source = job.source
     if source.format == "files":
         return list_folders(source.paths, source.recursive, source.files.model_dump())
-    return list_shards(source.paths, source.recursive)
+    may_be_empty = source.format in MAY_BE_EMPTY
+    return list_shards(source.paths, source.recursive, may_be_empty)
 
 
 def _estimate_row_work(job: ScoringJob, card: ModelCard, steps: Sequence[AnyStep]) -> int:

@@ -67,12 +67,17 @@ class _PlacedPiece(NamedTuple):
     piece: Piece
 
 
-def list_shards(paths: Sequence[str], recursive: bool = False) -> Listed:
+def list_shards(
+    paths: Sequence[str],
+    recursive: bool = False,
+    may_be_empty: bool = False,
+) -> Listed:
     """Return every input file once, sorted by URL, and the URLs that were left out.
 
     Args:
         paths: files, folders and globs.
         recursive: whether plain folders below a folder are read, too.
+        may_be_empty: whether a file without a byte is one without rows, and is not refused.
 
     Raises:
         InputError: a path that matches nothing, something that can be neither read nor left out, a
@@ -94,9 +99,9 @@ def list_shards(paths: Sequence[str], recursive: bool = False) -> Listed:
         ignored += left_out
     taken = sorted(found.values())
     for file in taken:
-        if file.bytes == 0:
+        if file.bytes == 0 and not may_be_empty:
             raise InputError(
-                f"{file.url}: has 0 bytes, so it is neither Parquet nor CSV; "
+                f"{file.url}: has 0 bytes, so it was not written to its end; "
                 "write it again or take it out of source.paths"
             )
     refuse_second_names(taken)

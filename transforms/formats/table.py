@@ -16,6 +16,8 @@ INPUT_FORMATS = {
     "iceberg": "transforms.formats.parquet:make_parquet_format",
     "files": "transforms.formats.files:make_files_format",
 }
+# A file of theirs without a byte has no rows; one of another format was not written to its end.
+MAY_BE_EMPTY = ("jsonl",)
 OUTPUT_FORMATS = {
     "parquet": "transforms.formats.parquet_output:ParquetOutput",
     "csv": "transforms.formats.csv_output:CsvOutput",
