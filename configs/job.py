@@ -325,6 +325,8 @@ class Sink(_Section, Generic[OutputFormatT]):
             and Spark write them: `dt=2026-01-01/`.
         escape_formulas: CSV: put a `'` before texts that a spreadsheet would take for a formula
             (`=`, `+`, `-`, `@`, also wide, tab, return, line feed).
+        source_columns: write `source_file` and `source_row`, the input file of each row and its
+            number there (from 0), as columns too.
     """
 
     path: Url
@@ -332,6 +334,7 @@ class Sink(_Section, Generic[OutputFormatT]):
     rows_per_file: Count = 1_000_000
     partition_by: Names = ()
     escape_formulas: bool = False
+    source_columns: bool = False
 
 
 class Errors(_Section):

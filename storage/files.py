@@ -42,6 +42,8 @@ def to_absolute(url: str) -> str:
 
 def is_local(url: str) -> bool:
     """Tell whether the URL names a file of this machine's own disk."""
+    if "://" not in url:
+        return True
     fs, _ = locate(url)
     return isinstance(fs, LocalFileSystem)
 

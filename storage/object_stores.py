@@ -6,6 +6,7 @@ is ever found by listing.
 """
 
 from contextlib import suppress
+from functools import cache
 import glob
 from typing import Any, NamedTuple
 
@@ -43,10 +44,16 @@ def locate(url: str) -> Location:
     """
     # A path, whatever fsspec would read into a name with `::`.
     if "://" not in url:
-        local = LocalFileSystem(use_listings_cache=False)
+        local = _get_local()
         return Location(local, to_local_path(local, url))
     fs, path = url_to_fs(url, use_listings_cache=False)
     return Location(fs, path)
+
+
+# Once: to find the one that it has made takes fsspec longer than a disk takes to look at a file.
+@cache
+def _get_local() -> LocalFileSystem:
+    return LocalFileSystem(use_listings_cache=False)
 
 
 def is_object_store(fs: Any) -> bool:

@@ -7,6 +7,7 @@ ask again themselves, and what they raise after that is final.
 
 from collections.abc import Callable, Iterator
 import errno
+from functools import wraps
 import time
 from typing import Any, ParamSpec, TypeVar
 
@@ -55,7 +56,29 @@ def retried(read: Callable[P, T]) -> Callable[P, T]:
 
     The last error is raised as it is.
     """
-    return _make_policy().wraps(read)
+
+    @wraps(read)
+    def read_again(*args: P.args, **kwargs: P.kwargs) -> T:
+        # Nearly always this is all, and making a policy takes longer than looking at a file.
+        try:
+            return read(*args, **kwargs)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            failed: Exception | None = error
+
+        def read_or_fail() -> T:
+            nonlocal failed
+            if failed is None:
+                return read(*args, **kwargs)
+            # It counts as the first try.
+            first = failed
+            failed = None
+            raise first
+
+        return _make_policy()(read_or_fail)
+
+    return read_again
 
 
 def resumed(open_from: Callable[[int], Iterator[T]]) -> Iterator[T]:

@@ -63,6 +63,7 @@ SIBLINGS = {
     "transforms.postprocess": {
         "transforms.output.partitioned_rows",
         "transforms.score_columns",
+        "transforms.source_columns",
         "transforms.scores.tokens",
         "transforms.token_places",
         "transforms.where",
@@ -77,7 +78,11 @@ SIBLINGS = {
         for kind in ("classes", "label_sets", "numbers", "tokens")
     },
     "transforms.predict": {"transforms.output.progress_note"},
-    "transforms.read": {"transforms.formats.read_ahead", "transforms.output.done_record"},
+    "transforms.read": {
+        "transforms.formats.read_ahead",
+        "transforms.output.done_record",
+        "transforms.shards_together",
+    },
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     "transforms.publish": {
         "transforms.output.books",
@@ -87,11 +92,10 @@ SIBLINGS = {
     **SIBLINGS_OF_CSV,
     "transforms.formats.parquet": {
         "transforms.formats.cast_rows",
-        "transforms.formats.parquet_footer",
-        "transforms.formats.parquet_int96",
-        "transforms.formats.parquet_sections",
-        "transforms.formats.parquet_sizes",
-        "transforms.formats.parquet_split",
+        *(
+            f"transforms.formats.parquet_{part}"
+            for part in ("footer", "inspection", "int96", "layout", "sections", "sizes", "split")
+        ),
         "transforms.formats.parquet_statistics",
         "transforms.formats.parquet_ways",
     },
@@ -99,14 +103,15 @@ SIBLINGS = {
     "transforms.formats.parquet_casts": {"transforms.formats.parquet_ways"},
     "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
     "transforms.formats.parquet_footer": {"transforms.formats.parquet_ways"},
+    "transforms.formats.parquet_inspection": {"transforms.formats.parquet_footer"},
+    "transforms.formats.parquet_layout": {
+        f"transforms.formats.parquet_{part}" for part in ("footer", "int96", "sizes", "ways")
+    },
     "transforms.formats.parquet_sizes": {"transforms.formats.parquet_footer"},
     "transforms.formats.parquet_statistics": {"transforms.formats.parquet_footer"},
     "transforms.formats.csv_blocks": {
-        "transforms.formats.csv_bytes",
-        "transforms.formats.csv_dialect",
-        "transforms.formats.csv_fields",
-        "transforms.formats.csv_records",
-        "transforms.formats.csv_text",
+        f"transforms.formats.csv_{part}"
+        for part in ("bytes", "dialect", "fields", "records", "text")
     },
     "transforms.formats.csv_fields": {
         "transforms.formats.csv_dialect",
@@ -217,7 +222,9 @@ FOUNDATION = {
     "transforms.row_bytes",
     "transforms.row_sizes",
     "transforms.on_beam",
+    "transforms.shard_counts",
     "transforms.timing",
+    "transforms.unit_members",
     "model_zoo.steps.arrays",
     "model_zoo.steps.chosen_columns",
     "model_zoo.steps.columns",

@@ -24,9 +24,17 @@ ROW_COUNTS = ("in", "scored", "filtered", "rejected")
 LEFT_OUT = "left_out"
 
 
-@dataclass(frozen=True, order=True)
+# Of one shard of a unit: its number there, the counts of `ROW_COUNTS`, and that of `LEFT_OUT`.
+ShardCounts = tuple[int, int, int, int, int, int]
+
+
+# Slots, because a plan of a hundred thousand shards holds as many of them.
+@dataclass(frozen=True, order=True, slots=True)
 class WorkUnit:
-    """Contiguous rows of one input shard: the unit of work, of retry, and of resume.
+    """Contiguous rows of one input shard, or several small shards: the unit of work, retry, resume.
+
+    Of small shards that are put together, `shard` is the first one, and rows count from 0 through all
+    of them; where each is, and what it was, its member says.
 
     Attributes:
         index: number of the unit in the plan.
@@ -38,6 +46,7 @@ class WorkUnit:
         rows: how many rows, or None when only reading tells (a whole CSV file).
         bytes: their size as it is stored, for ordering large units first.
         files: digest of the files that its rows name; nothing where they name none.
+        members: what small shards are put together, in order; nothing of rows of one shard.
     """
 
     index: int
@@ -48,16 +57,28 @@ class WorkUnit:
     rows: int | None
     bytes: int
     files: str = ""
+    members: "tuple[WorkUnit, ...]" = ()
 
 
 @dataclass(frozen=True, order=True)
 class BatchId:
-    """Where a batch comes from: the input shard, and the number of its first row there (from 0)."""
+    """Where a batch comes from: the input shard, and the number of its first row there (from 0).
+
+    Attributes:
+        last_shard: of rows of several shards that are put together, the last one; rows are then
+            counted through all shards of their unit.
+    """
 
     shard: str
     first_row: int
+    last_shard: str = ""
 
     def __str__(self) -> str:
+        if self.last_shard not in ("", self.shard):
+            return f"{self.shard} to {self.last_shard}"
+        # Where it begins in the shard is not known of what is put together.
+        if self.last_shard:
+            return self.shard
         return f"{self.shard} from row {self.first_row}"
 
 
@@ -107,6 +128,10 @@ class RawBatch:
         record: what is kept of a rejected row.
         times: what the rows took so far; every stage that they pass adds to it.
         rows_left_out: rows of the unit here that `source.where` has left out.
+        members: int32 (rows,), the number of each row's shard among the unit's members; None where
+            all are of the unit's own shard.
+        rows_in_of: by number of the member, how many rows the batch accounts for.
+        left_out_of: the same, of rows that `source.where` has left out.
     """
 
     unit: WorkUnit
@@ -118,6 +143,9 @@ class RawBatch:
     record: RowRecord = _NO_RECORD
     times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
     rows_left_out: int = 0
+    members: np.ndarray | None = None
+    rows_in_of: dict[int, int] = field(default_factory=dict)
+    left_out_of: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.rows.num_rows
@@ -189,6 +217,7 @@ class ScoredBatch:
         computed_by: device, dtype, threads and versions, for the manifest.
         times: what the rows took so far.
         rows_left_out: those of the input rows that `source.where` has left out.
+        shards: what became of the rows of each shard, where several are put together.
     """
 
     unit: WorkUnit
@@ -201,6 +230,7 @@ class ScoredBatch:
     computed_by: str
     times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
     rows_left_out: int = 0
+    shards: tuple[ShardCounts, ...] = ()
 
     def __post_init__(self) -> None:
         scored = self.rows.num_rows
@@ -248,6 +278,7 @@ class WrittenPart:
         attempt: name of the attempt.
         first_row: number of the first input row; the part covers `rows_in` rows from there on.
         last: whether the unit ends with it.
+        shards: what became of the rows of each shard, where several are put together.
         placement: device, dtype, threads and versions that computed it.
         worker: the process that wrote it, as `host:process id`.
         stages: seconds of each stage; none in a part of another run, or of an older version.
@@ -265,6 +296,7 @@ class WrittenPart:
     last: bool
     scored: tuple[WrittenFile, ...]
     rejected: tuple[WrittenFile, ...]
+    shards: tuple[ShardCounts, ...] = ()
     # The names below are those of done-records on disks, which a later version must be able to
     # read. They are of an attempt's circumstances, so equal parts may differ in them.
     placement: str = field(default="", compare=False)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import apache_beam as beam
 import numpy as np
@@ -25,8 +26,13 @@ from transforms.record_batches import filter_rows
 from transforms.rejected import find_kept, reject_rows
 from transforms.score_columns import ScoreColumns, score_columns
 from transforms.scores.tokens import Places
+from transforms.shard_counts import count_by_shard
+from transforms.source_columns import make_source_columns
 from transforms.token_places import TokenText, find_places
 from transforms.where import where_columns, where_mask
+
+# By name.
+Columns: TypeAlias = Mapping[str, Array]
 
 
 def postprocess_rows(
@@ -37,8 +43,40 @@ def postprocess_rows(
     keep: Sequence[str],
     where: str | None,
     places: Places | None = None,
+    sources: Columns | None = None,
 ) -> RecordBatch:
     """Return carried columns and kept score columns of the rows that `where` leaves in.
+
+    Args:
+        rows, outputs, carried, how, keep, where, places, sources: as for `make_rows`.
+
+    Raises:
+        RejectedRows, JobError: as `make_rows`.
+    """
+    made = make_rows(rows, outputs, carried, how, keep, where, places, sources)
+    if made.mask is None:
+        return made.rows
+    return filter_rows(made.rows, made.mask)
+
+
+class MadeRows(NamedTuple):
+    """Rows as they are written, and which of them a filter leaves in: bool (rows,), None for all."""
+
+    rows: RecordBatch
+    mask: np.ndarray | None
+
+
+def make_rows(
+    rows: RecordBatch,
+    outputs: Arrays,
+    carried: Sequence[str],
+    how: ScoreColumns,
+    keep: Sequence[str],
+    where: str | None,
+    places: Places | None = None,
+    sources: Columns | None = None,
+) -> MadeRows:
+    """Return carried columns and kept score columns of all rows, and which of them `where` leaves in.
 
     Args:
         rows: input rows, in the order of `outputs`.
@@ -48,6 +86,7 @@ def postprocess_rows(
         keep: old names of score columns, in the order to write them.
         where: filter expression over carried and (renamed) score columns, or None.
         places: of the rows' tokens, where they have any.
+        sources: columns that tell where each row came from, where they are asked for.
 
     Raises:
         RejectedRows: rows whose score does not fit the declared dtype.
@@ -55,21 +94,22 @@ def postprocess_rows(
     """
     scores = _make_scores(outputs, carried, how, keep, where, places)
     kept = [how.rename.get(name, name) for name in keep]
-    _refuse_doubles([*carried, *kept, *how.constants])
+    origin = sources or {}
+    _refuse_doubles([*carried, *kept, *how.constants, *origin])
 
     inputs = {name: rows.column(name) for name in carried}
     kept_scores = {name: scores[name] for name in kept}
     constants = _repeat_constants(how.constants, rows.num_rows)
     # In the order in which they are written.
-    columns = {**inputs, **kept_scores, **constants}
+    columns = {**inputs, **kept_scores, **constants, **origin}
     schema = _make_schema(columns, rows.schema, carried)
     arrays = list(columns.values())
     result = RecordBatch.from_arrays(arrays, schema=schema)
     if where is None:
-        return result
+        return MadeRows(result, None)
     # A filter may read score columns that are not written.
     mask = where_mask(where, {**inputs, **scores}, rows.num_rows)
-    return filter_rows(result, mask)
+    return MadeRows(result, mask)
 
 
 def postprocess_batch(
@@ -104,7 +144,8 @@ def postprocess_batch(
             places = None
             if lengths is not None:
                 places = find_places(raw.rows, lengths, text)
-            rows = postprocess_rows(raw.rows, outputs, carried, how, keep, where, places)
+            sources = make_source_columns(raw) if how.with_source else None
+            made = make_rows(raw.rows, outputs, carried, how, keep, where, places, sources)
             break
         except RejectedRows as rejected:
             kept = find_kept(len(raw), rejected)
@@ -112,6 +153,12 @@ def postprocess_batch(
             if lengths is not None:
                 lengths = lengths[kept]
             raw = reject_rows(raw, rejected, "postprocess")
+    rows, mask = made
+    members = raw.members
+    if mask is not None:
+        rows = filter_rows(rows, mask)
+        if members is not None:
+            members = members[mask]
     return ScoredBatch(
         unit=raw.unit,
         id=raw.id,
@@ -123,6 +170,7 @@ def postprocess_batch(
         computed_by=batch.computed_by,
         times=raw.times,
         rows_left_out=raw.rows_left_out,
+        shards=count_by_shard(raw, members),
     )
 
 

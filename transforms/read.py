@@ -6,6 +6,7 @@ retried bundle cheap.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 import time
 
 import apache_beam as beam
@@ -19,6 +20,7 @@ from transforms.formats.read_ahead import read_ahead
 from transforms.on_beam import Timed
 from transforms.output.done_record import is_done
 from transforms.output.plan_file import read_plan
+from transforms.shards_together import read_together
 from transforms.timing import StageTimes
 
 
@@ -121,8 +123,9 @@ class _ReadUnits(beam.DoFn):
 
 
 def _is_on_disk(unit: WorkUnit, format: Format) -> bool:
-    """Tell whether a unit's shard, and the files that its rows name, are on this machine's disk."""
-    urls = [unit.shard]
+    """Tell whether a unit's shards, and the files that its rows name, are on this machine's disk."""
+    parts = unit.members or (unit,)
+    urls = [part.shard for part in parts]
     if isinstance(format, ReadsNamedFiles):
         urls += format.list_roots()
     return all(files.is_local(url) for url in urls)
@@ -147,6 +150,16 @@ def read_unit(
     Raises:
         InputError: the shard changed since the plan was made, or cannot be read.
     """
+    read_member = partial(
+        read_unit,
+        schema=schema,
+        format=format,
+        rows_per_batch=rows_per_batch,
+        record=record,
+    )
+    if unit.members:
+        yield from read_together(unit, read_member, rows_per_batch)
+        return
     check_unchanged(unit)
     for batch in format.read(unit, schema, rows_per_batch, record):
         # Looked at before the writer records the unit as done: a retried bundle would not look

@@ -40,14 +40,33 @@ def reject_rows(batch: RawBatch, rejected: RejectedRows, stage: str) -> RawBatch
         reasons,
         rejected_rows,
         batch.record,
+        list_shards(batch, positions),
     )
     kept = find_kept(len(batch), rejected)
+    members = batch.members
+    if members is not None:
+        members = members[kept]
     return replace(
         batch,
         rows=take_rows(batch.rows, kept),
         row_numbers=batch.row_numbers[kept],
         rejected=(*batch.rejected, records),
+        members=members,
     )
+
+
+def list_shards(batch: RawBatch, positions: np.ndarray) -> Array:
+    """Return the shards that some rows of a batch stood in, as texts.
+
+    Args:
+        batch: the batch.
+        positions: int64, of the rows.
+    """
+    if batch.members is None:
+        return _repeat_text(batch.unit.shard, len(positions))
+    numbers = batch.members[positions]
+    shards = [member.shard for member in batch.unit.members]
+    return pa.array(shards, type=pa.string()).take(pa.array(numbers))
 
 
 def record_rows(
@@ -57,6 +76,7 @@ def record_rows(
     reasons: Sequence[Exception],
     rows: RecordBatch,
     record: RowRecord,
+    shards: Array | None = None,
 ) -> RejectedBatch:
     """Return the records of some rows.
 
@@ -67,14 +87,17 @@ def record_rows(
         reasons: of each row.
         rows: the rows themselves, as far as they could be read.
         record: what is kept of them.
+        shards: of each row, its shard; None where it is that of the batch.
     """
     count = len(row_numbers)
+    if shards is None:
+        shards = _repeat_text(id.shard, count)
     kinds = map(type, reasons)
     names = [kind.__name__ for kind in kinds]
     messages = list(_list_messages(reasons, rows))
     # In the order in which the file has them.
     columns = {
-        "source": _repeat_text(id.shard, count),
+        "source": shards,
         "row": pa.array(row_numbers, type=pa.int64()),
     }
     if record.key is not None:

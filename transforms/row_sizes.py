@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import Array, ChunkedArray, DataType, RecordBatch, Table
+from pyarrow import Array, ChunkedArray, DataType, RecordBatch, Schema, Table
 import pyarrow.compute as pc
 from pyarrow.types import (
     is_binary,
@@ -42,6 +42,16 @@ def count_decoded_bytes(rows: RecordBatch | Table) -> int:
         for chunk in chunks:
             decoded_bytes += _count_bytes(chunk)
     return decoded_bytes
+
+
+def has_plain_sizes(schema: Schema) -> bool:
+    """Tell whether rows of a schema are as large as Arrow counts them: nothing stands for more."""
+    for dtype in schema.types:
+        if isinstance(dtype, pa.BaseExtensionType):
+            return False
+        if holds(dtype, _is_shared) or _is_view(dtype) or is_dictionary(dtype):
+            return False
+    return True
 
 
 def cut_rows(rows: RecordBatch, most_bytes: int) -> Iterator[RecordBatch]:

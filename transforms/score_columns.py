@@ -55,6 +55,7 @@ class ScoreColumns:
         rename: new names of score columns, by old name.
         dtypes: Arrow types of score columns, by new name, where the natural one is not wanted.
         constants: text columns of one value for every row (model name, version, digest).
+        with_source: whether the file and the number of each row follow, see `source_columns.py`.
     """
 
     activation: str
@@ -67,6 +68,7 @@ class ScoreColumns:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
     tokens: int | None = None
+    with_source: bool = False
 
 
 def score_columns(

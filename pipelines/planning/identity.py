@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from model_zoo.architectures.libraries import find_distribution
 from transforms.batches import WorkUnit
 from transforms.formats.format import Shard
+from transforms.unit_members import list_pieces
 
 # Settings that change nothing in the output; paths count by what they lead to, and what makes the
 # network faster by `computing`.
@@ -51,11 +52,13 @@ _NOT_IN_THE_OUTPUT = {
 _SAYS_NOTHING_NEW: dict[str, dict[str, Any]] = {
     "csv": {"quote": '"', "escape": None, "double_quote": True},
     "postprocess": {"thresholds": {}},
-    "sink": {"partition_by": []},
+    "sink": {"partition_by": [], "source_columns": False},
     "source": {"partitions": None, "where": None},
 }
 # 64 bits: two of a million runs have the same with a chance of one in ten million.
 _DIGITS = 16
+# By which rule small shards are put together to units; with another one they are other files.
+_PUT_TOGETHER = 1
 _LIBRARIES = ("apache-beam", "numpy", "pandas", "pillow", "pyarrow", "torch")
 _EXTRAS = ("onnxruntime", "tokenizers", "torchvision")
 # Plain values by name, as JSON holds them.
@@ -98,7 +101,10 @@ def make_run_id(
         work["filled"] = list(filled)
     if table is not None:
         work["table"] = table
-    digests = [unit.files for unit in units if unit.files]
+    # Scores of rows that share mini-batches with other shards' may differ in their last digits.
+    if any(unit.members for unit in units):
+        work["together"] = _PUT_TOGETHER
+    digests = [piece.files for piece in list_pieces(units) if piece.files]
     # Without any a run keeps the id that it had before rows could name files.
     if digests:
         work["files"] = digests

@@ -43,6 +43,7 @@ from pipelines.planning.shards import (
     list_shards,
     read_shards,
 )
+from pipelines.planning.small_shards import put_together
 from pipelines.planning.tables import list_table
 from pipelines.versions.names import resolve
 from storage import files
@@ -93,22 +94,23 @@ def make_plan(
     schema = _order_columns(found, list_columns(job, card))
     output_plan = plan_output(job, card, package.digest, schema, steps)
     inference = plan_inference(job, package)
-    rows_per_batch = job.source.rows_per_batch or _count_rows_per_batch(card, inference)
-    units = _cut_into_units(shards, reader, job, card, inference, row_work)
-    listed_files = list_files(reader, units, shards)
-    run_id = _name_run(job, package, inference, shards, output_plan, listed_files.units, table)
+    pieces = _cut_into_pieces(shards, reader, job, card, inference, row_work)
+    listed_files = list_files(reader, pieces, shards)
+    # Last, as files are listed by the numbers of pieces.
+    units = put_together(listed_files.units, job.sink.rows_per_file, row_work)
+    run_id = _name_run(job, package, inference, shards, output_plan, units, table)
     return Plan(
         job=job,
         package=package,
         run=RunFolder(output_url, run_id),
         shards=tuple(shards),
         ignored=tuple(ignored),
-        units=listed_files.units,
+        units=units,
         schema=schema,
         format=listed_files.format,
         files=listed_files,
         inference=inference,
-        rows_per_batch=rows_per_batch,
+        rows_per_batch=job.source.rows_per_batch or _count_rows_per_batch(card, inference),
         steps=steps,
         output_plan=output_plan,
         planned_at=planned_at,
@@ -131,7 +133,7 @@ def find_output(job: ScoringJob) -> str:
     return _to_absolute(job.sink.path, "sink.path", JobError)
 
 
-def _cut_into_units(
+def _cut_into_pieces(
     shards: Sequence[Shard],
     reader: Format,
     job: ScoringJob,

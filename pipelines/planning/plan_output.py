@@ -23,6 +23,7 @@ from transforms.logical_types import is_text
 from transforms.output.row_groups import can_sort
 from transforms.postprocess import postprocess_rows
 from transforms.score_columns import ScoreColumns, is_of_tokens, list_default_columns
+from transforms.source_columns import make_no_source_columns
 from transforms.token_places import TokenText, find_places
 from transforms.where import where_columns
 
@@ -75,6 +76,7 @@ def plan_output(
         keep=keep,
         where=job.postprocess.where,
         places=places,
+        sources=make_no_source_columns() if scores.with_source else None,
     )
     # So that a file says which model made it, wherever it is copied to.
     metadata = {"model.name": card.name, "model.version": card.version, "model.digest": digest}
@@ -141,6 +143,7 @@ def _plan_scores(job: ScoringJob, card: ModelCard, digest: str) -> ScoreColumns:
         rename=wanted.rename,
         dtypes=dtypes,
         constants=constants,
+        with_source=job.sink.source_columns,
     )
 
 

@@ -30,6 +30,8 @@ from transforms.model_types import join_if_decimals
 
 # A store answers in tens of milliseconds; a disk is busy with fewer.
 _THREADS = 8
+# What a thread looks into before it asks for more.
+_FILES_AT_ONCE = 32
 # Enough to see what was meant, few enough for a line.
 _SHOWN_NAMES = 5
 # What keeps a machine of many cores busy to the end. Not as many as this machine has: the same work is the
@@ -46,6 +48,8 @@ _LEAST_FILES = 64
 _FEWEST_MINI_BATCHES, _ENOUGH_MINI_BATCHES = 4, 64
 # Of the wanted columns, in their order.
 _Types: TypeAlias = tuple[DataType, ...]
+# The first file that has them in these types.
+_FirstWith: TypeAlias = dict[_Types, str]
 
 
 class Listed(NamedTuple):
@@ -53,13 +57,6 @@ class Listed(NamedTuple):
 
     files: list[InputFile]
     ignored: list[str]
-
-
-class _Inspected(NamedTuple):
-    """An input file, and the types that it has the wanted columns in."""
-
-    shard: Shard
-    types: _Types
 
 
 class _PlacedPiece(NamedTuple):
@@ -129,16 +126,20 @@ def read_shards(
         InputError: the first file, in order, that is not readable, lacks a column, or has another
             type.
     """
-    inspect = partial(_inspect, format, wanted)
+    inspect = partial(_inspect_some, format, wanted)
     # Alone, so that nothing more is read where already the first file does not fit.
-    first = inspect(listed[0])
+    shards, first_with = inspect(listed[:1])
+    # Many at a time: to hand over a file takes as long as to look into it.
+    file_count = len(listed)
+    starts = range(1, file_count, _FILES_AT_ONCE)
+    some = [listed[start : start + _FILES_AT_ONCE] for start in starts]
     with ThreadPoolExecutor(_THREADS) as pool:
         # In order, so that the same file is named every time.
-        in_order = pool.map(inspect, listed[1:])
-        others = list(in_order)
-    inspected = [first, *others]
-    shards = [shard for shard, _ in inspected]
-    return shards, _settle_types(wanted, inspected)
+        for more_shards, more_types in pool.map(inspect, some):
+            shards += more_shards
+            for types, url in more_types.items():
+                first_with.setdefault(types, url)
+    return shards, _settle_types(wanted, first_with)
 
 
 def choose_rows_per_unit(
@@ -271,16 +272,33 @@ def refuse_unwritable_name(url: str) -> None:
         raise InputError(f"{url}: its name is not UTF-8; rename the file")
 
 
-def _inspect(
+def _inspect_some(
     format: Format,
     wanted: Sequence[Column],
-    file: InputFile,
-) -> _Inspected:
-    shard, schema = format.inspect(file, wanted)
-    # Not the whole schema: a file may have thousands of columns, and there may be many files.
-    fields = [schema.field(column.name) for column in wanted]
-    types = tuple(field.type for field in fields)
-    return _Inspected(shard, types)
+    files_here: Sequence[InputFile],
+) -> tuple[list[Shard], _FirstWith]:
+    """Look into some files, one after the other.
+
+    Args:
+        format: how they are read.
+        wanted: what each must have.
+        files_here: the files.
+    """
+    shards = []
+    first_with: _FirstWith = {}
+    schema_before: Schema | None = None
+    for file in files_here:
+        shard, schema = format.inspect(file, wanted)
+        shards.append(shard)
+        # A format gives files that are alike the same schema, of which all is known.
+        if schema is schema_before:
+            continue
+        schema_before = schema
+        # Not the whole schema: a file may have thousands of columns, and there may be many files.
+        fields = [schema.field(column.name) for column in wanted]
+        types = tuple(field.type for field in fields)
+        first_with.setdefault(types, file.url)
+    return shards, first_with
 
 
 def refuse_second_names(taken: Sequence[InputFile]) -> None:
@@ -313,12 +331,13 @@ def _list_places(taken: Sequence[InputFile]) -> set[str]:
     return places
 
 
-def _settle_types(wanted: Sequence[Column], inspected: Sequence[_Inspected]) -> Schema:
-    """Return the wanted columns with the one type that each comes out in."""
-    # Files are many and types few, so each combination is looked at once.
-    first_with: dict[_Types, str] = {}
-    for shard, types in inspected:
-        first_with.setdefault(types, shard.file.url)
+def _settle_types(wanted: Sequence[Column], first_with: _FirstWith) -> Schema:
+    """Return the wanted columns with the one type that each comes out in.
+
+    Args:
+        wanted: the columns.
+        first_with: files are many and types few, so each combination is looked at once.
+    """
     urls = list(first_with.values())
     fields = []
     for number, column in enumerate(wanted):

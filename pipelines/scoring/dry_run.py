@@ -16,7 +16,7 @@ from pipelines.scoring.missing_values import (
     refuse_missing,
 )
 from pipelines.scoring.trial_rows import Trial, count_begun, try_first_rows, try_places
-from transforms.batches import RejectedBatch
+from transforms.batches import RawBatch, RejectedBatch
 from transforms.output.books import check_budget
 from transforms.predict import Load
 
@@ -145,7 +145,9 @@ def _describe_schemas(input_format: str, shard_count: int) -> str:
 def _describe_sampled(trials: Sequence[Trial], rows: int, shard_count: int) -> str:
     place_count = len(trials)
     # Several places may be of one shard.
-    shards = {trial.batch.unit.shard for trial in trials}
+    shards: set[str] = set()
+    for trial in trials:
+        shards |= _list_shards(trial.batch)
     sampled_count = len(shards)
     sampled = (
         f"{rows:,} rows at {place_count:,} places (beginning, middle, end) "
@@ -161,6 +163,14 @@ def _describe_sampled(trials: Sequence[Trial], rows: int, shard_count: int) -> s
             "begin: they hold quotes, have one column, are compressed or large"
         )
     return sampled
+
+
+def _list_shards(batch: RawBatch) -> set[str]:
+    """Return the shards that the rows of a batch are of."""
+    unit = batch.unit
+    if not unit.members:
+        return {unit.shard}
+    return {unit.members[number].shard for number in batch.rows_in_of}
 
 
 def _describe_unchecked(plan: Plan, sampled_rows: int) -> str:

@@ -15,7 +15,14 @@ from configs.errors import JobError, VerifyError
 from pipelines.planning.identity import output_settings
 from storage import files, inputs
 from storage.layout import RunFolder, find_partition, read_manifest
-from transforms.batches import LEFT_OUT, WorkUnit, WrittenFile, WrittenPart
+from transforms.batches import (
+    LEFT_OUT,
+    ROW_COUNTS,
+    ShardCounts,
+    WorkUnit,
+    WrittenFile,
+    WrittenPart,
+)
 from transforms.output.done_record import finish_unit
 
 _PART = re.compile(r"part-(\d+)[-.]")
@@ -130,20 +137,24 @@ def _group_by_unit(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
 def _match_units(units: Sequence[WorkUnit], manifest: Manifest) -> Iterator[_Match]:
     """Yield units that were scored without a rejected row."""
     versions = {}
+    urls = []
     for entry in manifest["inputs"]:
         url = entry["url"]
+        urls.append(url)
         versions[url] = entry["version"]
     numbers = {}
     for position, books in enumerate(manifest["units"]):
-        place = books["shard"], books["first_row"]
+        place = _find_place(books, urls)
         numbers[place] = position
 
     for unit in units:
-        number = numbers.get((unit.shard, unit.first_row))
+        pieces = unit.members or (unit,)
+        place = tuple((piece.shard, piece.first_row) for piece in pieces)
+        number = numbers.get(place)
         if number is None:
             continue
         books = manifest["units"][number]
-        if not _is_as_it_was(unit, versions.get(unit.shard), books):
+        if not _is_as_it_was(unit, versions, books):
             continue
         # Other rows: the shard may have been cut in other places.
         has_same_rows = unit.rows in (None, books["in"])
@@ -151,19 +162,36 @@ def _match_units(units: Sequence[WorkUnit], manifest: Manifest) -> Iterator[_Mat
             yield _Match(unit, number)
 
 
-def _is_as_it_was(unit: WorkUnit, version: str | None, books: Entry) -> bool:
-    """Tell whether a unit's shard, and the files that its rows name, are as they were.
+def _find_place(books: Entry, urls: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Return the shards of a published unit, and the row that it begins with in each.
+
+    Args:
+        books: of the unit.
+        urls: of the published run's inputs.
+    """
+    shards = books.get("shards")
+    if shards is None:
+        return ((books["shard"], books["first_row"]),)
+    # What is put together with others is a whole shard.
+    return tuple((urls[number], 0) for number, *_ in shards)
+
+
+def _is_as_it_was(unit: WorkUnit, versions: Mapping[str, str], books: Entry) -> bool:
+    """Tell whether a unit's shards, and the files that its rows name, are as they were.
 
     Args:
         unit: the unit.
-        version: of its shard, in the published run.
+        versions: of shards, in the published run.
         books: of the unit, in the published run.
     """
     if books.get("files", "") != unit.files:
         return False
-    # Of a folder of files those of the unit count, and not the others.
-    is_folder = bool(unit.files) and inputs.is_folder_version(unit.version)
-    return is_folder or version == unit.version
+    for piece in unit.members or (unit,):
+        # Of a folder of files those of the unit count, and not the others.
+        is_folder = bool(piece.files) and inputs.is_folder_version(piece.version)
+        if not is_folder and versions.get(piece.shard) != piece.version:
+            return False
+    return True
 
 
 def _compare(then: Manifest, now: Manifest) -> Iterator[_Compared]:
@@ -236,9 +264,24 @@ def _make_part(
         last=True,
         scored=scored,
         rejected=(),
+        shards=_list_shard_counts(unit, books),
         placement=placement,
         rows_left_out=books.get(LEFT_OUT, 0),
     )
+
+
+def _list_shard_counts(unit: WorkUnit, books: Entry) -> tuple[ShardCounts, ...]:
+    """Return what became of the rows of each member of a unit, by the books of a published run."""
+    if not unit.members:
+        return ()
+    # A member that is alone has all of its unit's rows.
+    alone = [0, *(books[name] for name in ROW_COUNTS), books.get(LEFT_OUT, 0)]
+    counts: list[ShardCounts] = []
+    # Numbers of a manifest are those of inputs, and here those of members.
+    for number, (_, *rows) in enumerate(books.get("shards", [alone])):
+        rows_in, scored, filtered, rejected, left_out = rows
+        counts.append((number, rows_in, scored, filtered, rejected, left_out))
+    return tuple(counts)
 
 
 def _find_unit_number(entry: Entry) -> int:

@@ -16,6 +16,7 @@ from transforms.postprocess import postprocess_batch
 from transforms.predict import Score, predict_batch
 from transforms.preprocess import preprocess_batch
 from transforms.read import read_unit
+from transforms.unit_members import list_pieces
 
 # Enough to tell rows per second, few enough to wait for.
 FIRST_ROWS = 1_000
@@ -200,7 +201,8 @@ def _list_units(plan: Plan, shard: Shard) -> list[WorkUnit]:
     reader = plan.format
     if isinstance(reader, FilesFormat | LoadingFormat):
         url = shard.file.url
-        return [unit for unit in plan.units if unit.shard == url]
+        planned = list_pieces(plan.units)
+        return [piece for piece in planned if piece.shard == url]
     # Where a piece begins is found at once.
     pieces = reader.split(shard, _ROWS)
     if shard.rows is None:

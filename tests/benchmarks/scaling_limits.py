@@ -150,8 +150,8 @@ What the design does about it, and what it does not:
 
 - **Units, not shards, are the work.** A large shard is cut into units of at most `sink.rows_per_file` rows, inside row groups too, and
   few rows into some 64 of them, so workers stay busy with few shards. The cure for a million shards is fewer, larger ones: 1e12 rows in 100,000 shards with
-  `sink.rows_per_file=10_000_000` are 100,000 units, and every figure above is a tenth. A unit never spans two shards: a million
-  tiny shards are a million units and a million output files, and should be merged before they come here.
+  `sink.rows_per_file=10_000_000` are 100,000 units, and every figure above is a tenth. Small shards are put together, some hundred to a unit: a million
+  tiny shards are some thousand units and output files; each of them is still opened twice, and merged ones are not.
 - **The graph does not grow.** It holds the place of the plan, and never the plan: see the column above.
 - **Rows never meet the launcher.** What passes from workers to publishing is one small record per unit.
 - **A failure costs units, not the run.** A done-record per unit lets a killed run of a million units resume with those that are missing;

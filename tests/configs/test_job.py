@@ -187,6 +187,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "format": "parquet",
             "rows_per_file": 1_000_000,
             "escape_formulas": False,
+            "source_columns": False,
         },
         "errors": {"max_rejected_rows": 0, "max_rejected_percent": 0.0, "store_values": False},
     }

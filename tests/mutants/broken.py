@@ -39,7 +39,7 @@ PROMISES = (
     Promise(
         "a unit that was not written whole is not published",
         "transforms/output/books.py",
-        "if cover is None or not _has_rows(cover, unit.rows):",
+        "if cover is None or not _has_rows(cover, unit):",
         "if cover is None or unit.index < 0:",
         ("tests/transforms/test_publish.py",),
     ),

@@ -367,4 +367,8 @@ def test_the_transform_reads_every_unit_of_the_plan(tmp_path: Path, shard: Path)
 def test_a_unit_is_plain_json() -> None:
     unit = make_unit(3, None, "memory://a b.csv")
     assert WorkUnit(**asdict(unit)) == unit
-    assert json.loads(json.dumps(asdict(unit))) == {**asdict(unit), "span": list(unit.span)}
+    assert json.loads(json.dumps(asdict(unit))) == {
+        **asdict(unit),
+        "span": list(unit.span),
+        "members": [],
+    }

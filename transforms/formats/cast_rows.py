@@ -27,6 +27,9 @@ def cast_rows(
         record: what is kept of a rejected row.
         reasons: by position, why rows could not be read exactly.
     """
+    # Nearly always.
+    if not reasons and batch.rows.schema.equals(schema):
+        return replace(batch, record=record)
     columns: list[Array] = []
     all_reasons = dict(reasons)
     for column, field in zip(batch.rows.columns, schema, strict=True):

@@ -16,7 +16,7 @@ from storage.inputs import InputFile
 from storage.retries import resumed
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.cast_rows import cast_rows
-from transforms.formats.columns import Column, check_columns
+from transforms.formats.columns import Column
 from transforms.formats.format import (
     InputOptions,
     MayPass,
@@ -33,10 +33,9 @@ from transforms.formats.parquet_footer import (
     holds_more_than,
     is_encryption,
     list_groups,
-    read_footer,
-    refuse_intervals,
 )
-from transforms.formats.parquet_int96 import list_int96_units
+from transforms.formats.parquet_inspection import inspect_file
+from transforms.formats.parquet_layout import find_layout
 from transforms.formats.parquet_sections import find_sections
 from transforms.formats.parquet_sizes import (
     count_bytes_read,
@@ -50,8 +49,6 @@ from transforms.formats.parquet_ways import (
     Reading,
     align,
     holds_nested_dictionary,
-    list_int96,
-    list_readings,
     open_for,
     put_together,
 )
@@ -89,13 +86,13 @@ class ParquetFormat:
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
         """Read the footer; see `Format.inspect`."""
-        declared = {column.name: column.type for column in wanted}
-        schema, metadata = read_footer(file.url, declared)
-        check_columns(file.url, schema, wanted)
+        inspected = inspect_file(file.url, wanted)
+        metadata = inspected.metadata
         names = {column.name for column in wanted}
-        refuse_intervals(file.url, metadata, names)
         limit = max(BOMB_BYTES, self.max_expansion * file.bytes)
-        if holds_more_than(limit, file.url, metadata, names):
+        # Nearly always not, and nothing but the footer is asked.
+        may_be_bomb = inspected.may_hold_more_than(limit)
+        if may_be_bomb and holds_more_than(limit, file.url, metadata, names):
             raise self._expands_too_much(file.url)
         # Of a store every part fetches all of the row group.
         fetched_bytes = {}
@@ -110,7 +107,7 @@ class ParquetFormat:
             row_group = RowGroup(group.num_rows, decoded_bytes, most_parts)
             row_groups.append(row_group)
         shard = Shard(file, metadata.num_rows, tuple(row_groups))
-        return shard, schema.remove_metadata()
+        return shard, inspected.schema
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Put row groups together, up to `rows` rows, and cut one that has more of them."""
@@ -144,7 +141,9 @@ class ParquetFormat:
         try:
             for rows, reasons in resumed(open_from):
                 # Once more, in what was decoded: a footer may tell less than there is.
-                decoded_bytes += count_bytes_read(rows)
+                # All at once, as small files are, it need not be known exactly.
+                is_little = rows.num_rows == total and rows.nbytes <= limit
+                decoded_bytes += 0 if is_little else count_bytes_read(rows)
                 if decoded_bytes > limit:
                     raise self._expands_too_much(unit.shard)
                 is_last = done + rows.num_rows == total
@@ -200,18 +199,19 @@ def _read_batches(
     with ExitStack() as stack:
         file = stack.enter_context(_open(unit.shard, USUAL))
         first, count, *_ = unit.span
-        rows_at_once = find_rows_at_once(
-            unit.shard,
-            file,
-            groups=range(first, first + count),
-            names=schema.names,
-            rows_per_batch=rows_per_batch,
-            most_bytes=_BATCH_BYTES,
-        )
-        stored = file.schema_arrow
-        int96 = list_int96(unit.shard, file.metadata, stored)
-        units = list_int96_units(schema, int96)
-        readings = list_readings(schema.names, stored, units)
+        layout = find_layout(unit.shard, file, schema)
+        rows_at_once = rows_per_batch
+        if not layout.fits_whole(file.metadata, _BATCH_BYTES):
+            rows_at_once = find_rows_at_once(
+                unit.shard,
+                file,
+                groups=range(first, first + count),
+                names=schema.names,
+                rows_per_batch=rows_per_batch,
+                most_bytes=_BATCH_BYTES,
+            )
+        units = layout.units
+        readings = layout.readings
         streams = []
         for reading in readings:
             steps = _iterate_reading(stack, file, unit, reading, rows_at_once)

@@ -1,6 +1,7 @@
 """The footers of Parquet files: what they say of columns and row groups, before any row is read."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 import os
 from typing import TypeAlias
 
@@ -36,23 +37,40 @@ _FOOTER_LENGTH_BYTES = 4
 _FILE_END_BYTES = 8
 
 
-def read_footer(
-    url: str,
-    declared: Mapping[str, DataType | None],
-) -> tuple[Schema, FileMetaData]:
-    """Return a file's schema, with INT96 columns in the units that somebody declared, and its footer.
-
-    Args:
-        url: the file.
-        declared: the types that the job or the contract states, by column.
+def read_footer(url: str) -> tuple[Schema, FileMetaData]:
+    """Return a file's schema, with INT96 columns in the usual unit, and its footer.
 
     Raises:
         InputError: the file cannot be read, is no Parquet file, or is encrypted.
     """
+    with _explained(url):
+        return _read_footer(url)
+
+
+def declare_types(
+    url: str,
+    schema: Schema,
+    metadata: FileMetaData,
+    declared: Mapping[str, DataType | None],
+) -> Schema:
+    """Return a file's schema, with INT96 columns in the units that somebody declared.
+
+    Args:
+        url: the file.
+        schema, metadata: as `read_footer` gives them.
+        declared: the types that the job or the contract states, by column.
+
+    Raises:
+        InputError: as `read_footer`.
+    """
+    with _explained(url):
+        return declare_int96(url, schema, metadata, declared)
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
     try:
-        schema, metadata = _read_footer(url)
-        schema = declare_int96(url, schema, metadata, declared)
-        return schema, metadata
+        yield
     except (OSError, pa.ArrowException) as error:
         if is_encryption(error):
             raise InputError(f"{url}: is encrypted; {_DECRYPT}") from error

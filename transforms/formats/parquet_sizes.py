@@ -72,7 +72,7 @@ def find_rows_at_once(
     others = []
     for name in names:
         field = schema.field(name)
-        width = _find_width(field.type)
+        width = find_width(field.type)
         if width is None:
             others.append(name)
         else:
@@ -176,14 +176,14 @@ def _fit_rows(sizes: Sequence[_ColumnSize], rows: int, most_bytes: int) -> int:
     return rows
 
 
-def _find_width(dtype: DataType) -> int | None:
+def find_width(dtype: DataType) -> int | None:
     """Return the bytes of a value in memory; None where values differ in size."""
     if isinstance(dtype, pa.BaseExtensionType):
-        return _find_width(dtype.storage_type)
+        return find_width(dtype.storage_type)
     if is_null(dtype):
         return 1
     if is_fixed_size_list(dtype):
-        inner = _find_width(dtype.value_type)
+        inner = find_width(dtype.value_type)
         if inner is None:
             return None
         return inner * dtype.list_size

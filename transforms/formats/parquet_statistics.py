@@ -33,7 +33,7 @@ def count_nulls(url: str, names: Sequence[str]) -> NullCounts:
     Raises:
         InputError: the file cannot be read.
     """
-    _, metadata = read_footer(url, {})
+    _, metadata = read_footer(url)
     # To ask pyarrow about an encrypted column ends the process.
     refuse_encrypted_columns(url, metadata)
     leaves: dict[str, list[int]] = {name: [] for name in names}
@@ -88,7 +88,7 @@ def list_bounds(url: str, fields: Schema) -> list[GroupBounds]:
     Raises:
         InputError: the file cannot be read.
     """
-    schema, metadata = read_footer(url, {})
+    schema, metadata = read_footer(url)
     # To ask pyarrow about an encrypted column ends the process.
     refuse_encrypted_columns(url, metadata)
     leaves = list_columns_of_leaves(metadata, set(fields.names))

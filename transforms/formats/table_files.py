@@ -132,7 +132,7 @@ class TableFormat:
             yield from named
             return
         # Of all of the file, as a unit may be a part of it.
-        _, footer = read_footer(unit.shard, {})
+        _, footer = read_footer(unit.shard)
         deleted = read_deleted(unit.shard, deletions, footer.num_rows)
         yield from _take_live(named, unit, whole, deleted)
 
@@ -154,8 +154,7 @@ class _Layout(NamedTuple):
 def _lay_out(data_file: DataFile, columns: Sequence[TableColumn]) -> _Layout:
     """Return where each column is, and whatever column tells how many rows there are."""
     url = data_file.url
-    declared: Mapping[str, DataType | None] = {}
-    schema, _ = read_footer(url, declared)
+    schema, _ = read_footer(url)
     by_number = _number_fields(url, schema)
     layout = _Layout({}, {})
     for column in columns:

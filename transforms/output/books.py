@@ -13,6 +13,7 @@ from storage.layout import RunFolder
 from transforms.batches import LEFT_OUT, ROW_COUNTS, WorkUnit, WrittenPart
 from transforms.output.done_record import read_done_record
 from transforms.output.many_requests import call_for_each
+from transforms.shard_counts import add_counts
 
 Parts: TypeAlias = list[WrittenPart]
 # 7 % of 100 rows are 7.000000000000001 in floating point, and must allow 7.
@@ -55,7 +56,7 @@ def choose_parts(
         if recorded is not None:
             candidates = [recorded]
         cover = _find_cover(candidates, unit.first_row)
-        if cover is None or not _has_rows(cover, unit.rows):
+        if cover is None or not _has_rows(cover, unit):
             raise PublishError(
                 f"{unit.shard}: unit {number} {NOT_WHOLE}, so nothing is published; "
                 "run again to complete it"
@@ -143,12 +144,19 @@ def _read_record(run: RunFolder, unit: WorkUnit) -> WrittenPart | None:
     return read_done_record(run, unit.index)
 
 
-def _has_rows(cover: Sequence[WrittenPart], rows: int | None) -> bool:
-    # Of a CSV file that is read whole, nobody knows the rows before.
-    if rows is None:
-        return True
+def _has_rows(cover: Sequence[WrittenPart], unit: WorkUnit) -> bool:
+    """Tell whether parts have all rows of a unit, and of each of its shards."""
     covered = sum(part.rows_in for part in cover)
-    return covered == rows
+    counts_of_parts = [part.shards for part in cover]
+    rows_of_shards = {number: rows_in for number, rows_in, *_ in add_counts(counts_of_parts)}
+    for number, member in enumerate(unit.members):
+        rows = rows_of_shards.get(number)
+        # Of a CSV file that is read whole, nobody knows the rows before; but it was read.
+        if rows is None or member.rows not in (None, rows):
+            return False
+    if unit.members and covered != sum(rows_of_shards.values()):
+        return False
+    return unit.rows in (None, covered)
 
 
 def _find_cover(parts: Sequence[WrittenPart], first_row: int) -> Parts | None:

@@ -123,7 +123,10 @@ def _read_fields(record: str) -> Any:
 def _decode(fields: dict[str, Any]) -> WrittenPart:
     scored = _decode_files(fields.pop("scored"))
     rejected = _decode_files(fields.pop("rejected"))
-    return WrittenPart(**fields, scored=scored, rejected=rejected)
+    # Records of older versions have none: their units had one shard.
+    counts = fields.pop("shards", ())
+    shards = tuple(map(tuple, counts))
+    return WrittenPart(**fields, scored=scored, rejected=rejected, shards=shards)
 
 
 def _decode_files(entries: Sequence[dict[str, Any]]) -> tuple[WrittenFile, ...]:

@@ -14,8 +14,9 @@ from pyarrow import DataType, Field, Schema
 from pyarrow.types import is_fixed_size_list, is_large_list, is_list
 
 from storage.layout import RunFolder
-from transforms.batches import ROW_COUNTS, WrittenPart
+from transforms.batches import ROW_COUNTS, WorkUnit, WrittenPart
 from transforms.output.plan_file import StoredPlan
+from transforms.shard_counts import add_counts
 from transforms.timing import STAGES
 
 # Of a job with a filter of its input: files that were not opened, as no row of theirs could pass.
@@ -74,7 +75,11 @@ def list_unit_books(
         row_counts: what becomes of rows.
     """
     counts_by_unit: dict[int, Counter[str]] = {}
+    parts_by_unit: dict[int, list[WrittenPart]] = {}
+    numbers = {entry["url"]: number for number, entry in enumerate(plan.inputs)}
     for part in parts:
+        parts_of_unit = parts_by_unit.setdefault(part.unit, [])
+        parts_of_unit.append(part)
         nothing: Counter[str] = Counter()
         counts = counts_by_unit.setdefault(part.unit, nothing)
         for name in row_counts:
@@ -84,16 +89,48 @@ def list_unit_books(
     for unit in plan.units:
         counts = counts_by_unit[unit.index]
         # Place first, then counts: the order of keys is that of the stored manifest.
-        books: Fields = {
-            "shard": unit.shard,
-            "span": list(unit.span),
-            "first_row": unit.first_row,
-        }
+        books = _describe_place(unit)
         for name in row_counts:
             books[name] = counts[name]
         if unit.files:
             books["files"] = unit.files
+        if len(unit.members) > 1:
+            parts_of_unit = parts_by_unit[unit.index]
+            books["shards"] = _list_shard_books(unit, parts_of_unit, numbers)
         yield books
+
+
+def _describe_place(unit: WorkUnit) -> Fields:
+    place = unit
+    # The piece that a unit has alone says where it is; of several that is in `shards`.
+    if len(unit.members) == 1:
+        (place,) = unit.members
+    return {
+        "shard": place.shard,
+        "span": list(place.span),
+        "first_row": place.first_row,
+    }
+
+
+def _list_shard_books(
+    unit: WorkUnit,
+    parts: Parts,
+    numbers: Mapping[str, int],
+) -> list[list[int]]:
+    """Return what became of the rows of each shard of a unit, which is named by its number.
+
+    Args:
+        unit: the unit, of several shards.
+        parts: those that are published of it.
+        numbers: of each input among the manifest's inputs, by URL.
+    """
+    books = []
+    counts_of_parts = [part.shards for part in parts]
+    for member_number, *counts in add_counts(counts_of_parts):
+        member = unit.members[member_number]
+        input_number = numbers[member.shard]
+        books.append([input_number, *counts])
+    return books
 
 
 def format_manifest(content: Mapping[str, Any]) -> str:

@@ -14,7 +14,13 @@ from pyarrow import RecordBatch, Schema, Table
 from configs.errors import PublishError
 from storage import files
 from storage.layout import RunFolder, refuse_links
-from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
+from transforms.batches import (
+    ScoredBatch,
+    ShardCounts,
+    WorkUnit,
+    WrittenFile,
+    WrittenPart,
+)
 from transforms.formats.output import FileFormat
 from transforms.output.part_file import PartFile
 from transforms.output.partitioned_rows import divide
@@ -22,6 +28,7 @@ from transforms.output.progress_note import ProgressNote
 from transforms.output.row_groups import cut_into_row_groups
 from transforms.output.sorted_rows import SortedRows
 from transforms.row_sizes import count_decoded_bytes
+from transforms.shard_counts import add_counts
 from transforms.timing import StageTimes, peak_memory
 
 # Rows that are collected before they are written as one row group.
@@ -64,11 +71,13 @@ class PartWriter:
         self._pending_bytes = 0
         self._filtered = 0
         self._left_out = 0
+        self._shards: tuple[ShardCounts, ...] = ()
         by_folder = [(name, "ascending") for name in file_format.partition_by]
         # Rows that are sorted inside a file wait until all of them are there; in folders those of all.
         self._waiting = SortedRows([*by_folder, *file_format.sort_by])
         # Stages reject in turn, so the rows of a batch do not come in their order.
-        self._rejected = SortedRows([("row", "ascending")])
+        # A unit may have several shards: they come in the order of their names.
+        self._rejected = SortedRows([("source", "ascending"), ("row", "ascending")])
         self._rejected_schema: Schema | None = None
         self._placement = ""
         self._file: PartFile | None = None
@@ -88,6 +97,7 @@ class PartWriter:
             self._filtered += batch.rows_filtered
             self._left_out += batch.rows_left_out
             self._placement = batch.computed_by
+            self._shards = add_counts([self._shards, batch.shards])
             for rejected in batch.rejected:
                 self._rejected_schema = rejected.rows.schema
                 self._rejected.add(rejected.rows)
@@ -147,6 +157,7 @@ class PartWriter:
             last=last,
             scored=tuple(self._scored),
             rejected=rejected,
+            shards=self._shards,
             placement=self._placement,
             worker=process,
             stages=self._times.seconds(until=ended),

@@ -3,7 +3,8 @@
 The graph names the file only, so that its own size does not grow with the input. The file is one
 JSON object: `inputs` (url, bytes, version, rows of each file), `ignored_inputs`, `units`, each a
 short list that names its input by number (a million units take some 50 MB), and, where rows name
-files, `files`: the digest of what is listed of them for each unit.
+files, `files`: the digest of what is listed of them for each unit. Where small shards are put
+together, `units` are the shards, and `together` says for each unit the numbers of those that it has.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from configs.errors import InputError
 from storage import files
 from transforms.batches import WorkUnit
+from transforms.unit_members import join_all, list_pieces
 
 # 2 since a unit has one span, whatever its format; before, Parquet and CSV had fields each.
 _FORMAT = 2
@@ -40,21 +42,26 @@ def encode_plan(plan: StoredPlan) -> bytes:
     for number, entry in enumerate(plan.inputs):
         numbers[entry["url"]] = number
     units = []
-    for unit in plan.units:
-        shard = numbers[unit.shard]
-        units.append(_encode_unit(unit, shard))
+    pieces = list_pieces(plan.units)
+    for piece in pieces:
+        shard = numbers[piece.shard]
+        units.append(_encode_unit(piece, shard))
     content: dict[str, Any] = {
         "format": _FORMAT,
         "inputs": plan.inputs,
         "ignored_inputs": plan.ignored_inputs,
         "units": units,
     }
-    digests = [unit.files for unit in plan.units]
+    digests = [piece.files for piece in pieces]
     # A plan of rows that name no files is as it always was.
     if any(digests):
         content["files"] = digests
     if plan.table is not None:
         content["table"] = plan.table
+    # Nor one of which no shards are put together.
+    together = [[piece.index for piece in unit.members] for unit in plan.units]
+    if any(together):
+        content["together"] = together
     # Without spaces: a plan may hold a million units.
     text = json.dumps(content, separators=(",", ":"))
     return text.encode()
@@ -73,8 +80,11 @@ def read_plan(url: str) -> StoredPlan:
             "start the run again"
         )
     stored = json.loads(content)
+    units = _decode_units(stored)
+    if "together" in stored:
+        units = join_all(units, stored["together"])
     return StoredPlan(
-        units=tuple(_decode_units(stored)),
+        units=tuple(units),
         inputs=tuple(stored["inputs"]),
         ignored_inputs=tuple(stored["ignored_inputs"]),
         table=stored.get("table"),

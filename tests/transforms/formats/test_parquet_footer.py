@@ -25,13 +25,13 @@ def plain(tmp_path: Path) -> Path:
 
 
 def test_a_plain_file_is_not_taken_for_an_encrypted_one(plain: Path) -> None:
-    _, metadata = read_footer(str(plain), {})
+    _, metadata = read_footer(str(plain))
     refuse_encrypted_columns(str(plain), metadata)
 
 
 def test_a_footer_that_is_longer_than_its_content_is_signed(plain: Path, tmp_path: Path) -> None:
     """As a file has it whose columns are encrypted, and its footer is not: a signature of 28 bytes."""
-    _, metadata = read_footer(str(plain), {})
+    _, metadata = read_footer(str(plain))
     content = plain.read_bytes()
     length = int.from_bytes(content[-8:-4], "little")
     signed = tmp_path / "signed.parquet"
@@ -46,7 +46,7 @@ def test_a_footer_that_is_longer_than_its_content_is_signed(plain: Path, tmp_pat
 def test_columns_are_larger_than_a_limit_by_what_they_hold(
     plain: Path, names: set[str], width: int
 ) -> None:
-    _, metadata = read_footer(str(plain), {})
+    _, metadata = read_footer(str(plain))
     held = ROWS * width
     # Values of a fixed width, one after the other, and some bytes of each page's header.
     assert holds_more_than(held - 1, str(plain), metadata, names)
@@ -58,7 +58,7 @@ def test_a_text_is_as_large_as_its_letters_and_its_length(letters: int, tmp_path
     path = tmp_path / "texts.parquet"
     table = pa.table({"a": ["x" * letters] * ROWS})
     pq.write_table(table, path, use_dictionary=False, compression="none")
-    _, metadata = read_footer(str(path), {})
+    _, metadata = read_footer(str(path))
     # In Parquet four bytes say how long a text is.
     held = ROWS * (letters + 4)
     assert holds_more_than(held - 1, str(path), metadata, {"a"})

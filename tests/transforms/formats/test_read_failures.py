@@ -40,7 +40,7 @@ def test_the_column_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> N
 def test_a_file_that_may_not_be_read_is_not_called_broken() -> None:
     """Memory of another process: nobody may open it, root included, unless it may trace processes."""
     with pytest.raises(InputError) as told:
-        read_footer("/proc/1/mem", {})
+        read_footer("/proc/1/mem")
     line = str(told.value)
     if "Errno" not in line:
         pytest.skip("this user may read the memory of all processes")

@@ -1,0 +1,29 @@
+from tests.support.builders import make_unit
+from transforms.unit_members import join_all, join_members, list_pieces
+
+
+def test_a_unit_has_the_rows_and_bytes_of_its_members() -> None:
+    unit = join_members(4, [make_unit(8, 3, "a"), make_unit(9, 5, "b", bytes=7)])
+    assert (unit.index, unit.shard, unit.first_row, unit.rows, unit.bytes) == (4, "a", 0, 8, 107)
+    assert unit.files == ""
+    whole_csv = join_members(0, [make_unit(0, 3), make_unit(1, None)])
+    assert whole_csv.rows is None
+
+
+def test_pieces_come_back_by_their_numbers() -> None:
+    pieces = [make_unit(number, 1, f"{number}") for number in range(5)]
+    units = join_all(pieces, [[0, 2], [1], [3, 4]])
+    assert [unit.index for unit in units] == [0, 1, 2]
+    assert [[piece.shard for piece in unit.members] for unit in units] == [
+        ["0", "2"],
+        ["1"],
+        ["3", "4"],
+    ]
+    assert list_pieces(units) == pieces
+    assert list_pieces(pieces) == pieces
+
+
+def test_files_that_rows_name_are_a_part_of_a_unit() -> None:
+    one = [make_unit(0, files="x"), make_unit(1, files="y")]
+    other = [make_unit(0, files="x"), make_unit(1, files="z")]
+    assert join_members(0, one).files not in ("", join_members(0, other).files)

@@ -1,0 +1,137 @@
+"""Small shards that are put together: their rows in common batches, each row with its own shard.
+
+    members    a.parquet 0..99 | b.parquet 0..99 | c.parquet 0..99
+    batch      rows 0 ............................... 299, beside each the number of its member
+
+So mini-batches fill across shards, and whatever is told of a row names the file that it stands in.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import RecordBatch
+
+from transforms.batches import BatchId, RawBatch, RejectedBatch, WorkUnit
+from transforms.row_sizes import count_decoded_bytes, has_plain_sizes
+
+# What travels together at most, in memory; formats have the same for rows of one shard.
+_BATCH_BYTES = 64 << 20
+# Reads the rows of one member.
+Read: TypeAlias = Callable[[WorkUnit], Iterator[RawBatch]]
+
+
+class _Placed(NamedTuple):
+    """A batch of one member, and the number of that."""
+
+    number: int
+    batch: RawBatch
+
+
+_Group: TypeAlias = Sequence[_Placed]
+
+
+def read_together(unit: WorkUnit, read: Read, rows_per_batch: int) -> Iterator[RawBatch]:
+    """Yield the rows of all members of a unit, in their order, several members in a batch.
+
+    Args:
+        unit: the unit.
+        read: gives the batches of one member, in order.
+        rows_per_batch: rows of a batch, at most.
+
+    Raises:
+        InputError: whatever `read` refuses, which names the member's shard.
+    """
+    rows_before = 0
+    for group in _group(unit, read, rows_per_batch):
+        for joined in _list_joined(group):
+            batch = _join(unit, joined, rows_before)
+            rows_before += batch.rows_in
+            yield batch
+
+
+def _group(unit: WorkUnit, read: Read, rows_per_batch: int) -> Iterator[_Group]:
+    """Yield batches of members that become one together."""
+    group: list[_Placed] = []
+    rows = 0
+    size_bytes = 0
+    count_bytes: Callable[[RecordBatch], int] | None = None
+    for number, member in enumerate(unit.members):
+        for batch in read(member):
+            # Once: all batches of a run have the same columns, and to look at each takes longer than
+            # to read a small file.
+            if count_bytes is None:
+                is_plain = has_plain_sizes(batch.rows.schema)
+                count_bytes = _count_plain_bytes if is_plain else count_decoded_bytes
+            batch_bytes = count_bytes(batch.rows)
+            is_full = rows + len(batch) > rows_per_batch or size_bytes + batch_bytes > _BATCH_BYTES
+            if group and is_full:
+                yield group
+                group = []
+                rows = 0
+                size_bytes = 0
+            placed = _Placed(number, batch)
+            group.append(placed)
+            rows += len(batch)
+            size_bytes += batch_bytes
+    yield group
+
+
+def _count_plain_bytes(rows: RecordBatch) -> int:
+    size_bytes: int = rows.nbytes
+    return size_bytes
+
+
+def _list_joined(group: _Group) -> Iterator[tuple[_Group, RecordBatch]]:
+    """Yield a group with its rows; where Arrow cannot put them together, each batch by itself."""
+    batches = [placed.batch.rows for placed in group]
+    try:
+        yield group, pa.concat_batches(batches)
+    # Dictionaries inside lists, or with more values together than a small index counts.
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        for placed in group:
+            yield [placed], placed.batch.rows
+
+
+def _join(
+    unit: WorkUnit,
+    joined: tuple[_Group, RecordBatch],
+    rows_before: int,
+) -> RawBatch:
+    """Return batches of members as one of the unit.
+
+    Args:
+        unit: the unit.
+        joined: the batches, and their rows in their order.
+        rows_before: how many rows of the unit come before them, with those that were rejected.
+    """
+    group, rows = joined
+    last_number, last_batch = group[-1]
+    numbers = np.array([placed.number for placed in group], dtype=np.int32)
+    lengths = [len(placed.batch) for placed in group]
+    row_numbers = [placed.batch.row_numbers for placed in group]
+    rows_in_of: Counter[int] = Counter()
+    left_out_of: Counter[int] = Counter()
+    rejected: list[RejectedBatch] = []
+    for number, batch in group:
+        rows_in_of[number] += batch.rows_in
+        left_out_of[number] += batch.rows_left_out
+        rejected += batch.rejected
+    first_shard = unit.members[group[0].number].shard
+    last_shard = unit.members[last_number].shard
+    is_last_member = last_number == len(unit.members) - 1
+    return RawBatch(
+        unit,
+        id=BatchId(first_shard, rows_before, last_shard),
+        rows=rows,
+        row_numbers=np.concatenate(row_numbers),
+        last=is_last_member and last_batch.last,
+        rejected=tuple(rejected),
+        record=last_batch.record,
+        members=np.repeat(numbers, lengths),
+        rows_in_of=dict(rows_in_of),
+        left_out_of=dict(left_out_of),
+        rows_left_out=left_out_of.total(),
+    )
