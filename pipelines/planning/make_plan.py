@@ -35,13 +35,13 @@ from pipelines.planning.plan_output import plan_output
 from pipelines.planning.plan_reading import plan_reading
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.row_work import estimate_row_work
+from pipelines.planning.shard_inspection import read_shards
 from pipelines.planning.shards import (
     Listed,
     choose_files_per_unit,
     choose_rows_per_unit,
     cut_into_units,
     list_shards,
-    read_shards,
 )
 from pipelines.planning.small_shards import put_together
 from pipelines.planning.tables import list_table
@@ -96,7 +96,6 @@ def make_plan(
     inference = plan_inference(job, package)
     pieces = _cut_into_pieces(shards, reader, job, card, inference, row_work)
     listed_files = list_files(reader, pieces, shards)
-    # Last, as files are listed by the numbers of pieces.
     units = put_together(listed_files.units, job.sink.rows_per_file, row_work)
     run_id = _name_run(job, package, inference, shards, output_plan, units, table)
     return Plan(

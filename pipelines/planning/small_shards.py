@@ -40,7 +40,7 @@ def put_together(
     """Return the units of work: small shards put together, all others as they are.
 
     Args:
-        pieces: of all shards, in order, by their numbers.
+        pieces: of all shards, in order, by their numbers, by which files are listed before.
         rows_per_file: rows of an output file, at most, and so of a unit.
         row_work: what a row costs once it is read, see `InputOptions`.
     """

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError
+from pipelines.planning.shard_inspection import read_shards
 from pipelines.planning.shards import (
     choose_files_per_unit,
     choose_rows_per_unit,
     cut_into_units,
     list_shards,
-    read_shards,
 )
 from storage import files
 from storage.inputs import InputFile

@@ -13,7 +13,8 @@ import pytest
 
 from configs.errors import InputError, JobError
 from pipelines.planning.partitions import with_partitions
-from pipelines.planning.shards import cut_into_units, list_shards, read_shards
+from pipelines.planning.shard_inspection import read_shards
+from pipelines.planning.shards import cut_into_units, list_shards
 from transforms.batches import RawBatch, RowRecord
 from transforms.formats.columns import Column
 from transforms.formats.csv import CsvFormat

@@ -1,0 +1,140 @@
+"""Look into each input file before any worker starts: its rows, and the columns and types that it has.
+
+Files are many and types few, so what is known of one file is kept for those that are like it.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
+
+import pyarrow as pa
+from pyarrow import DataType, Schema
+
+from storage.inputs import InputFile
+from transforms.formats.columns import Column, refuse_type
+from transforms.formats.format import Format, Shard
+from transforms.joined_types import join_types
+from transforms.logical_types import storable_type
+from transforms.model_types import join_if_decimals
+
+# A store answers in tens of milliseconds; a disk is busy with fewer.
+_THREADS = 8
+# What a thread looks into before it asks for more.
+_FILES_AT_ONCE = 32
+# Of the wanted columns, in their order.
+_Types: TypeAlias = tuple[DataType, ...]
+# The first file that has them in these types.
+_FirstWith: TypeAlias = dict[_Types, str]
+
+
+def read_shards(
+    listed: Sequence[InputFile],
+    format: Format,
+    wanted: Sequence[Column],
+) -> tuple[list[Shard], Schema]:
+    """Look into each file, and check that it has every wanted column in a type that it may have.
+
+    Args:
+        listed: the files, in order; at least one.
+        format: how they are read.
+        wanted: what each must have.
+
+    Returns:
+        The shards, and the wanted columns with the types that they come out in, see `_settle_type`.
+
+    Raises:
+        InputError: the first file, in order, that is not readable, lacks a column, or has another
+            type.
+    """
+    inspect = partial(_inspect_some, format, wanted)
+    # Alone, so that nothing more is read where already the first file does not fit.
+    shards, first_with = inspect(listed[:1])
+    # Many at a time: to hand over a file takes as long as to look into it.
+    file_count = len(listed)
+    starts = range(1, file_count, _FILES_AT_ONCE)
+    some = [listed[start : start + _FILES_AT_ONCE] for start in starts]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        # In order, so that the same file is named every time.
+        for more_shards, more_types in pool.map(inspect, some):
+            shards += more_shards
+            for types, url in more_types.items():
+                first_with.setdefault(types, url)
+    return shards, _settle_types(wanted, first_with)
+
+
+def _inspect_some(
+    format: Format,
+    wanted: Sequence[Column],
+    files_here: Sequence[InputFile],
+) -> tuple[list[Shard], _FirstWith]:
+    """Look into some files, one after the other.
+
+    Args:
+        format: how they are read.
+        wanted: what each must have.
+        files_here: the files.
+    """
+    shards = []
+    first_with: _FirstWith = {}
+    schema_before: Schema | None = None
+    for file in files_here:
+        shard, schema = format.inspect(file, wanted)
+        shards.append(shard)
+        # A format gives files that are alike the same schema, of which all is known.
+        if schema is schema_before:
+            continue
+        schema_before = schema
+        # Not the whole schema: a file may have thousands of columns, and there may be many files.
+        fields = [schema.field(column.name) for column in wanted]
+        types = tuple(field.type for field in fields)
+        first_with.setdefault(types, file.url)
+    return shards, first_with
+
+
+def _settle_types(wanted: Sequence[Column], first_with: _FirstWith) -> Schema:
+    """Return the wanted columns with the one type that each comes out in.
+
+    Args:
+        wanted: the columns.
+        first_with: files are many and types few, so each combination is looked at once.
+    """
+    urls = list(first_with.values())
+    fields = []
+    for number, column in enumerate(wanted):
+        types_of_column = [types[number] for types in first_with]
+        settled = _settle_type(column, types_of_column, urls)
+        fields.append((column.name, settled))
+    return pa.schema(fields)
+
+
+def _settle_type(
+    column: Column,
+    types: Sequence[DataType],
+    urls: Sequence[str],
+) -> DataType:
+    """Return the one type that a column comes out in, whatever the physical form of each shard.
+
+    Where all shards have the same, it is that, exactly; where they differ in form alone, it is a form
+    that holds all of them. What is not carried has the declared type, as the model was trained with it.
+
+    Args:
+        column: the column, with the type that somebody declared.
+        types: those that the files have.
+        urls: a file that has each.
+
+    Raises:
+        InputError: the first file whose type is not that of those before it.
+    """
+    declared = column.choose_type(types)
+    if declared is not None:
+        return declared
+    settled = types[0]
+    for url, actual in zip(urls, types, strict=True):
+        joined = join_types(settled, actual) or join_if_decimals(settled, actual)
+        if joined is None:
+            wanted = replace(column, type=settled)
+            raise refuse_type(url, wanted, actual)
+        settled = joined
+    return storable_type(settled)
