@@ -25,6 +25,7 @@ from pipelines.planning.folders import list_folders
 from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.listed_files import ListedFiles
 from pipelines.planning.loading import list_files
 from pipelines.planning.model_checks import check_preprocessing, check_users_code
 from pipelines.planning.output_plan import OutputPlan
@@ -49,6 +50,8 @@ from pipelines.versions.names import resolve
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
+from transforms.formats.file_list import FILES_OF_A_UNIT
+from transforms.formats.files import FilesFormat
 from transforms.formats.format import Format, Shard
 from transforms.formats.loading import LoadingFormat
 from transforms.formats.table import MAY_BE_EMPTY
@@ -96,7 +99,7 @@ def make_plan(
     inference = plan_inference(job, package)
     pieces = _cut_into_pieces(shards, reader, job, card, inference, row_work)
     listed_files = list_files(reader, pieces, shards)
-    units = put_together(listed_files.units, job.sink.rows_per_file, row_work)
+    units = _join_small_shards(listed_files, job.sink.rows_per_file, row_work)
     run_id = _name_run(job, package, inference, shards, output_plan, units, table)
     return Plan(
         job=job,
@@ -154,6 +157,19 @@ def _cut_into_pieces(
             row_work,
         )
     return cut_into_units(shards, reader, rows_per_unit)
+
+
+def _join_small_shards(
+    listed: ListedFiles,
+    rows_per_file: int,
+    row_work: int,
+) -> tuple[WorkUnit, ...]:
+    # Last of all, as files are listed by the numbers of pieces.
+    most_rows = rows_per_file
+    # A small shard may name many large files, of which a unit opens so many.
+    if isinstance(listed.format, FilesFormat | LoadingFormat):
+        most_rows = min(rows_per_file, FILES_OF_A_UNIT)
+    return put_together(listed.units, most_rows, row_work)
 
 
 def _name_run(
