@@ -186,6 +186,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "path": "o",
             "format": "parquet",
             "rows_per_file": 1_000_000,
+            "partition_by": (),
             "escape_formulas": False,
             "source_columns": False,
         },
