@@ -99,8 +99,15 @@ def test_killed_after_some_units_it_goes_on_with_the_others(
     done = find_done(output)
     assert done
 
-    assert server.strike(scoring(job, output, flags, beam=full_or(False, True))) == 0
+    units_done = len(list(output.glob("_tmp/*/done/*.json")))
+    record = tmp_path / "chains"
+    again = scoring(job, output, flags, beam=full_or(False, True), record=str(record))
+    assert server.strike(again) == 0
     assert read_output(output) == undisturbed[flags]
+    # Only the others are scored: each asks for its record once.
+    (manifest,) = output.glob("runs/*/_manifest.json")
+    units = len(json.loads(manifest.read_text())["units"])
+    assert record.read_text().splitlines().count(RECORDED) == units - units_done
     # What was done is published as it was written, and not once more.
     published = {identify(path) for path in output.glob("runs/*/scored/**/*.parquet")}
     assert done < published
