@@ -44,8 +44,7 @@ TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
 SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
 # Draws the pictures of a training's report, and varies pictures in training.
 TRAIN = [*IMAGES, "matplotlib>=3.10,<4"]
-# Tables as input, and Avro files: a Delta table's log needs no library, which only tests compare with; fastavro comes with Beam today, and is named because our own code calls it.
-DELTA = ["deltalake>=1.6.6,<1.7"]
+# Tables as input, and Avro files. A Delta table's log needs no library; fastavro comes with Beam today, and is named because our own code calls it.
 ICEBERG = ["pyiceberg>=0.12,<0.13"]
 AVRO = ["fastavro>=1.13,<2"]
 EXTRAS = {
@@ -91,9 +90,10 @@ EXTRAS = {
         *LITERT,
         *TORCH_GEOMETRIC,
         *TRAIN,
-        *DELTA,
         *ICEBERG,
         *AVRO,
+        # What our reading of Delta's log is compared with.
+        "deltalake>=1.6.6,<1.7",
         # Tests write their tables through a catalog of one file.
         "pyiceberg[sql-sqlite]",
         "coverage>=7.10,<8",

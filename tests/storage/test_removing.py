@@ -54,8 +54,10 @@ def test_a_writer_that_keeps_pace_does_not_keep_its_folder(
         remove_folder(folder)
 
     files.put(f"{home}/attempt/deep/first", b"x")
-    monkeypatch.setattr(os, "rmdir", write_and_remove)
-    files.remove(str(home))
+    # pytest removes the test's own folder while `monkeypatch` still holds.
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", write_and_remove)
+        files.remove(str(home))
     assert os.listdir(tmp_path) == []
 
 
@@ -74,13 +76,14 @@ def test_a_folder_that_fills_up_again_is_removed_again_and_no_other_error_is_tri
         real(path)
 
     (tmp_path / "home").mkdir()
-    monkeypatch.setattr(os, "rmdir", remove_folder)
-    if times == 1:
-        with pytest.raises(PermissionError):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", remove_folder)
+        if times == 1:
+            with pytest.raises(PermissionError):
+                files.remove(f"{tmp_path}/home")
+        else:
             files.remove(f"{tmp_path}/home")
-    else:
-        files.remove(f"{tmp_path}/home")
-        assert os.listdir(tmp_path) == []
+            assert os.listdir(tmp_path) == []
     assert len(tried) == times
 
 

@@ -102,6 +102,7 @@ def test_what_a_child_says_of_a_file_is_heard(
         pid = 1
 
         def __init__(self, theirs: Any, most_bytes: int) -> None:
+            self.most_bytes = most_bytes
             send(theirs[0], Message(answer, {}))
 
     monkeypatch.setattr(process, "_Life", Life)
