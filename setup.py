@@ -44,9 +44,8 @@ TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
 SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
 # Draws the pictures of a training's report, and varies pictures in training.
 TRAIN = [*IMAGES, "matplotlib>=3.10,<4"]
-# Tables as input, and Avro files. A Delta table's log needs no library; fastavro comes with Beam today, and is named because our own code calls it.
+# Tables as input; a Delta table's log needs no library.
 ICEBERG = ["pyiceberg>=0.12,<0.13"]
-AVRO = ["fastavro>=1.13,<2"]
 EXTRAS = {
     "train": TRAIN,
     "images": IMAGES,
@@ -71,7 +70,6 @@ EXTRAS = {
         *TRANSFORMERS,
     ],
     "iceberg": ICEBERG,
-    "avro": AVRO,
     "s3": S3,
     "gcs": GCS,
     "dataflow": DATAFLOW,
@@ -91,7 +89,6 @@ EXTRAS = {
         *TORCH_GEOMETRIC,
         *TRAIN,
         *ICEBERG,
-        *AVRO,
         # What our reading of Delta's log is compared with.
         "deltalake>=1.6.6,<1.7",
         # Tests write their tables through a catalog of one file.

@@ -24,8 +24,6 @@ from tests.installation.locks import (
 OURS = (RUNTIME, TEST, IMAGE)
 EXTRAS = {RUNTIME: (), TEST: ("test",), IMAGE: ("dataflow", "gcs", "images", "texts", "onnx")}
 BUILDS_OUR_PACKAGE = "setuptools>=77"
-# An extra names it, for the day when Beam no longer brings it to everybody.
-BROUGHT_BY_BEAM = {"fastavro"}
 # Beam's own are proto-plus, protobuf and grpcio; what is below is the libraries of the clouds.
 OF_CLOUDS = re.compile(
     r"(google|gcs|gcp|grpc-google|grpcio-status|keyrings-google|aws|boto|s3|aioboto)"
@@ -149,7 +147,6 @@ def test_the_locks_agree_in_what_they_share() -> None:
 def test_running_installs_no_test_tool_and_no_library_of_a_cloud() -> None:
     always, extras = asked_for()
     optional = set().union(*(names(lines) for lines in extras.values())) - names(always)
-    optional -= BROUGHT_BY_BEAM
     locked = {entry.name for entry in entries(RUNTIME)}
     assert locked & optional == set()
     assert {name for name in locked if OF_CLOUDS.match(name)} == set()
@@ -158,7 +155,6 @@ def test_running_installs_no_test_tool_and_no_library_of_a_cloud() -> None:
 def test_the_image_installs_no_test_tool() -> None:
     always, extras = asked_for()
     wanted = names(always).union(*(names(extras[extra]) for extra in EXTRAS[IMAGE]))
-    wanted |= BROUGHT_BY_BEAM
     assert {entry.name for entry in entries(IMAGE)} & (names(extras["test"]) - wanted) == set()
 
 
