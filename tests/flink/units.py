@@ -26,7 +26,9 @@ def units_job(folder: Path) -> list[str]:
     )
     config.write_text(
         f"name: units\nsource: {{paths: {source}, key: id}}\nmodel: {{package: {package}, batch_rows: {_BATCH_ROWS}}}\n"
-        "postprocess: {keep: [probability]}\nsink: {path: nowhere}\n"
+        "postprocess: {keep: [probability]}\n"
+        # As many as a shard has: smaller ones would be put together to fewer units.
+        f"sink: {{path: nowhere, rows_per_file: {_ROWS // UNITS}}}\n"
     )
     return ["--config", str(config)]
 
