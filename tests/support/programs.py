@@ -69,9 +69,13 @@ class Program:
     def _ended(self, seconds: float) -> int | None:
         if self.returncode is None and select.select([self._connection], [], [], seconds)[0]:
             self.returncode = int(self._lines.readline())
-            self._lines.close()
-            self._connection.close()
+            self.let_go()
         return self.returncode
+
+    def let_go(self) -> None:
+        """Hear no more of it, whether or not it has ended."""
+        self._lines.close()
+        self._connection.close()
 
 
 class Programs:
@@ -149,6 +153,7 @@ class Programs:
         for program in self._started:
             if program.poll() is None:
                 program.kill_group()
+                program.let_go()
         if self._server is not None:
             assert self._server.stdin is not None
             assert self._server.stdout is not None
