@@ -66,9 +66,11 @@ def check_trees(booster: Any) -> None:
     # A linear one has none.
     trees = model.get("trees", ())
     for number, tree in enumerate(trees):
-        left = tree["left_children"]
-        right = tree["right_children"]
-        children = np.array(left + right)
+        left = np.array(tree["left_children"])
+        right = np.array(tree["right_children"])
+        # Of a leaf whose value is a vector, the right one is a place among those.
+        is_inner = left >= 0
+        children = np.concatenate([left[is_inner], right[is_inner]])
         check_children(f"tree {number}", children, len(left))
 
 
