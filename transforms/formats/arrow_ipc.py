@@ -18,8 +18,10 @@ from transforms.formats.format import (
     InputOptions,
     Piece,
     Shard,
+    group_parts,
     no_rows,
     number_rows,
+    number_slices,
 )
 from transforms.formats.ipc_messages import Layout, Message, find_messages
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
@@ -68,19 +70,8 @@ class ArrowIpcFormat:
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Put record batches together, up to `rows` rows; one that has more stays whole."""
         batches: tuple[Message, ...] = shard.details
-        pieces: list[Piece] = []
-        first_row = 0
-        for number, batch in enumerate(batches):
-            size_bytes = batch.stop - batch.start
-            last = pieces[-1] if pieces else None
-            if last is not None and (last.rows or 0) + batch.rows <= rows:
-                pieces[-1] = _join(last, batch.rows, size_bytes)
-            else:
-                piece = Piece((number, 1), first_row, batch.rows, size_bytes)
-                pieces.append(piece)
-            first_row += batch.rows
-        # A file without rows is one piece.
-        return pieces or [Piece((0, 0), 0, 0, shard.file.bytes)]
+        sizes = [(batch.rows, batch.stop - batch.start) for batch in batches]
+        return group_parts(sizes, rows, shard.file.bytes)
 
     def read(
         self,
@@ -98,11 +89,8 @@ class ArrowIpcFormat:
             return
         try:
             for stored_rows in _read_batches(unit, schema.names):
-                for start in range(0, stored_rows.num_rows, rows_per_batch):
-                    rows = stored_rows.slice(start, rows_per_batch)
-                    is_last = done + rows.num_rows == total
-                    batch = number_rows(unit, rows, done, is_last)
-                    done += rows.num_rows
+                for batch in number_slices(unit, stored_rows, done, rows_per_batch):
+                    done += len(batch)
                     yield cast_rows(batch, schema, record, {})
         except _FAILURES as error:
             row = unit.first_row + done
@@ -160,15 +148,6 @@ class _Messages:
             if start == stop:
                 self._spans.pop(0)
         return b"".join(parts)
-
-
-def _join(piece: Piece, rows: int, size_bytes: int) -> Piece:
-    """Return a piece with one more record batch."""
-    first, count = piece.span
-    span = (first, count + 1)
-    all_rows = (piece.rows or 0) + rows
-    all_bytes = piece.bytes + size_bytes
-    return Piece(span, piece.first_row, all_rows, all_bytes)
 
 
 def _read_schema(url: str, stored: StoredBytes, layout: Layout) -> Schema:

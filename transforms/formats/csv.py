@@ -1,7 +1,7 @@
 """CSV files as input: headers, pieces of large files, and typed batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -26,9 +26,7 @@ from transforms.formats.format import (
     InputOptions,
     Piece,
     Shard,
-    check_unchanged,
-    no_rows,
-    number_rows,
+    mark_last,
 )
 from transforms.rejected import find_kept, record_rows
 
@@ -96,26 +94,15 @@ class CsvFormat:
         rows_per_batch: int,
         record: RowRecord,
     ) -> Iterator[RawBatch]:
-        """Read the unit, one batch behind the parser; see `Format.read`.
-
-        Only the end of the file tells which batch is the last.
-        """
-        before: RawBatch | None = None
+        """Read the unit, one batch behind the parser; see `Format.read`."""
         piece = _get_piece(unit)
-        try:
-            for block in read_csv_blocks(unit.shard, schema.names, self.dialect, piece):
-                for batch in _cut_block(unit, block, schema, rows_per_batch, record):
-                    if before is not None:
-                        yield before
-                    before = batch
-        except InputError:
-            # A file that was replaced on the way explains any other complaint about it.
-            check_unchanged(unit)
-            raise
-        if before is None:
-            yield number_rows(unit, no_rows(schema), 0, last=True)
-        else:
-            yield replace(before, last=True)
+        blocks = read_csv_blocks(unit.shard, schema.names, self.dialect, piece)
+        batches = (
+            batch
+            for block in blocks
+            for batch in _cut_block(unit, block, schema, rows_per_batch, record)
+        )
+        yield from mark_last(unit, schema, batches)
 
     def _check_delimiter(self, url: str, names: Sequence[str], wanted: Sequence[Column]) -> None:
         """Refuse a header of one name that would be several with another delimiter."""

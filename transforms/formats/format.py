@@ -5,8 +5,8 @@ that only the unit's own format understands: row groups, places in a file. Nothi
 program knows what is in it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -254,6 +254,92 @@ def number_rows(
         row_numbers=numbers,
         last=last,
     )
+
+
+def number_slices(
+    unit: WorkUnit,
+    stored: RecordBatch,
+    done: int,
+    rows_per_batch: int,
+) -> Iterator[RawBatch]:
+    """Yield rows that are stored together as batches, of a unit whose rows are known.
+
+    Args:
+        unit: the unit.
+        stored: some of its rows, which follow each other.
+        done: how many rows of the unit come before them.
+        rows_per_batch: how many a batch has at most.
+    """
+    for start in range(0, stored.num_rows, rows_per_batch):
+        rows = stored.slice(start, rows_per_batch)
+        stop = done + start + rows.num_rows
+        yield number_rows(unit, rows, done + start, last=stop == unit.rows)
+
+
+def mark_last(
+    unit: WorkUnit,
+    schema: Schema,
+    batches: Iterator[RawBatch],
+) -> Iterator[RawBatch]:
+    """Yield batches, one behind, of a file whose end alone tells which of them is the last.
+
+    Args:
+        unit: the unit.
+        schema: of its rows; where it has none, one batch without rows comes.
+        batches: its rows; none of them is marked.
+
+    Raises:
+        InputError: they cannot be read.
+    """
+    before: RawBatch | None = None
+    try:
+        for batch in batches:
+            if before is not None:
+                yield before
+            before = batch
+    except InputError:
+        # A file that was replaced on the way explains any other complaint about it.
+        check_unchanged(unit)
+        raise
+    if before is None:
+        yield number_rows(unit, no_rows(schema), 0, last=True)
+    else:
+        yield replace(before, last=True)
+
+
+def group_parts(
+    parts: Iterable[tuple[int, int]],
+    rows: int,
+    file_bytes: int,
+) -> list[Piece]:
+    """Put stored parts of a file together, up to so many rows; one that has more stays whole.
+
+    Args:
+        parts: rows and bytes of each part, in order.
+        rows: how many a piece shall have at most.
+        file_bytes: size of the file.
+
+    Returns:
+        Pieces whose span is (first part, number of parts); one of no part, where there is none.
+    """
+    pieces: list[Piece] = []
+    first_row = 0
+    for number, (part_rows, part_bytes) in enumerate(parts):
+        piece = Piece((number, 1), first_row, part_rows, part_bytes)
+        first_row += part_rows
+        last = pieces[-1] if pieces else None
+        if last is not None and (last.rows or 0) + part_rows <= rows:
+            pieces[-1] = _join_pieces(last, piece)
+        else:
+            pieces.append(piece)
+    return pieces or [Piece((0, 0), 0, 0, file_bytes)]
+
+
+def _join_pieces(piece: Piece, following: Piece) -> Piece:
+    first, count = piece.span
+    rows = (piece.rows or 0) + (following.rows or 0)
+    size_bytes = piece.bytes + following.bytes
+    return Piece((first, count + 1), piece.first_row, rows, size_bytes)
 
 
 def make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:

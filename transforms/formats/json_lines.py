@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from pyarrow import Schema
 
-from configs.errors import InputError, RejectedRows
+from configs.errors import RejectedRows
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.columns import Column
@@ -22,8 +22,7 @@ from transforms.formats.format import (
     InputOptions,
     Piece,
     Shard,
-    check_unchanged,
-    no_rows,
+    mark_last,
     number_rows,
 )
 from transforms.formats.json_first import check_first_lines
@@ -81,30 +80,25 @@ class JsonLinesFormat:
         rows_per_batch: int,
         record: RowRecord,
     ) -> Iterator[RawBatch]:
-        """Read the unit, one batch behind the parser; see `Format.read`.
+        """Read the unit, one batch behind the parser; see `Format.read`."""
+        batches = self._read_batches(unit, schema, rows_per_batch, record)
+        yield from mark_last(unit, schema, batches)
 
-        Only the end of the file tells which batch is the last.
-        """
-        before: RawBatch | None = None
+    def _read_batches(
+        self,
+        unit: WorkUnit,
+        schema: Schema,
+        rows_per_batch: int,
+        record: RowRecord,
+    ) -> Iterator[RawBatch]:
+        """Yield the unit's rows; no batch is marked as the last."""
         parser = LineParser(schema)
         piece = _get_piece(unit)
         done = 0
-        try:
-            for lines in read_lines(unit.shard, self.max_expansion, piece):
-                parsed = parser.parse(lines)
-                for batch in _cut_block(unit, parsed, done, rows_per_batch, record):
-                    if before is not None:
-                        yield before
-                    before = batch
-                done += len(lines)
-        except InputError:
-            # A file that was replaced on the way explains any other complaint about it.
-            check_unchanged(unit)
-            raise
-        if before is None:
-            yield number_rows(unit, no_rows(schema), 0, last=True)
-        else:
-            yield replace(before, last=True)
+        for lines in read_lines(unit.shard, self.max_expansion, piece):
+            parsed = parser.parse(lines)
+            yield from _cut_block(unit, parsed, done, rows_per_batch, record)
+            done += len(lines)
 
 
 def make_json_lines_format(options: InputOptions) -> JsonLinesFormat:

@@ -15,7 +15,15 @@ from storage.inputs import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.cast_rows import cast_rows
 from transforms.formats.columns import Column, check_columns
-from transforms.formats.format import InputOptions, Piece, Shard, no_rows, number_rows
+from transforms.formats.format import (
+    InputOptions,
+    Piece,
+    Shard,
+    group_parts,
+    no_rows,
+    number_rows,
+    number_slices,
+)
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
@@ -59,23 +67,8 @@ class OrcFormat:
         counts: tuple[int, ...] = shard.details
         # Stripes are about equally large.
         stripe_bytes = shard.file.bytes // max(1, len(counts))
-        pieces: list[Piece] = []
-        first_row = 0
-        for number, count in enumerate(counts):
-            last = pieces[-1] if pieces else None
-            if last is not None and (last.rows or 0) + count <= rows:
-                first, stripes = last.span
-                pieces[-1] = Piece(
-                    span=(first, stripes + 1),
-                    first_row=last.first_row,
-                    rows=(last.rows or 0) + count,
-                    bytes=last.bytes + stripe_bytes,
-                )
-            else:
-                pieces.append(Piece((number, 1), first_row, count, stripe_bytes))
-            first_row += count
-        # A file without rows is one piece.
-        return pieces or [Piece((0, 0), 0, 0, shard.file.bytes)]
+        sizes = [(count, stripe_bytes) for count in counts]
+        return group_parts(sizes, rows, shard.file.bytes)
 
     def read(
         self,
@@ -98,11 +91,8 @@ class OrcFormat:
                 stripe = stored.read_stripe(number, columns=names).select(names)
                 # A broken file may hold texts that are none.
                 stripe.validate(full=True)
-                for start in range(0, stripe.num_rows, rows_per_batch):
-                    rows = stripe.slice(start, rows_per_batch)
-                    is_last = done + rows.num_rows == total
-                    batch = number_rows(unit, rows, done, is_last)
-                    done += rows.num_rows
+                for batch in number_slices(unit, stripe, done, rows_per_batch):
+                    done += len(batch)
                     yield cast_rows(batch, schema, record, {})
         if done != total:
             raise InputError(
