@@ -17,6 +17,7 @@ from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.shutdown import end_process
 from storage import files, inputs
+from storage.input_file import is_folder_version, is_version_of
 from storage.layout import (
     FILE_LIST,
     LINK,
@@ -126,7 +127,7 @@ def find_changed_inputs(manifest: Manifest) -> Iterator[str]:
     try:
         for entry in manifest["inputs"]:
             # Of a folder, each of its files is looked at by itself.
-            if inputs.is_folder_version(entry["version"]):
+            if is_folder_version(entry["version"]):
                 continue
             urls.append(entry["url"])
             versions.append(entry["version"])
@@ -191,7 +192,7 @@ def _find_change(url: str, version: str) -> str | None:
         return f"input {url}: cannot be looked at: {error.strerror}"
     if current is None:
         return f"input {url}: is gone"
-    if not inputs.is_version_of(current, version):
+    if not is_version_of(current, version):
         return f"input {url}: changed since it was scored"
     return None
 

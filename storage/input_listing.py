@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from storage.client_errors import plain_errors
-from storage.inputs import InputFile, describe_file, get_url
+from storage.input_file import InputFile
+from storage.inputs import describe_file, get_url
 from storage.listing import list_paths, locate_pattern
 from storage.retries import retried
 from storage.table_logs import Cleared, refuse_tables

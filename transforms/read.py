@@ -15,8 +15,9 @@ from pyarrow import Schema
 from storage import files
 from storage.layout import RunFolder, is_published
 from transforms.batches import RawBatch, RowRecord, WorkUnit
-from transforms.formats.format import Format, ReadsNamedFiles, check_unchanged
+from transforms.formats.format import Format, ReadsNamedFiles
 from transforms.formats.read_ahead import read_ahead
+from transforms.formats.unchanged import check_unchanged
 from transforms.on_beam import Timed
 from transforms.output.done_record import is_done
 from transforms.output.plan_file import read_plan

@@ -12,7 +12,7 @@ from model_zoo.package.card import ModelCard
 from model_zoo.steps.load_file import LoadFile
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.format import Format, InputOptions, find_input_format
 
 # By the column's name.

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import DataType, Schema
 
 from configs.errors import InputError, JobError
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.bounds import Bounds, make_bounds_of
 from transforms.formats.filtered import FilteredFormat
 from transforms.formats.format import Format, no_rows

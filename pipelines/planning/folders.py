@@ -5,8 +5,8 @@ from typing import Any
 
 from configs.errors import InputError
 from pipelines.planning.shards import Listed, list_matches, refuse_unwritable_name, say_why
-from storage import files, inputs
-from storage.inputs import InputFile
+from storage import files
+from storage.input_file import InputFile, make_folder
 from storage.table_logs import Cleared
 
 
@@ -47,7 +47,7 @@ def list_folders(paths: Sequence[str], recursive: bool, options: Mapping[str, An
     folders = []
     for root, members in taken.items():
         members.sort()
-        folder = inputs.make_folder(root, members)
+        folder = make_folder(root, members)
         folders.append(folder)
     folders.sort()
     # One path may leave out what another one names.

@@ -13,7 +13,7 @@ from pyarrow import DataType
 
 from configs.errors import InputError, JobError
 from configs.job import Source
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from storage.partition_names import HIVE_NULL
 from transforms.formats.partitions import find_partitions
 

@@ -16,7 +16,7 @@ from pipelines.planning.folders import find_name
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.listed_files import ListedFiles
 from storage import files
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from storage.rooted import FileRoot
 from storage.rooted_file import RootedFile
 from transforms.batches import RowRecord, WorkUnit

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pyarrow import DataType
 
 from configs.errors import InputError, JobError
-from storage.inputs import InputFile
-from transforms.formats.columns import Column
+from storage.input_file import InputFile
+from transforms.formats.column import Column
 from transforms.formats.format import Format
 from transforms.formats.partitions import PartitionedFormat, find_partitions
 

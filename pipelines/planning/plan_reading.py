@@ -12,8 +12,8 @@ from pipelines.planning.loading import list_loads, with_loads
 from pipelines.planning.partitions import with_partitions, with_types
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.table_reading import with_table
-from storage.inputs import InputFile
-from transforms.formats.columns import Column
+from storage.input_file import InputFile
+from transforms.formats.column import Column
 from transforms.formats.format import Format
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.lakes.snapshot import Snapshot, encode_files
 
 

@@ -12,8 +12,9 @@ from typing import TypeAlias
 import pyarrow as pa
 from pyarrow import DataType, Schema
 
-from storage.inputs import InputFile
-from transforms.formats.columns import Column, refuse_type
+from storage.input_file import InputFile
+from transforms.formats.column import Column
+from transforms.formats.columns import choose_type, refuse_type
 from transforms.formats.format import Format, Shard
 from transforms.joined_types import join_types
 from transforms.logical_types import storable_type
@@ -127,7 +128,7 @@ def _settle_type(
     Raises:
         InputError: the first file whose type is not that of those before it.
     """
-    declared = column.choose_type(types)
+    declared = choose_type(column, types)
     if declared is not None:
         return declared
     settled = types[0]

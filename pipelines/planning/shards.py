@@ -10,8 +10,8 @@ from typing import NamedTuple
 from configs.errors import InputError
 from configs.suggest import nearest
 from storage import files, input_listing
+from storage.input_file import InputFile
 from storage.input_listing import InputListing
-from storage.inputs import InputFile
 from storage.listing import to_printable
 from storage.table_logs import Cleared
 from transforms.batches import WorkUnit

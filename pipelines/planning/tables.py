@@ -12,7 +12,7 @@ from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.shards import refuse_second_names, refuse_unwritable_name
 from storage import files, inputs
-from storage.inputs import InputFile
+from storage.input_file import InputFile, with_reading
 from transforms.lakes.choice import Choice
 from transforms.lakes.snapshot import DataFile, Snapshot
 from transforms.lakes.table import LAKES, read_snapshot
@@ -65,7 +65,7 @@ def list_table(
         found = list(pool.map(look_at, snapshot.files))
     taken = []
     for file, data_file in zip(found, snapshot.files, strict=True):
-        version_read = inputs.with_reading(file.version, data_file.digest(columns))
+        version_read = with_reading(file.version, data_file.digest(columns))
         taken.append(replace(file, version=version_read))
     taken.sort()
     refuse_second_names(taken)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from configs.errors import JobError, VerifyError
 from pipelines.planning.identity import output_settings
-from storage import files, inputs
+from storage import files
+from storage.input_file import is_folder_version
 from storage.layout import RunFolder, find_partition, read_manifest
 from transforms.batches import (
     LEFT_OUT,
@@ -188,7 +189,7 @@ def _is_as_it_was(unit: WorkUnit, versions: Mapping[str, str], books: Entry) -> 
         return False
     for piece in unit.members or (unit,):
         # Of a folder of files those of the unit count, and not the others.
-        is_folder = bool(piece.files) and inputs.is_folder_version(piece.version)
+        is_folder = bool(piece.files) and is_folder_version(piece.version)
         if not is_folder and versions.get(piece.shard) != piece.version:
             return False
     return True

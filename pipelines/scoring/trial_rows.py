@@ -9,9 +9,8 @@ import time
 from pipelines.planning.plan import Plan
 from transforms.batches import BatchId, RawBatch, RowRecord, ScoredBatch, WorkUnit
 from transforms.formats.files import FilesFormat
-from transforms.formats.format import Format, Shard, make_unit
+from transforms.formats.format import Format, Shard, make_unit, split_for_sample
 from transforms.formats.loading import LoadingFormat
-from transforms.formats.samples import split_for_sample
 from transforms.postprocess import postprocess_batch
 from transforms.predict import Score, predict_batch
 from transforms.preprocess import preprocess_batch

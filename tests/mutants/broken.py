@@ -129,8 +129,8 @@ PROMISES = (
     ),
     Promise(
         "an input that changes under a run is noticed",
-        "transforms/formats/format.py",
-        "    if version != inputs.without_reading(unit.version):",
+        "transforms/formats/unchanged.py",
+        "    if version != without_reading(unit.version):",
         "    if version is None:",
         ("tests/transforms/test_read.py", "tests/bad_input/test_transient_errors.py"),
     ),

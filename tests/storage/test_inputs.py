@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from storage import inputs
+from storage.input_file import is_version_of
 from storage.input_listing import list_inputs
 
 
@@ -63,7 +64,7 @@ def test_other_content_of_the_same_size_and_time_is_another_version(
     assert (after.bytes, after.url) == (before.bytes, before.url)
     assert after.version != before.version
     assert inputs.read_version(str(path)) == after.version
-    assert not inputs.is_version_of(after.version, before.version)
+    assert not is_version_of(after.version, before.version)
 
 
 def test_reading_a_file_changes_no_version(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from pipelines.planning.shards import cut_into_units
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from tests.support.builders import unit_of
 from transforms.batches import RowRecord, WorkUnit
 from transforms.formats import csv_split

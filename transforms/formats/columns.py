@@ -1,8 +1,7 @@
-"""Columns that are read of files, and whether a file has them."""
+"""Whether a file has the columns that are read of it, in types that they may have."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pyarrow import DataType, Schema
 from pyarrow.types import is_decimal, is_null
@@ -11,6 +10,7 @@ from configs.errors import InputError
 from configs.lookalikes import describe_lookalike
 from configs.suggest import nearest
 from model_zoo.steps.moments import is_moment
+from transforms.formats.column import Column
 from transforms.joined_types import join_types
 from transforms.model_types import (
     fits_exactly,
@@ -24,93 +24,80 @@ from transforms.model_types import (
 )
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column to read.
+def takes_type(column: Column, actual: DataType) -> bool:
+    """Tell whether a shard may hold a column in this type.
 
-    Attributes:
-        type: what it must be, in whatever physical form; None when the files decide.
-        castable: the model's contract states the type, so a narrower number in a shard is widened.
-        carried: it is copied to the output, so its values must stay exactly as they are.
-        stated: the job states the type, so it is what the column comes out in.
+    Args:
+        column: what is asked of it.
+        actual: the type.
     """
+    wanted = column.type
+    if wanted is None or actual == wanted:
+        return True
+    # The same values in another form: `string` says nothing about offsets, views, dictionaries.
+    if join_types(wanted, actual) is not None:
+        return True
+    # With as many digits or more on both sides of the point, each value stays what it is.
+    if column.stated and is_decimal(wanted) and fits_exactly(actual, wanted):
+        return True
+    if not column.castable:
+        return False
+    # What is copied would not be a date any more.
+    if not column.carried and may_be_dates(actual, wanted):
+        return True
+    if widens(actual, wanted):
+        return True
+    # Numbers are rounded for the model alone: what is copied to the output stays as it is.
+    if column.carried and not has_forms(wanted):
+        return False
+    if fits_exactly(actual, wanted) or fits_rounded(actual, wanted):
+        return True
+    return _takes_more_digits(column, actual)
 
-    name: str
-    type: DataType | None
-    castable: bool = False
-    carried: bool = False
-    stated: bool = False
 
-    def takes(self, actual: DataType) -> bool:
-        """Tell whether a shard may hold the column in this type."""
-        if self.type is None or actual == self.type:
-            return True
-        # The same values in another form: `string` says nothing about offsets, views, dictionaries.
-        if join_types(self.type, actual) is not None:
-            return True
-        # With as many digits or more on both sides of the point, each value stays what it is.
-        if self.stated and is_decimal(self.type) and fits_exactly(actual, self.type):
-            return True
-        if not self.castable:
-            return False
-        # What is copied would not be a date any more.
-        if not self.carried and may_be_dates(actual, self.type):
-            return True
-        if widens(actual, self.type):
-            return True
-        # Numbers are rounded for the model alone: what is copied to the output stays as it is.
-        if self.carried and not has_forms(self.type):
-            return False
-        if fits_exactly(actual, self.type) or fits_rounded(actual, self.type):
-            return True
-        return self._takes_more_digits(actual)
+def keeps_form(column: Column, types: Sequence[DataType]) -> bool:
+    """Tell whether a column comes out as the files have it, and not as its type is declared.
 
-    def _takes_more_digits(self, actual: DataType) -> bool:
-        """Tell whether a shard's decimals may have more digits: the model takes the nearest number.
+    So it is with what a model takes and is copied, too, unless it is a number: a contract tells
+    texts from numbers, and not a dictionary from plain texts.
 
-        pandas gives a column as many digits as its largest value has that night, and Polars 38.
-        """
-        if self.stated or self.type is None:
-            return False
-        if not is_decimal(actual) or not is_decimal(self.type):
-            return False
-        return join_decimals([self.type, actual]) is not None
+    Args:
+        column: what is asked of it.
+        types: those that files have.
+    """
+    wanted = column.type
+    if column.stated or wanted is None:
+        return False
+    if not column.castable or not column.carried:
+        return False
+    # Lists, moments and decimals reach the steps in any form that fits.
+    if not has_forms(wanted):
+        for actual in types:
+            if join_types(wanted, actual) is None:
+                return False
+    # Nothing but nulls would come out as null.
+    are_null = [is_null(actual) for actual in types]
+    return not all(are_null)
 
-    def keeps_form(self, types: Sequence[DataType]) -> bool:
-        """Tell whether the column comes out as the files have it, and not as its type is declared.
 
-        So it is with what a model takes and is copied, too, unless it is a number: a contract tells
-        texts from numbers, and not a dictionary from plain texts.
-        """
-        if self.stated or self.type is None:
-            return False
-        if not self.castable or not self.carried:
-            return False
-        # Lists, moments and decimals reach the steps in any form that fits.
-        if not has_forms(self.type):
-            for actual in types:
-                if join_types(self.type, actual) is None:
-                    return False
-        # Nothing but nulls would come out as null.
-        are_null = [is_null(actual) for actual in types]
-        return not all(are_null)
+def choose_type(column: Column, found: Sequence[DataType]) -> DataType | None:
+    """Return the declared type in which a column comes out; None where the files decide.
 
-    def choose_type(self, found: Sequence[DataType]) -> DataType | None:
-        """Return the declared type in which the column comes out; None where the files decide.
-
-        Args:
-            found: the types that files have, which the column takes.
-        """
-        if self.type is None or self.keeps_form(found):
-            return None
-        is_for_model_alone = not self.carried and not self.stated
-        # In the contract's unit a shard's finer ones would be cut off.
-        if is_for_model_alone and is_moment(self.type):
-            return take_finest_unit(self.type, found)
-        # As many digits as the largest value of the sample had may be too few.
-        if is_for_model_alone and is_decimal(self.type):
-            return take_most_digits(self.type, found)
-        return self.type
+    Args:
+        column: what is asked of it.
+        found: the types that files have, which the column takes.
+    """
+    wanted = column.type
+    if wanted is None or keeps_form(column, found):
+        return None
+    is_for_model_alone = not column.carried and not column.stated
+    # In the contract's unit a shard's finer ones would be cut off.
+    if is_for_model_alone and is_moment(wanted):
+        return take_finest_unit(wanted, found)
+    # As many digits as the largest value of the sample had may be too few.
+    if is_for_model_alone and is_decimal(wanted):
+        return take_most_digits(wanted, found)
+    return wanted
 
 
 def check_columns(
@@ -140,7 +127,7 @@ def check_columns(
                 f"{url}: has {count} columns called {column.name!r}; give each its own name"
             )
         actual = schema.field(column.name).type
-        if not column.takes(actual):
+        if not takes_type(column, actual):
             raise refuse_type(url, column, actual)
 
 
@@ -173,3 +160,16 @@ def suggest_name(name: str, names: Sequence[str]) -> str:
         if other.strip() == name:
             return f"; but {other!r}, with spaces around it; take them out of the file"
     return describe_lookalike(name, names) or nearest(name, names)
+
+
+def _takes_more_digits(column: Column, actual: DataType) -> bool:
+    """Tell whether a shard's decimals may have more digits: the model takes the nearest number.
+
+    pandas gives a column as many digits as its largest value has that night, and Polars 38.
+    """
+    wanted = column.type
+    if column.stated or wanted is None:
+        return False
+    if not is_decimal(actual) or not is_decimal(wanted):
+        return False
+    return join_decimals([wanted, actual]) is not None

@@ -9,9 +9,10 @@ import pyarrow as pa
 from pyarrow import RecordBatch, Schema
 
 from configs.errors import InputError, JobError, RejectedRows
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import BatchId, RawBatch, RejectedBatch, RowRecord, WorkUnit
-from transforms.formats.columns import Column, check_columns
+from transforms.formats.column import Column
+from transforms.formats.columns import check_columns
 from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
@@ -22,12 +23,8 @@ from transforms.formats.csv_values import (
     refuse_other_types,
     refuse_unreadable_types,
 )
-from transforms.formats.format import (
-    InputOptions,
-    Piece,
-    Shard,
-    mark_last,
-)
+from transforms.formats.format import InputOptions, Piece, Shard
+from transforms.formats.unchanged import mark_last
 from transforms.rejected import find_kept, record_rows
 
 # Rows at the start of a file whose values are looked at before any worker starts.

@@ -24,7 +24,7 @@ import numpy as np
 
 from configs.errors import InputError
 from storage import files
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.formats.csv_archives import is_compressed
 from transforms.formats.csv_bytes import CsvPiece, StoredBytes
 from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect

@@ -10,7 +10,8 @@ import pyarrow as pa
 from pyarrow import RecordBatch, Schema, Table
 
 from configs.errors import InputError, RejectedRows
-from transforms.formats.columns import Column, check_columns
+from transforms.formats.column import Column
+from transforms.formats.columns import check_columns
 from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_values import (

@@ -15,9 +15,9 @@ from typing import ClassVar
 import pyarrow as pa
 from pyarrow import RecordBatch, Schema
 
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.format import (
     FindsSections,
     Format,
@@ -26,8 +26,8 @@ from transforms.formats.format import (
     Shard,
     no_rows,
     number_rows,
+    split_for_sample,
 )
-from transforms.formats.samples import split_for_sample
 from transforms.record_batches import filter_rows
 from transforms.where import SOURCE, where_mask
 from transforms.where_bounds import may_pass

@@ -6,19 +6,17 @@ program knows what is in it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import RecordBatch, Schema
 
-from configs.errors import InputError
-from storage import inputs
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import BatchId, RawBatch, RowRecord, WorkUnit
 from transforms.bounds import Bounds
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.table import INPUT_FORMATS, import_maker
 
 Span = tuple[int, ...]
@@ -191,6 +189,21 @@ class ReadsNamedFiles(Protocol):
         """Return the folders that those files are in."""
 
 
+@runtime_checkable
+class CutsForSamples(Protocol):
+    """A format that finds rows in the middle of a file which it does not cut for a run.
+
+    A dry run looks at some of them.
+    """
+
+    def split_for_sample(self, shard: Shard) -> list[Piece]:
+        """Return pieces of a shard; none where nobody knows where in it a row begins.
+
+        Raises:
+            InputError: the shard cannot be read.
+        """
+
+
 def find_input_format(name: str, options: InputOptions) -> Format:
     """Return the input format of this name, with the options of a job.
 
@@ -206,27 +219,16 @@ def find_input_format(name: str, options: InputOptions) -> Format:
     return make(options)
 
 
-def check_unchanged(unit: WorkUnit) -> None:
-    """Refuse a file that is not what it was when the plan was made.
+def split_for_sample(format: Format, shard: Shard) -> list[Piece]:
+    """Return pieces of a shard, cut so that some of its rows can be looked at; none where it is not.
 
-    Raises:
-        InputError: it changed, is gone, or cannot be looked at.
+    Args:
+        format: how the shard is read.
+        shard: of unknown rows.
     """
-    # Each of its files is looked at when it is read.
-    if inputs.is_folder_version(unit.version):
-        return
-    try:
-        version = inputs.read_version(unit.shard)
-    # Retried already, where it may pass.
-    except OSError as error:
-        raise InputError(
-            f"{unit.shard}: cannot be read: {error.strerror}; start the run again to resume"
-        ) from error
-    if version != inputs.without_reading(unit.version):
-        raise InputError(
-            f"{unit.shard}: changed after the run was planned; "
-            "start the run again to score the new content"
-        )
+    if isinstance(format, CutsForSamples):
+        return format.split_for_sample(shard)
+    return []
 
 
 def number_rows(
@@ -274,37 +276,6 @@ def number_slices(
         rows = stored.slice(start, rows_per_batch)
         stop = done + start + rows.num_rows
         yield number_rows(unit, rows, done + start, last=stop == unit.rows)
-
-
-def mark_last(
-    unit: WorkUnit,
-    schema: Schema,
-    batches: Iterator[RawBatch],
-) -> Iterator[RawBatch]:
-    """Yield batches, one behind, of a file whose end alone tells which of them is the last.
-
-    Args:
-        unit: the unit.
-        schema: of its rows; where it has none, one batch without rows comes.
-        batches: its rows; none of them is marked.
-
-    Raises:
-        InputError: they cannot be read.
-    """
-    before: RawBatch | None = None
-    try:
-        for batch in batches:
-            if before is not None:
-                yield before
-            before = batch
-    except InputError:
-        # A file that was replaced on the way explains any other complaint about it.
-        check_unchanged(unit)
-        raise
-    if before is None:
-        yield number_rows(unit, no_rows(schema), 0, last=True)
-    else:
-        yield replace(before, last=True)
 
 
 def group_parts(

@@ -10,7 +10,8 @@ import pyarrow as pa
 from pyarrow import Schema
 
 from configs.errors import InputError
-from transforms.formats.columns import Column, suggest_name
+from transforms.formats.column import Column
+from transforms.formats.columns import suggest_name
 from transforms.formats.csv_records import Records
 from transforms.formats.json_parse import LineParser
 from transforms.formats.json_shape import Reasons, find_misshapen, get_line

@@ -12,22 +12,17 @@ import numpy as np
 from pyarrow import Schema
 
 from configs.errors import RejectedRows
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.csv_archives import is_compressed
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_split import cut_lines, cut_lines_for_sample
-from transforms.formats.format import (
-    InputOptions,
-    Piece,
-    Shard,
-    mark_last,
-    number_rows,
-)
+from transforms.formats.format import InputOptions, Piece, Shard, number_rows
 from transforms.formats.json_first import check_first_lines
 from transforms.formats.json_parse import LineParser, ParsedLines
 from transforms.formats.json_text import count_mark_bytes, read_lines
+from transforms.formats.unchanged import mark_last
 from transforms.rejected import reject_rows
 
 

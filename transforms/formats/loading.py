@@ -12,9 +12,10 @@ import pyarrow as pa
 from pyarrow import Schema
 
 from configs.errors import InputError
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
-from transforms.formats.columns import Column, check_columns
+from transforms.formats.column import Column
+from transforms.formats.columns import check_columns
 from transforms.formats.contents import Load, add_contents
 from transforms.formats.file_list import LISTED_ROWS, FileList, Listed, ListedRows
 from transforms.formats.format import CountsNulls, Format, NullCounts, Piece, Shard, make_unit

@@ -11,10 +11,11 @@ import pyarrow.orc as paorc
 
 from configs.errors import InputError
 from storage import files
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.cast_rows import cast_rows
-from transforms.formats.columns import Column, check_columns
+from transforms.formats.column import Column
+from transforms.formats.columns import check_columns
 from transforms.formats.format import (
     InputOptions,
     Piece,

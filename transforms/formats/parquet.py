@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 
 from configs.errors import InputError
 from storage import files
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from storage.retries import resumed
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.cast_rows import cast_rows
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.format import (
     InputOptions,
     MayPass,
@@ -24,7 +24,6 @@ from transforms.formats.format import (
     Piece,
     Section,
     Shard,
-    check_unchanged,
     no_rows,
     number_rows,
 )
@@ -53,6 +52,7 @@ from transforms.formats.parquet_ways import (
     put_together,
 )
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
+from transforms.formats.unchanged import check_unchanged
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
 BOMB_BYTES = 1 << 30

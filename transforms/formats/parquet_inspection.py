@@ -11,7 +11,8 @@ from typing import NamedTuple
 from pyarrow import Schema
 import pyarrow.parquet as pq
 
-from transforms.formats.columns import Column, check_columns
+from transforms.formats.column import Column
+from transforms.formats.columns import check_columns
 from transforms.formats.parquet_footer import (
     declare_types,
     list_groups,

@@ -14,11 +14,11 @@ from pyarrow import Array, Field, RecordBatch, Schema
 import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError, RejectedRows
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from storage.partition_names import HIVE_NULL
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.bounds import Bounds, make_bounds_of
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.constant_columns import Values, add_to_records, add_values
 from transforms.formats.csv_values import convert_fields
 from transforms.formats.format import (
@@ -30,8 +30,8 @@ from transforms.formats.format import (
     Piece,
     Section,
     Shard,
+    split_for_sample,
 )
-from transforms.formats.samples import split_for_sample
 from transforms.logical_types import decode, decoded_type
 
 

@@ -16,9 +16,10 @@ from pyarrow.types import is_timestamp
 
 from configs.errors import InputError
 from configs.suggest import nearest
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import BatchId, RawBatch, RejectedBatch, RowRecord, WorkUnit
-from transforms.formats.columns import Column, refuse_type
+from transforms.formats.column import Column
+from transforms.formats.columns import refuse_type, takes_type
 from transforms.formats.constant_columns import Values, add_to_records, add_values
 from transforms.formats.format import Format, Piece, Shard
 from transforms.formats.parquet_footer import read_footer
@@ -75,7 +76,7 @@ class TableFormat:
         fields = []
         for asked, known in zip(wanted, columns, strict=True):
             dtype = _refuse_unreadable(file.url, known)
-            if not asked.takes(dtype):
+            if not takes_type(asked, dtype):
                 raise refuse_type(file.url, asked, dtype)
             fields.append((asked.name, dtype))
         rows = shard.rows or 0

@@ -20,7 +20,7 @@ from model_zoo.steps.table import AnyStep
 from pipelines.packing.material import AS_IT_IS, Reading
 from pipelines.planning.folders import find_name, list_folders
 from storage import files
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from storage.rooted import FileRoot
 
 Job: TypeAlias = PackagingJob[AnyStep]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from configs.errors import InputError
 from pipelines.planning.shards import list_shards
 from storage import files
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.formats.csv_bytes import is_csv
 
 

@@ -9,7 +9,7 @@ import pytest
 from configs.errors import JobError
 from pipelines.planning.columns import list_columns, plan_columns
 from tests.pipelines.planning.cards import make_card, make_job
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 
 SOURCE = {"key": "id", "passthrough": ["a", "t"], "types": {"t": "string", "b": "float"}}
 

@@ -7,7 +7,7 @@ import pytest
 
 from configs.errors import InputError, JobError
 from pipelines.planning.filtering import list_filter_columns, prune_files, with_filter
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.formats.contents import Load
 from transforms.formats.filtered import FilteredFormat
 from transforms.formats.loading import LoadingFormat

@@ -6,7 +6,7 @@ import pytest
 from configs.errors import InputError, JobError
 from configs.job import Source
 from pipelines.planning.hive import declare_hive, infer_partition_types
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 

@@ -8,9 +8,9 @@ import pytest
 from configs.errors import InputError, JobError
 from pipelines.planning.partitions import with_partitions
 from pipelines.planning.shards import list_shards
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from tests.support.jobs import small_table, write_parquet
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.partitions import PartitionedFormat
 

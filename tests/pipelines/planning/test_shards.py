@@ -17,10 +17,10 @@ from pipelines.planning.shards import (
     list_shards,
 )
 from storage import files
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from tests.support.builders import planned_run
 from tests.support.jobs import write_parquet
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.format import Shard
 from transforms.formats.parquet import ParquetFormat
 from transforms.read import units_to_read

@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from storage import inputs
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import RawBatch, RowRecord
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.format import Format, make_unit
 from transforms.read import read_unit
 

@@ -17,7 +17,7 @@ from tests.transforms.formats.spans import (
 )
 from transforms.batches import RowRecord
 from transforms.formats.arrow_ipc import ArrowIpcFormat
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.format import make_unit
 
 ROWS = make_rows()

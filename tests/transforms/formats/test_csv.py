@@ -13,12 +13,12 @@ import pytest
 import zstandard
 
 from configs.errors import InputError, RejectedRows
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from tests.faults.counts import full_or
 from tests.support.builders import make_unit, unit_of
 from transforms.batches import RawBatch, RowRecord
 from transforms.formats import csv_blocks
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.csv import CsvFormat, _get_piece
 from transforms.formats.csv_blocks import read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece

@@ -15,12 +15,12 @@ import pytest
 import zstandard
 
 from configs.errors import InputError
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from tests.support.builders import unit_of
 from tests.transforms.formats.lines import SCHEMA, read, rejected_of, rows_of
 from transforms.batches import RowRecord
 from transforms.formats import csv_blocks, csv_split
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.format import make_unit
 from transforms.formats.json_lines import JsonLinesFormat
 from transforms.read import read_unit

@@ -9,7 +9,7 @@ import pytest
 
 from configs.errors import InputError
 from tests.transforms.formats.spans import describe, make_rows, read_units, table_of
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.orc import OrcFormat
 
 ORC = OrcFormat()

@@ -14,7 +14,7 @@ from storage import input_listing
 from tests.transforms.formats.parts import ROWS, SMALL_PAGES, make_rows, part_of, read
 from transforms.batches import RowRecord
 from transforms.formats import parquet, parquet_split, parquet_ways
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.parquet import ParquetFormat
 
 

@@ -16,7 +16,7 @@ from pipelines.planning.partitions import with_partitions
 from pipelines.planning.shard_inspection import read_shards
 from pipelines.planning.shards import cut_into_units, list_shards
 from transforms.batches import RawBatch, RowRecord
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.csv import CsvFormat
 from transforms.formats.format import Format
 from transforms.formats.parquet import ParquetFormat

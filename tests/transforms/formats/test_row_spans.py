@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import InputError, RejectedRows, RowError
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.format import Piece, Shard, make_unit, number_rows

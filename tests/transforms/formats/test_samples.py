@@ -6,16 +6,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import RowRecord
 from transforms.formats import csv_split
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.format import Shard, make_unit
+from transforms.formats.format import Shard, make_unit, split_for_sample
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.partitions import PartitionedFormat
-from transforms.formats.samples import split_for_sample
 
 WANTED = [Column("x", pa.int64()), Column("y", pa.string())]
 # Blank lines are no rows, and rows are rejected by their numbers.
