@@ -13,7 +13,8 @@ from configs.errors import VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
-from storage.layout import RunFolder, find_rejected, find_scored, read_manifest
+from storage.layout import find_rejected, find_scored, read_manifest
+from storage.run_folder import RunFolder
 
 
 def main(argv: Sequence[str]) -> int:

@@ -22,7 +22,6 @@ from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.shutdown import end_process
 from storage import files
 from storage.layout import (
-    RunFolder,
     find_current_run,
     find_manifest,
     is_published,
@@ -30,6 +29,7 @@ from storage.layout import (
     remove_temporary,
 )
 from storage.lock import keep_free
+from storage.run_folder import RunFolder
 
 
 class _Published(NamedTuple):

@@ -18,18 +18,11 @@ from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.shutdown import end_process
 from storage import files, inputs
 from storage.input_file import is_folder_version, is_version_of
-from storage.layout import (
-    FILE_LIST,
-    LINK,
-    RunFolder,
-    find_current_run,
-    find_scored,
-    list_below_scored,
-    read_manifest,
-)
+from storage.layout import find_current_run, find_scored, list_below_scored, read_manifest
 from storage.output_names import is_part
 from storage.rooted import FileRoot
 from storage.rooted_file import RootedFile
+from storage.run_folder import FILE_LIST, LINK, RunFolder
 from transforms.batches import LEFT_OUT, ROW_COUNTS
 from transforms.formats.file_list import FileList
 from transforms.formats.output import find_output_format

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import errno
 
 from storage import files, stamped
-from storage.layout import LINK, RunFolder, is_plain, is_published
+from storage.layout import is_published
 from storage.lock import hold_current
 from storage.output_names import CURRENT, RUNS, SCORED, is_scored_folder
+from storage.run_folder import LINK, RunFolder, is_plain
 
 # Each time somebody else has moved it, so more launchers than that end at one moment.
 _ATTEMPTS = 100

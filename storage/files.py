@@ -27,6 +27,7 @@ from storage.object_stores import (
 )
 from storage.object_stores import can_publish_to as can_publish_to
 from storage.retries import retried
+from storage.urls import join as join
 
 # Large enough that the calls do not count, small enough to stay in a core's cache.
 _DIGESTED_BYTES = 1 << 20
@@ -46,16 +47,6 @@ def is_local(url: str) -> bool:
         return True
     fs, _ = locate(url)
     return isinstance(fs, LocalFileSystem)
-
-
-def join(folder: str, name: str) -> str:
-    """Return the URL of a file below a folder.
-
-    Args:
-        folder: a path or URL.
-        name: below it, `/` between its parts.
-    """
-    return f"{folder.rstrip('/')}/{name}"
 
 
 @retried

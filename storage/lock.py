@@ -14,8 +14,8 @@ from pathlib import Path
 import time
 
 from storage import disk, files, retries
-from storage.layout import RunFolder
 from storage.output_names import CURRENT
+from storage.run_folder import RunFolder
 
 _MODE = 0o640
 # Longer than any job's name, which is what the file holds.

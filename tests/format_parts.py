@@ -11,6 +11,6 @@ FORMAT_PARTS = {
     "json_lines": ("csv_archives", "csv_bytes", "csv_split", "json_first", "json_parse", "json_text"),
     "json_parse": ("csv_records", "json_halving", "json_reasons", "json_shape", "json_types", "parquet_casts"),
     "json_shape": ("csv_dialect", "csv_records"),
-    "json_text": ("csv_blocks", "csv_bytes", "csv_dialect", "csv_records", "csv_text"),
+    "json_text": ("csv_bytes", "csv_dialect", "csv_record_reader", "csv_records", "csv_text"),
     "json_types": ("csv_values", "parquet_casts"),
 }  # fmt: skip

@@ -100,7 +100,6 @@ SIBLINGS = {
         "transforms.formats.parquet_ways",
     },
     "transforms.formats.parquet_sections": {"transforms.formats.parquet_statistics"},
-    "transforms.formats.parquet_casts": {"transforms.formats.parquet_ways"},
     "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
     "transforms.formats.parquet_footer": {"transforms.formats.parquet_ways"},
     "transforms.formats.parquet_inspection": {"transforms.formats.parquet_footer"},
@@ -111,7 +110,10 @@ SIBLINGS = {
     "transforms.formats.parquet_statistics": {"transforms.formats.parquet_footer"},
     "transforms.formats.csv_blocks": {
         f"transforms.formats.csv_{part}"
-        for part in ("bytes", "dialect", "fields", "records", "text")
+        for part in ("bytes", "dialect", "fields", "record_reader", "records", "text")
+    },
+    "transforms.formats.csv_record_reader": {
+        f"transforms.formats.csv_{part}" for part in ("dialect", "records", "text")
     },
     "transforms.formats.csv_fields": {
         "transforms.formats.csv_dialect",

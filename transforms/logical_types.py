@@ -8,6 +8,7 @@ of the values, so shards that differ in it alone fit together: in which type, `j
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import Array, ArrowInvalid, ChunkedArray, DataType, Field
 import pyarrow.compute as pc
@@ -204,6 +205,22 @@ def take_values(array: Array, positions: Array) -> Array:
     values = cast_exactly(array, with_kernels)
     taken = values.take(positions)
     return cast_exactly(taken, array.type)
+
+
+def blank_out(column: Array, rows: np.ndarray) -> Array:
+    """Return a column with nulls in some rows.
+
+    Args:
+        column: the values.
+        rows: positions of the rows to blank, int64.
+    """
+    count = len(column)
+    positions = np.arange(count, dtype=np.int64)
+    is_blank = np.zeros(count, dtype=bool)
+    is_blank[rows] = True
+    # A null position gives a null.
+    taken = pa.array(positions, mask=is_blank)
+    return take_values(column, taken)
 
 
 def to_lists_of_pairs(array: Array) -> Array:

@@ -18,7 +18,7 @@ import numpy as np
 from configs.errors import ModelError, RejectedRows, RowError, WorkerError, crashes_as_errors
 from model_zoo.scoring.listener import told
 from model_zoo.scoring.scored import Scored
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch, take_from_arrays
 from transforms.on_beam import Timed
 from transforms.output.progress_note import ProgressNote

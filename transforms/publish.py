@@ -18,14 +18,9 @@ import apache_beam as beam
 from configs.errors import OtherContentError, PublishError, SupersededError
 from storage import files
 from storage.current import make_current
-from storage.layout import (
-    RunFolder,
-    is_published,
-    read_manifest,
-    refuse_links,
-    remove_temporary,
-)
+from storage.layout import is_published, read_manifest, refuse_links, remove_temporary
 from storage.listing_rules import count_by_rule
+from storage.run_folder import RunFolder
 from transforms.batches import WrittenPart
 from transforms.output.books import balance, check_budget, choose_parts, list_row_counts
 from transforms.output.manifest import describe_run, format_manifest, list_unit_books

@@ -13,7 +13,8 @@ import apache_beam as beam
 from pyarrow import Schema
 
 from storage import files
-from storage.layout import RunFolder, is_published
+from storage.layout import is_published
+from storage.run_folder import RunFolder
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.format import Format, ReadsNamedFiles
 from transforms.formats.read_ahead import read_ahead

@@ -16,7 +16,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from configs.errors import PublishError
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
 from transforms.formats.output import FileFormat
 from transforms.on_beam import Timed

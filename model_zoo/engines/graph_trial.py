@@ -12,8 +12,8 @@ from typing import Any
 
 from configs.errors import ModelError
 from model_zoo.arrays import Arrays
+from model_zoo.engines.checked_graph import Graph
 from model_zoo.engines.child.process import ChildError, start_child
-from model_zoo.engines.whole_graph import Graph
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.tensor_columns import from_column
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from configs.errors import ModelError
+from model_zoo.engines.checked_graph import Graph
 from model_zoo.engines.onnx_library import shorten, start_session
 from model_zoo.engines.onnx_providers import CPU, Provider, refuse_absent, refuse_others
-from model_zoo.engines.whole_graph import Graph
 from model_zoo.package.card import ModelCard
 
 # As ONNX Runtime says them, by the card's names.

@@ -9,8 +9,8 @@ through, and held to the card.
 import hashlib
 
 from configs.errors import ModelError
+from model_zoo.engines.checked_graph import Graph
 from model_zoo.engines.settings import QuantisedGraph, Settings
-from model_zoo.engines.whole_graph import Graph
 from model_zoo.package.onnx_graph import parse_graph
 from storage import files
 

@@ -4,30 +4,16 @@ Some libraries take it with its other files beside it; others as bytes in one pi
 for those files on the disk, wherever the process stands.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from configs.errors import ModelError
+from model_zoo.engines.checked_graph import Graph
 from model_zoo.package.onnx_graph import parse_graph, put_numbers_in
 from model_zoo.package.packed_model import PackedModel
 
 # What a message of protobuf may hold, and so what can be handed over as bytes.
 _MOST_BYTES = (1 << 31) - 1
 _FIX = "pack the model again with pipelines.package"
-
-
-class Graph(NamedTuple):
-    """A graph that is known to be nothing but data.
-
-    Attributes:
-        path: for messages.
-        content: of its file.
-        data: of the files with its other numbers, by name.
-    """
-
-    path: str
-    content: bytes
-    data: Mapping[str, bytes]
 
 
 def read_graph(package: PackedModel) -> Graph:

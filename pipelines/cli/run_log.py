@@ -14,8 +14,8 @@ from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.log_format import json_line, redacted
 from pipelines.cli.metrics_file import RunFacts, write_metrics
 from pipelines.cli.terminal import make_harmless, write_text
-from storage.layout import RunFolder
 from storage.listing_rules import count_by_rule
+from storage.run_folder import RunFolder
 
 INFO, WARNING, ERROR = "info", "warning", "error"
 Manifest: TypeAlias = Mapping[str, Any]

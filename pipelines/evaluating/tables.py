@@ -12,7 +12,7 @@ from configs.suggest import nearest
 from pipelines.evaluating.question import Manifest
 from pipelines.planning.arrow_types import parse_type
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_table import read_csv_table

@@ -48,7 +48,7 @@ from pipelines.planning.small_shards import put_together
 from pipelines.planning.tables import list_table
 from pipelines.versions.names import resolve
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.file_list import FILES_OF_A_UNIT
 from transforms.formats.files import FilesFormat

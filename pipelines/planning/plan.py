@@ -19,7 +19,7 @@ from pipelines.planning.listed_files import ListedFiles
 from pipelines.planning.output_plan import OutputPlan
 from pipelines.planning.planned_table import PlannedTable
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan

@@ -7,7 +7,7 @@ from transforms.formats.filtered import FilteredFormat
 from transforms.formats.format import Format
 from transforms.formats.loading import LoadingFormat
 from transforms.formats.table_files import TableFormat
-from transforms.lakes.snapshot import TableFiles
+from transforms.lakes.stored_files import TableFiles
 
 
 def with_table(format: Format, table: PlannedTable | None) -> Format:

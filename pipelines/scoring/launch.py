@@ -33,7 +33,8 @@ from pipelines.scoring import summary
 from pipelines.scoring.progress import RowsDone, shown_progress
 from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
 from pipelines.scoring.stale_runs import remove_superseded
-from storage.layout import RunFolder, find_current_run, is_published, read_manifest
+from storage.layout import find_current_run, is_published, read_manifest
+from storage.run_folder import RunFolder
 from transforms.output.books import NOT_WHOLE
 from transforms.output.done_record import remove_torn_records
 from transforms.publish import announce

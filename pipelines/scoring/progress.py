@@ -15,7 +15,7 @@ from configs.redaction import shown_with_class
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.terminal import LenientStream
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.batches import WorkUnit
 from transforms.output.progress_note import Note, parse_note
 

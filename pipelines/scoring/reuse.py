@@ -15,7 +15,8 @@ from configs.errors import JobError, VerifyError
 from pipelines.planning.identity import output_settings
 from storage import files
 from storage.input_file import is_folder_version
-from storage.layout import RunFolder, find_partition, read_manifest
+from storage.layout import find_partition, read_manifest
+from storage.run_folder import RunFolder
 from transforms.batches import (
     LEFT_OUT,
     ROW_COUNTS,

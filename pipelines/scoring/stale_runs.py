@@ -11,8 +11,9 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder, remove_temporary
+from storage.layout import remove_temporary
 from storage.lock import claim_if_free, hold
+from storage.run_folder import RunFolder
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from configs.errors import PublishError
 from storage import current, files, layout
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 
 
 def take_plan_time(output: str) -> datetime:

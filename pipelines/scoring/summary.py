@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 
 from pipelines.cli.terminal import make_harmless
 from storage import files
-from storage.layout import RunFolder, find_scored
+from storage.layout import find_scored
 from storage.listing_rules import count_by_rule
+from storage.run_folder import RunFolder
 from transforms.batches import LEFT_OUT, RejectedBatch
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect

@@ -12,8 +12,9 @@ from pipelines.cli.run_log import RunLog
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.plan import Plan
 from storage import files
-from storage.layout import RunFolder, is_published
+from storage.layout import is_published
 from storage.lock import keep_free
+from storage.run_folder import RunFolder
 from transforms.output.plan_file import read_plan
 
 MakePlan: TypeAlias = Callable[[int | None], Plan]

@@ -291,7 +291,7 @@ PROMISES = (
     ),
     Promise(
         "a quote that is not closed does not swallow the rows behind it",
-        "transforms/formats/csv_blocks.py",
+        "transforms/formats/csv_record_reader.py",
         "            self._refuse_open_end(row, records, self._next_line)\n",
         "            if self._is_last:\n                return\n",
         ("tests/transforms/formats/test_csv.py", "tests/bad_input/test_csv.py"),

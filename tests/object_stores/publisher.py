@@ -10,7 +10,7 @@ from typing import Any
 
 from configs.errors import Refusal
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.publish import announce, publish_run
 
 # Of two launches that were planned at one moment the last one moves CURRENT.

@@ -6,7 +6,8 @@ import threading
 from typing import Any
 
 from storage import files
-from storage.layout import RunFolder, find_current_run, read_manifest
+from storage.layout import find_current_run, read_manifest
+from storage.run_folder import RunFolder
 from tests.support.publishing import tree
 
 _TIMES = {"published_at", "seconds", "rows_per_second", "peak_memory_bytes", "stages"}

@@ -8,7 +8,8 @@ from pipelines import score
 from pipelines.cli.command_line import run_program
 from storage import files
 from storage.input_listing import list_inputs
-from storage.layout import RunFolder, find_current_run
+from storage.layout import find_current_run
+from storage.run_folder import RunFolder
 from tests.object_stores.readers import content
 from tests.support.builders import tiny_package
 from transforms.formats import csv_split

@@ -14,7 +14,8 @@ import pytest
 from pipelines import score, train, verify
 from pipelines.cli.command_line import run_program
 from storage import files
-from storage.layout import RunFolder, find_current_run, list_below_scored
+from storage.layout import find_current_run, list_below_scored
+from storage.run_folder import RunFolder
 from tests.object_stores.proxy import Fault, Proxy
 from tests.object_stores.readers import content, published, watched
 from tests.object_stores.servers import SECRET, Server, missing

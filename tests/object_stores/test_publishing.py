@@ -8,7 +8,8 @@ import pytest
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder, find_current_run
+from storage.layout import find_current_run
+from storage.run_folder import RunFolder
 from tests.faults.counts import full_or
 from tests.object_stores import publisher
 from tests.object_stores.proxy import Fault, Proxy

@@ -23,7 +23,7 @@ from storage.input_listing import list_inputs
 from tests.faults.counts import full_or
 from tests.support.builders import FEATURES, tiny_package, unit_of
 from transforms.batches import RowRecord, WorkUnit
-from transforms.formats import csv_blocks
+from transforms.formats import csv_record_reader
 from transforms.formats import csv_split as csv_pieces
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_blocks import read_header
@@ -145,7 +145,7 @@ FILES = {
 def test_a_file_in_pieces_of_any_size_is_the_whole_file(
     case: str, block_bytes: int, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", block_bytes)
     check_against_whole(file(FILES[case]))
 
 

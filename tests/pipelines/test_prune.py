@@ -12,8 +12,8 @@ import pytest
 from pipelines import prune, score, verify
 from pipelines.cli.command_line import run_program
 from storage import files
-from storage.layout import RunFolder
 from storage.lock import hold
+from storage.run_folder import RunFolder
 from tests.support.repository import REPOSITORY
 from tests.support.without_beam import run_without_beam
 

@@ -16,7 +16,7 @@ import pytest
 from pipelines import evaluate, score, verify
 from pipelines.cli.command_line import run_program
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.pipelines.digits_shards import broken_digits
 from tests.pipelines.reference import breast_cancer_probability, digits_probabilities
 from tests.support.runs import manifest, published, shards, table

@@ -13,7 +13,8 @@ from pipelines import verify
 from pipelines.cli.command_line import run_program
 from pipelines.verify import find_problems
 from storage import files
-from storage.layout import RunFolder, read_manifest
+from storage.layout import read_manifest
+from storage.run_folder import RunFolder
 from tests.support.publishing import SCHEMA, two_units
 from transforms.output.manifest import content_sha256, describe_schema
 from transforms.publish import publish_run

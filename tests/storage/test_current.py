@@ -13,7 +13,8 @@ import pytest
 
 from storage import current, disk, files, lock, stamped
 from storage.current import make_current, take_plan_time
-from storage.layout import RunFolder, find_current_run
+from storage.layout import find_current_run
+from storage.run_folder import RunFolder
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 

@@ -5,7 +5,8 @@ import pytest
 
 from configs.errors import VerifyError
 from storage import files
-from storage.layout import RunFolder, find_current_run, read_manifest
+from storage.layout import find_current_run, read_manifest
+from storage.run_folder import RunFolder
 
 
 @pytest.mark.parametrize(

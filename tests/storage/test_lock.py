@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from storage import lock, retries
-from storage.layout import RunFolder
 from storage.lock import claim_if_free, hold, hold_name, keep_free
+from storage.run_folder import RunFolder
 
 SECONDS = 30.0
 

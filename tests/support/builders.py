@@ -14,7 +14,7 @@ from model_zoo.architectures.builders import build
 from model_zoo.package.package import SMOKE, write_package
 from model_zoo.steps.stack import Stack
 from storage import files, inputs
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.batches import (
     Arrays,
     BatchId,

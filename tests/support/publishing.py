@@ -3,7 +3,7 @@
 import fsspec
 import pyarrow as pa
 
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, planned_run, scored_batch
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
 from transforms.formats.output import FileFormat

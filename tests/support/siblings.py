@@ -16,6 +16,7 @@ SIBLINGS_OF_LAKES = {
         "transforms.formats.parquet_footer",
         "transforms.lakes.deleted_rows",
         "transforms.lakes.log_values",
+        "transforms.lakes.stored_files",
     },
     "transforms.lakes.deleted_rows": {"transforms.lakes.roaring"},
     "transforms.lakes.delta": {

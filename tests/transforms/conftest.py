@@ -7,7 +7,7 @@ import uuid
 import fsspec
 import pytest
 
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import planned_run
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from configs.errors import BudgetError, PublishError, SupersededError
 from storage import disk, files
-from storage.layout import RunFolder, find_current_run, read_manifest, remove_temporary
+from storage.layout import find_current_run, read_manifest, remove_temporary
+from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, planned_run, scored_batch
 from tests.support.publishing import tree, two_units, write
 from transforms.batches import WrittenPart

@@ -14,7 +14,7 @@ import pytest
 
 from configs.errors import InputError
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, parquet, planned_run, unit_of
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats import parquet as parquet_format

@@ -15,7 +15,7 @@ from model_zoo.engines.settings import Settings
 from model_zoo.package.card import InputColumn, Tensor
 from model_zoo.scoring.scoring import Scoring
 from model_zoo.steps.stack import Stack
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 import transforms
 from transforms.batches import (
     FeatureBatch,

@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import scored_batch
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
 from transforms.formats.output import FileFormat

@@ -9,9 +9,9 @@ from collections.abc import Generator
 from contextlib import closing
 
 from configs.errors import InputError
-from transforms.formats.csv_blocks import RecordReader
 from transforms.formats.csv_bytes import CsvFile, CsvPiece, StoredBytes
 from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_record_reader import RecordReader
 from transforms.formats.csv_records import Records
 from transforms.formats.csv_text import CsvText
 

@@ -24,8 +24,14 @@ from pyarrow.types import (
 from configs.errors import RowError
 from model_zoo.steps.lists import find_item_type, is_list
 from model_zoo.steps.moments import is_moment
-from transforms.formats.parquet_ways import blank_out
-from transforms.logical_types import cast_exactly, decode, holds, take_values, to_lists_of_pairs
+from transforms.logical_types import (
+    blank_out,
+    cast_exactly,
+    decode,
+    holds,
+    take_values,
+    to_lists_of_pairs,
+)
 
 # By row, why its value is null.
 Reasons: TypeAlias = Mapping[int, Exception]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import os
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import Array, DataType, RecordBatch, Schema
 import pyarrow.parquet as pq
@@ -18,7 +17,7 @@ from pyarrow.types import is_dictionary, is_fixed_size_list, is_nested, is_times
 
 from storage import files
 from transforms.formats.parquet_int96 import INT96_UNIT, explain_inexact, find_inexact, has_int96
-from transforms.logical_types import holds, take_values
+from transforms.logical_types import blank_out, holds
 
 # A Parquet file ends with its footer, the footer's length, and four letters, with which it begins, too.
 _LENGTH_BYTES = 4
@@ -207,22 +206,6 @@ def put_together(
         reasons.update(explained)
     together = RecordBatch.from_pydict(columns)
     return Together(together, reasons)
-
-
-def blank_out(column: Array, rows: np.ndarray) -> Array:
-    """Return a column with nulls in some rows.
-
-    Args:
-        column: the values.
-        rows: positions of the rows to blank, int64.
-    """
-    count = len(column)
-    positions = np.arange(count, dtype=np.int64)
-    is_blank = np.zeros(count, dtype=bool)
-    is_blank[rows] = True
-    # A null position gives a null.
-    taken = pa.array(positions, mask=is_blank)
-    return take_values(column, taken)
 
 
 def holds_nested_dictionary(dtype: DataType) -> bool:

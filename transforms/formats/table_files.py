@@ -26,7 +26,8 @@ from transforms.formats.parquet_footer import read_footer
 from transforms.joined_types import join_types
 from transforms.lakes.deleted_rows import read_deleted
 from transforms.lakes.log_values import parse_value
-from transforms.lakes.snapshot import DataFile, TableColumn, TableFiles
+from transforms.lakes.snapshot import DataFile, TableColumn
+from transforms.lakes.stored_files import TableFiles
 from transforms.logical_types import cast_exactly
 from transforms.model_types import fits_exactly, widens
 from transforms.record_batches import filter_rows

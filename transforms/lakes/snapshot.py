@@ -12,9 +12,6 @@ from typing import Any
 
 from pyarrow import DataType
 
-from configs.errors import InputError
-from storage import files
-
 _DIGITS = 16
 
 
@@ -110,25 +107,6 @@ class Snapshot:
         return {"format": self.kind, "url": self.url, "version": self.version}
 
 
-@dataclass(frozen=True)
-class TableFiles:
-    """What the log says of each data file: in memory, or, for workers, where it is stored."""
-
-    url: str = ""
-    known: Mapping[str, DataFile] | None = None
-
-    def find(self, url: str) -> DataFile:
-        """Return what the log says of a data file.
-
-        Raises:
-            InputError: it cannot be read.
-        """
-        known = self.known
-        if known is None:
-            known = _read_stored(self.url)
-        return known[url]
-
-
 def encode_files(found: Sequence[DataFile]) -> bytes:
     """Return what the log says of data files, as JSON for workers."""
     entries = [asdict(file) for file in found]
@@ -136,26 +114,11 @@ def encode_files(found: Sequence[DataFile]) -> bytes:
     return text.encode()
 
 
-def _read_stored(url: str) -> Mapping[str, DataFile]:
-    """Return what is stored; kept, as a worker asks for each unit."""
-    known = _STORED.get(url)
-    if known is not None:
-        return known
-    content = files.read(url)
-    if content is None:
-        raise InputError(
-            f"{url}: what the table's log said is gone; another run may have published and cleaned "
-            "up; start the run again"
-        )
+def decode_files(content: bytes) -> dict[str, DataFile]:
+    """Return by URL what `encode_files` has kept of data files."""
     found = {}
     for entry in json.loads(content):
         deletions = [Deletions(**told) for told in entry["deletions"]]
-        url_of_file = entry["url"]
-        found[url_of_file] = DataFile(url_of_file, entry["values"], tuple(deletions))
-    # Of one run: a worker has one.
-    _STORED.clear()
-    _STORED[url] = found
+        url = entry["url"]
+        found[url] = DataFile(url, entry["values"], tuple(deletions))
     return found
-
-
-_STORED: dict[str, Mapping[str, DataFile]] = {}

@@ -9,7 +9,7 @@ import math
 from typing import Any, TypeAlias
 
 from configs.errors import BudgetError, PublishError
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.batches import LEFT_OUT, ROW_COUNTS, WorkUnit, WrittenPart
 from transforms.output.done_record import read_done_record
 from transforms.output.many_requests import call_for_each

@@ -13,8 +13,8 @@ from typing import Any
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder, is_plain
 from storage.partition_names import is_path_of_names
+from storage.run_folder import RunFolder, is_plain
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from pyarrow import DataType, Field, Schema
 from pyarrow.types import is_fixed_size_list, is_large_list, is_list
 
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.batches import ROW_COUNTS, WorkUnit, WrittenPart
 from transforms.output.plan_file import StoredPlan
 from transforms.shard_counts import add_counts

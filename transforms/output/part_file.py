@@ -10,7 +10,7 @@ from pyarrow import Table
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from transforms.batches import WrittenFile
 from transforms.formats.output import FileFormat, find_output_format
 

@@ -13,7 +13,8 @@ from pyarrow import RecordBatch, Schema, Table
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder, refuse_links
+from storage.layout import refuse_links
+from storage.run_folder import RunFolder
 from transforms.batches import (
     ScoredBatch,
     ShardCounts,

@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 
 # No more often: a note is a small file, and a person looks seldom.
 _SECONDS = 1.0

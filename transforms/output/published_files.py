@@ -14,15 +14,9 @@ from typing import Any, TypeAlias
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import (
-    FILE_LIST,
-    FORMER_REJECTED,
-    REJECTED,
-    RunFolder,
-    list_below_scored,
-    refuse_link,
-)
+from storage.layout import list_below_scored, refuse_link
 from storage.output_names import PART_PREFIX, SCORED, is_part
+from storage.run_folder import FILE_LIST, FORMER_REJECTED, REJECTED, RunFolder
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 from transforms.formats.file_list import count_files
 from transforms.output.many_requests import call_for_each

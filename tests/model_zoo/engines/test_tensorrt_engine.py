@@ -12,12 +12,12 @@ import torch  # noqa: E402
 
 from configs.errors import ModelError  # noqa: E402
 from model_zoo.engines import tensorrt_engine  # noqa: E402
+from model_zoo.engines.checked_graph import Graph  # noqa: E402
 from model_zoo.engines.engine import find_engine  # noqa: E402
 from model_zoo.engines.onnx_providers import CPU  # noqa: E402
 from model_zoo.engines.onnx_session import open_graph  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.engines.tensorrt_engine import TensorRtEngine  # noqa: E402
-from model_zoo.engines.whole_graph import Graph  # noqa: E402
 from model_zoo.package.card import ModelCard  # noqa: E402
 from model_zoo.package.package import Package, read_package  # noqa: E402
 from tests.support.builders import tiny_package  # noqa: E402

@@ -21,7 +21,7 @@ from pipelines.cli.command_line import run_program
 from pipelines.cli.log_format import JsonFormatter, json_line, redacted
 from pipelines.cli.run_log import RunLog
 from pipelines.scoring.progress import shown_progress
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.pipelines.json_lines import lines_of
 from tests.support.programs import Programs, start_program
 from tests.support.runs import manifest

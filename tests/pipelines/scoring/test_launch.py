@@ -18,7 +18,8 @@ from pipelines.planning import make_plan, shards
 from pipelines.runners.profiles import runner_options
 from pipelines.scoring import launch, score_job
 from storage import files
-from storage.layout import RunFolder, read_manifest
+from storage.layout import read_manifest
+from storage.run_folder import RunFolder
 from tests.support.builders import tiny_package
 from tests.support.jobs import Outcome, run_job, small_table, write_job, write_parquet
 from tests.support.runs import published

@@ -11,7 +11,7 @@ import pytest
 from pipelines.cli.run_log import RunLog
 from pipelines.scoring import progress
 from pipelines.scoring.progress import RowsDone, shown_progress
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.pipelines.json_lines import lines_of
 from tests.support.builders import make_unit
 

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from storage.layout import RunFolder
 from storage.lock import claim_if_free, hold
+from storage.run_folder import RunFolder
 from tests.faults.counts import full_or
 from tests.support.repository import REPOSITORY
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.scoring.status import is_left_to_clean_up, is_published
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 
 
 @pytest.mark.parametrize("has_manifest", [False, True])

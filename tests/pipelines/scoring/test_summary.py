@@ -16,7 +16,7 @@ from pipelines import score
 from pipelines.cli.command_line import run_program
 from pipelines.scoring import summary
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, rejected, tiny_package
 from tests.support.former_layouts import LAST, lay_out_as_before
 from tests.support.jobs import run_job, small_table, write_job, write_parquet

@@ -17,7 +17,7 @@ from storage.input_file import InputFile
 from tests.faults.counts import full_or
 from tests.support.builders import make_unit, unit_of
 from transforms.batches import RawBatch, RowRecord
-from transforms.formats import csv_blocks
+from transforms.formats import csv_blocks, csv_record_reader
 from transforms.formats.column import Column
 from transforms.formats.csv import CsvFormat, _get_piece
 from transforms.formats.csv_blocks import read_csv_blocks, read_header
@@ -87,7 +87,7 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def tiny_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 100 bytes, so that small files have many."""
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", 100)
 
 
 def test_values_have_their_declared_types(file: Callable[..., Path]) -> None:
@@ -408,7 +408,7 @@ UNCLOSED = {
 def test_an_unclosed_quote_is_refused_where_it_opens(
     text: str, block_bytes: int, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", block_bytes)
     for name in ("a.csv", "a.csv.gz"):
         content = gzip.compress(text.encode()) if name.endswith("gz") else text
         with pytest.raises(InputError, match=rf"a\.csv.*: {UNCLOSED[text]}: a quote opens a field"):
@@ -419,7 +419,7 @@ def test_an_unclosed_quote_is_refused_where_it_opens(
 def test_quotes_that_are_plain_characters_take_no_row_along(
     block_bytes: int, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", block_bytes)
     path = file('id,x,s\n1,1,5" pipe\n\n2,2,"a\nb ""c"""\n3,3,6"\n4,4,"""\n"\n')
     assert [r["s"] for r in rows_of(read(path))] == ['5" pipe', 'a\nb "c"', '6"', '"\n']
 
@@ -437,7 +437,7 @@ def test_no_row_is_ever_lost_to_a_quote(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: list[str], block_bytes: int, raw: str
 ) -> None:
     """Well-formed rows come back whatever is in them, and whatever row follows them."""
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", block_bytes)
     text = io.StringIO(newline="")
     standard_csv.writer(text, lineterminator="\n", quoting=standard_csv.QUOTE_ALL).writerows(
         [[i, i, f] for i, f in enumerate(fields)]

@@ -18,7 +18,7 @@ from tests.support.builders import unit_of
 from tests.support.csv_books import cut_file, read_entries
 from tests.support.csv_machine import REJECTED, Refused, Row, read_books
 from transforms.batches import WorkUnit
-from transforms.formats import csv_blocks, csv_split
+from transforms.formats import csv_blocks, csv_record_reader, csv_split
 from transforms.formats.csv_dialect import CsvDialect
 
 REFUSED = "refused"
@@ -102,10 +102,10 @@ def test_the_books_are_those_of_a_slow_machine(
     runs = re.findall(rb"[%s]+" % re.escape(meaningful).encode(), text) if meaningful else []
     longest_run = max(map(len, runs), default=0)
     block_bytes = max(block_bytes, longest_run + 1)
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(csv_split, "PIECE_BYTES", piece_bytes)
     # Blocks of many records come in several.
-    monkeypatch.setattr(csv_blocks, "_MOST_RECORDS", piece_bytes % 5 + 1)
+    monkeypatch.setattr(csv_record_reader, "_MOST_RECORDS", piece_bytes % 5 + 1)
 
     expected = expected_of(text, dialect, block_bytes)
     assert books_of((unit_of(path, None),), names, dialect) == expected
@@ -150,7 +150,7 @@ def test_a_row_of_every_byte_is_rejected_alone(file: Callable[[bytes], Path]) ->
 def test_a_record_may_be_as_long_as_a_block_wherever_it_stands(
     file: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch, extra: int, end: bytes
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", 50)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", 50)
     long = b"1,2," + b"x" * (46 + extra)
     for before in range(120):
         path = file(b"a,b,c\n" + b"\n" * before + long + end)
@@ -176,7 +176,7 @@ def test_of_very_short_rows_some_come_at_a_time(
     row: bytes, file: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of them may be rejected, and a record of why is larger than such a row."""
-    monkeypatch.setattr(csv_blocks, "_MOST_RECORDS", 300)
+    monkeypatch.setattr(csv_record_reader, "_MOST_RECORDS", 300)
     path = file(b"a,b\n" + row * 1_000)
     blocks = list(csv_blocks.read_csv_blocks(str(path), ["a", "b"], CsvDialect()))
     counts = [len(block.row_numbers) + len(block.broken) for block in blocks]

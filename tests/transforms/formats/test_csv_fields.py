@@ -13,7 +13,7 @@ from tests.faults.counts import full_or
 from tests.support.builders import unit_of
 from tests.support.csv_books import Entry, cut_file, read_entries
 from tests.support.csv_machine import REJECTED, read_books
-from transforms.formats import csv_blocks, csv_split
+from transforms.formats import csv_record_reader, csv_split
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_records import GLUED, LONE_ESCAPE, UNCLOSED
 
@@ -157,7 +157,7 @@ def agree(entries: list[Entry], expected: list[Entry]) -> bool:
 def test_each_row_of_a_random_table_is_scored_or_rejected_by_its_number(
     block_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", block_bytes)
     path = tmp_path / "a.csv"
     several_units = 0
     for seed in range(TABLES):

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from transforms.formats import csv_blocks
+from transforms.formats import csv_record_reader
 from transforms.formats.csv_blocks import read_csv_blocks
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_records import GLUED, LONE_ESCAPE, UNCLOSED
@@ -51,7 +51,7 @@ def test_a_malformed_row_of_several_lines_costs_itself_and_tells_how_many(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", block_bytes)
     path = tmp_path / "a.csv"
     path.write_bytes(b"a,b,c\n1,1,a\n" + text + b"\n4,4,d\n")
     told = f"{reason}, in a row of {lines} lines: is a quote left open?"
@@ -85,7 +85,7 @@ def test_a_row_of_too_many_bytes_costs_itself_whatever_its_quotes_hold(
     end: bytes, longest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its end is found although its start is in memory no more, wherever blocks end."""
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", longest)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", longest)
     plain = b"x" * 2_500
     texts = [
         plain,

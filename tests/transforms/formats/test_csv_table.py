@@ -14,7 +14,7 @@ import pytest
 from configs.errors import InputError, JobError
 from tests.support.builders import unit_of
 from transforms.batches import RowRecord
-from transforms.formats import csv_blocks
+from transforms.formats import csv_record_reader
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_output import CsvWriter
@@ -48,7 +48,7 @@ CONTENTS = [
 def test_it_is_what_scoring_reads(
     content: bytes, block_bytes: int, file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", block_bytes)
     url = file(content)
     unit = unit_of(Path(url), None)
     batches = read_unit(unit, SCHEMA, CsvFormat(PLAIN), 1_000, RowRecord(None))

@@ -19,7 +19,7 @@ from storage.input_file import InputFile
 from tests.support.builders import unit_of
 from tests.transforms.formats.lines import SCHEMA, read, rejected_of, rows_of
 from transforms.batches import RowRecord
-from transforms.formats import csv_blocks, csv_split
+from transforms.formats import csv_record_reader, csv_split
 from transforms.formats.column import Column
 from transforms.formats.format import make_unit
 from transforms.formats.json_lines import JsonLinesFormat
@@ -218,7 +218,7 @@ def test_lists_of_another_length_reject_their_row(file: Callable[..., Path]) -> 
 def test_an_overlong_line_is_one_rejected_row(
     file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(csv_record_reader, "_BLOCK_BYTES", 100)
     first, second = GOOD.splitlines()
     for size in (100, 101, 200, 555, 10_000):
         path = file(f"{first}\n" + '{"s":"' + "x" * size + '"}\n' + second)

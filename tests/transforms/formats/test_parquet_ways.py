@@ -19,12 +19,12 @@ from transforms.formats.parquet_ways import (
     USUAL,
     Reading,
     align,
-    blank_out,
     declare_int96,
     list_int96,
     list_readings,
     open_for,
 )
+from transforms.logical_types import blank_out
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 

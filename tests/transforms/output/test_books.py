@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import pytest
 
 from configs.errors import BudgetError, PublishError
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import make_unit
 from transforms.batches import WrittenPart
 from transforms.output.books import check_budget, choose_parts

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import make_unit
 from transforms.batches import WrittenFile, WrittenPart
 from transforms.output.manifest import describe_run, format_manifest, list_unit_books

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, planned_run, scored_batch
 from transforms.formats.output import FileFormat
 from transforms.output import progress_note

@@ -11,7 +11,7 @@ import pytest
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, planned_run, scored_batch
 from tests.transforms.written_units import file_format, whole_unit, write_units
 from transforms.batches import ScoredBatch, WorkUnit

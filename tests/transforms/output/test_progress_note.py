@@ -9,7 +9,7 @@ import pytest
 from model_zoo.scoring.listener import find_listener
 from model_zoo.scoring.scored import Scored
 from pipelines.scoring.progress import RowsDone
-from storage.layout import RunFolder
+from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, raw_batch
 from transforms.batches import Arrays, FeatureBatch
 from transforms.output import progress_note

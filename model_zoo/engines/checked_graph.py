@@ -1,0 +1,18 @@
+"""An ONNX graph as bytes, once it has been looked through. Who reads it is `whole_graph.py`, or `quantised_graph.py`."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Graph(NamedTuple):
+    """A graph that is known to be nothing but data.
+
+    Attributes:
+        path: for messages.
+        content: of its file.
+        data: of the files with its other numbers, by name.
+    """
+
+    path: str
+    content: bytes
+    data: Mapping[str, bytes]
