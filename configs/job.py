@@ -257,6 +257,17 @@ class Model(_Section, Generic[EngineT]):
     not_finite: Literal["reject", "fail", "pass"] = "reject"
     timeout_seconds: float = Field(default=600.0, gt=0)
 
+    @field_validator("dtype", mode="before")
+    @classmethod
+    def _is_not_measured(cls, dtype: Any) -> Any:
+        # Both are, or were, among the words of tuning's tables.
+        if dtype in ("int8", "int8_linear"):
+            raise ValueError(
+                f"{dtype} needs numbers that are measured on the job's rows; set auto, name a "
+                "tuning_report, and run pipelines.tune, which tries int8"
+            )
+        return dtype
+
     @model_validator(mode="before")
     @classmethod
     def _take_old_name(cls, fields: Any) -> Any:

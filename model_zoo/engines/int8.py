@@ -114,8 +114,7 @@ def _prepare(network: nn.Module, example: Inputs) -> Any:
     except Exception as error:  # whatever tracing meets in a network that was not written for it
         raise ModelError(
             f"the network cannot be traced for int8 ({type(error).__name__}): torch.fx follows no "
-            "forward that looks at values or takes any arguments; use float32 or bfloat16, or "
-            "int8_linear, which traces nothing"
+            "forward that looks at values or takes any arguments; use float32 or bfloat16"
         ) from error
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 Device = str  # cpu, cuda (all there are), cuda:1, auto
-DType = Literal["float32", "bfloat16", "float16", "int8", "int8_linear"]
+DType = Literal["float32", "bfloat16", "float16", "int8"]
 Layout = Literal["contiguous", "channels_last"]
 
 # The engine that every package can be loaded with. It is left out where settings are written down,
@@ -28,19 +28,6 @@ class Scale:
     zero_point: int
     low: int
     high: int
-
-
-@dataclass(frozen=True)
-class LinearScale:
-    """The rule by which the inputs of a linear layer become 8-bit integers.
-
-    `round(value / factor / scale) + zero_point`, with a factor per feature.
-    """
-
-    place: str
-    scale: float
-    zero_point: int
-    factors: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -67,8 +54,7 @@ class Settings:
     Attributes:
         batch_rows: rows of a mini-batch; of a model with a mask, of one with the longest texts.
         dtype: of weights and of what flows between layers. `int8` quantises convolutions and linear
-            layers with `scales` that were measured on a sample; `int8_linear` those linear layers
-            that `linear_scales` names, and leaves the rest in float32.
+            layers with `scales` or a `graph` that were measured on a sample.
         layout: order of an image's numbers in memory; `channels_last` is how convolutions are
             fastest on most devices.
         compiled: whether the engine makes machine code of the network, for mini-batches of exactly
@@ -83,7 +69,6 @@ class Settings:
     layout: Layout = "contiguous"
     compiled: bool = False
     scales: tuple[Scale, ...] = ()
-    linear_scales: tuple[LinearScale, ...] = ()
     engine: str = DEFAULT_ENGINE
     graph: QuantisedGraph | None = None
 
@@ -101,12 +86,6 @@ class Settings:
         words: list[str] = [self.dtype]
         if self.engine != DEFAULT_ENGINE:
             words.insert(0, self.engine)
-        if self.linear_scales:
-            layers = len(self.linear_scales)
-            plural = ""
-            if layers > 1:
-                plural = "s"
-            words.append(f"({layers} layer{plural})")
         if self.layout == "channels_last":
             words.append("channels_last")
         if self.compiled:
@@ -124,9 +103,8 @@ class Settings:
             values["graph"] = self.graph.sha256
         # Thousands of numbers would drown a manifest; these digests are part of run ids.
         scales = values.pop("scales")
-        linear_scales = values.pop("linear_scales")
-        measured = json.dumps([scales, linear_scales])
+        # The empty list stands where scales of another kind once were: runs of int8 keep their ids.
+        measured = json.dumps([scales, []])
         digest = hashlib.sha256(measured.encode())
-        is_measured = bool(self.scales or self.linear_scales)
-        values["scales"] = digest.hexdigest() if is_measured else None
+        values["scales"] = digest.hexdigest() if self.scales else None
         return values

@@ -14,7 +14,6 @@ from model_zoo.engines import device_errors
 from model_zoo.engines.compiled import compile_network
 from model_zoo.engines.engine import Inputs, Network, Sample
 from model_zoo.engines.int8 import measure_scales, quantise
-from model_zoo.engines.int8_linear import measure_linear_scales, quantise_linear
 from model_zoo.engines.machine import machine_kind
 from model_zoo.engines.nan_guard import NanGuard
 from model_zoo.engines.settings import DType, Layout, Settings
@@ -34,14 +33,12 @@ _LAYOUTS = {
 }
 # float16 has no fast kernels on CPUs, and torch's 8-bit kernels are for CPUs alone.
 _DTYPES: dict[str, tuple[DType, ...]] = {
-    "cpu": ("float32", "bfloat16", "int8", "int8_linear"),
+    "cpu": ("float32", "bfloat16", "int8"),
     "cuda": ("float32", "bfloat16", "float16"),
 }
 _CALIBRATION_ROWS = 256
 # torch adds its whole call stack to some errors.
 _SHOWN_CHARACTERS = 300
-# More, because a few rows of text have the largest features.
-_LINEAR_CALIBRATION_ROWS = 1024
 
 
 class TorchEngine:
@@ -141,19 +138,15 @@ class TorchEngine:
         settings: Settings,
         sample: Sample,
     ) -> Settings:
-        """Measure the scales of int8 and int8_linear, as `Engine.calibrate`."""
-        if settings.dtype not in ("int8", "int8_linear"):
+        """Measure the scales of int8, as `Engine.calibrate`."""
+        if settings.dtype != "int8":
             return settings
         # The scales are those of the float32 network, whatever the layout.
         network = load_network(package).eval().float()
-        with _failures_as_refusals(settings.dtype):
-            if settings.dtype == "int8":
-                batches = _cast_floats(sample(_CALIBRATION_ROWS))
-                scales = measure_scales(network, batches)
-                return replace(settings, scales=scales)
-            batches = _cast_floats(sample(_LINEAR_CALIBRATION_ROWS))
-            linear_scales = measure_linear_scales(network, batches)
-            return replace(settings, linear_scales=linear_scales)
+        with _failures_as_refusals():
+            batches = _cast_floats(sample(_CALIBRATION_ROWS))
+            scales = measure_scales(network, batches)
+        return replace(settings, scales=scales)
 
 
 def _compute_float32_in_full() -> None:
@@ -169,8 +162,8 @@ def _input_dtype(settings: Settings) -> torch.dtype:
 
 
 @contextmanager
-def _failures_as_refusals(dtype: str) -> Iterator[None]:
-    """Refuse a dtype, in this block, whose scales cannot be measured because the network fails."""
+def _failures_as_refusals() -> Iterator[None]:
+    """Refuse int8, in this block, where its scales cannot be measured because the network fails."""
     try:
         yield
     except Refusal:
@@ -180,7 +173,7 @@ def _failures_as_refusals(dtype: str) -> Iterator[None]:
         words = str(error).split()
         reason = " ".join(words)[:_SHOWN_CHARACTERS] or type(error).__name__
         raise ModelError(
-            f"{dtype} is measured in float32, on which the network fails: {reason}"
+            f"int8 is measured in float32, on which the network fails: {reason}"
         ) from error
 
 
@@ -240,8 +233,6 @@ def _quantise(
 ) -> nn.Module:
     if device.type != "cpu":
         raise ModelError(f"{settings.dtype} is for the CPU; on CUDA use bfloat16 or float16")
-    if settings.dtype == "int8_linear":
-        return quantise_linear(network, settings.linear_scales)
     return quantise(network, example, settings.scales)
 
 

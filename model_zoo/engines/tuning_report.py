@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 import math
 import sys
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 import torch
 
 from configs.errors import JobError
 from configs.suggest import nearest
 from configs.tolerance import Tolerance
+from model_zoo.engines.former_settings import GONE, leave_out_gone, read_former_settings
 from model_zoo.engines.machine import machine_kind
 from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
 from model_zoo.engines.table import ENGINES
@@ -31,6 +32,8 @@ _LARGEST = sys.float_info.max
 _LARGEST_COSINE = 1.001
 # Beside the names of `machine_kind`: the engine's library, with its version.
 _LIBRARY = "library"
+# Reports of older versions are read, too.
+ReportedSettings: TypeAlias = Annotated[Settings, BeforeValidator(read_former_settings)]
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,14 @@ class Choice:
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
-    settings: Settings
+    settings: ReportedSettings
     library: str
     agreement: Agreement
     rows_per_second: float
     speed_up: float
+
+
+NextBest: TypeAlias = Annotated[tuple[Choice, ...], BeforeValidator(leave_out_gone)]
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class TuningReport:
     model: Mapping[str, str]
     job: Mapping[str, Any]
     machine: Mapping[str, str]
-    settings: Settings
+    settings: ReportedSettings
     workers: int
     agreement: Agreement
     tolerance: Tolerance
@@ -87,7 +93,7 @@ class TuningReport:
     library: str = ""
     threads: int | None = None
     rows_per_night: int | None = None
-    next_best: tuple[Choice, ...] = ()
+    next_best: NextBest = ()
     format: Literal[2, 3] = 3
 
     @property
@@ -118,11 +124,14 @@ def parse_tuning_report(content: bytes, url: str) -> TuningReport:
         url: of the file, for messages.
 
     Raises:
-        JobError: it is none, or names more workers than cores.
+        JobError: it is none, or names more workers than cores, or settings that are gone.
     """
     try:
         report = _REPORT.validate_json(content)
     except ValidationError as error:
+        for found in error.errors(include_input=False, include_url=False):
+            if found["type"] == GONE:
+                raise JobError(f"{url}: {found['msg']}") from error
         raise JobError(
             f"{url}: is not a tuning report of this version; run pipelines.tune again"
         ) from error

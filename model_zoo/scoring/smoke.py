@@ -21,7 +21,6 @@ _TOLERANCES = {
     "bfloat16": 5e-2,
     "float16": 5e-2,
     "int8": 0.5,
-    "int8_linear": 0.5,
 }
 
 

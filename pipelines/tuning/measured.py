@@ -72,7 +72,7 @@ def count_departures(settings: Settings, reference: Settings) -> int:
 
 
 class _Kind(NamedTuple):
-    """What tells settings apart, but for sizes of mini-batches, and how many layers are in int8."""
+    """What tells settings apart, but for sizes of mini-batches."""
 
     engine: str
     dtype: str

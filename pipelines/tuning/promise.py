@@ -14,7 +14,6 @@ _USUAL_GAINS: Mapping[DType, float] = {
     "bfloat16": 2.0,
     "float16": 2.0,
     "int8": 3.0,
-    "int8_linear": 2.0,
 }
 # More than they have ever been seen to gain, on any network: what is further behind cannot win.
 _LARGEST_GAINS: Mapping[DType, float] = {
@@ -22,7 +21,6 @@ _LARGEST_GAINS: Mapping[DType, float] = {
     "bfloat16": 6.0,
     "float16": 6.0,
     "int8": 8.0,
-    "int8_linear": 6.0,
 }
 _LARGEST_GAIN_OF_COMPILING = 4.0
 

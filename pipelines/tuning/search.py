@@ -24,7 +24,7 @@ from pipelines.tuning.promise import can_win, expect_rate
 from pipelines.tuning.trials import Trials
 from pipelines.tuning.turns import compare_in_turns
 
-WITHOUT = ("bfloat16", "float16", "int8", "int8_linear", "channels_last", "compile")
+WITHOUT = ("bfloat16", "float16", "int8", "channels_last", "compile")
 
 _FINALISTS = 3
 # Of mini-batches, in parts and multiples of the one to begin with.
@@ -113,7 +113,7 @@ class Search:
         for settings in candidates:
             engine_rate = self.trials.find_engine_rate(settings.engine)
             if not self._skip(settings, engine_rate):
-                self._try_layers(settings)
+                self._try_calibrated(settings)
 
     def _expect(self, settings: Settings) -> float:
         engine_rate = self.trials.find_engine_rate(settings.engine)
@@ -170,39 +170,15 @@ class Search:
                 if not self._skip(settings, own_rate):
                     self.trials.measure(settings)
 
-    def _try_layers(self, settings: Settings) -> None:
-        """Measure settings; of int8 layers, try as many as the tolerance allows.
-
-        The least sensitive layers come first, and there are more than half of them, as fewer gain
-        little.
-        """
+    def _try_calibrated(self, settings: Settings) -> None:
+        """Measure settings, with what the engine measures on the sample first."""
         try:
-            settings = self._calibrate(settings)
+            calibrated = self._calibrate(settings)
         except Refusal as error:
             refused = Measured(settings, problem=str(error))
             self.trials.note(refused)
             return
-        scales = settings.linear_scales
-        if not scales:
-            self.trials.measure(settings)
-            return
-
-        # Halving: so many layers are within the tolerance, so many beyond it.
-        within = len(scales) // 2
-        beyond = len(scales) + 1
-        count = len(scales)
-        while count > within:
-            least_sensitive = scales[:count]
-            some_layers = replace(settings, linear_scales=least_sensitive)
-            measured = self.trials.measure(some_layers)
-            # Given up: fewer layers are no faster.
-            if measured.agreement is None:
-                return
-            if measured.problem:
-                beyond = count
-            else:
-                within = count
-            count = (within + beyond) // 2
+        self.trials.measure(calibrated)
 
     def _calibrate(self, settings: Settings) -> Settings:
         """Return settings with what the engine measures on the sample, once for all layouts."""

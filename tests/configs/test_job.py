@@ -205,6 +205,8 @@ def test_what_a_job_does_that_says_nothing() -> None:
             {"dtype": "auto", "tuning_report": "c.json", "certificate": "c.json"},
             "certificate is the old name of tuning_report",
         ),
+        ({"dtype": "int8"}, "int8 needs numbers that are measured on the job's rows; set auto"),
+        ({"dtype": "int8_linear"}, "and run pipelines.tune, which tries int8"),
         ({"dtype": "float16"}, "float16 is for CUDA"),
         ({"dtype": "float16", "device": "cuda:1"}, None),
         ({"dtype": "float16", "device": "auto"}, None),

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 from configs.errors import JobError
-from model_zoo.engines.settings import LinearScale, Settings
-from model_zoo.evaluation.agreement import Agreement
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
@@ -23,7 +21,6 @@ from pipelines.tuning.bench import Bench
 from pipelines.tuning.measured import Measured
 from pipelines.tuning.report import store_report
 from pipelines.tuning.search import WITHOUT, Search
-from pipelines.tuning.trials import Trials
 from tests.support.runs import manifest, table
 
 Arrays = dict[str, np.ndarray]
@@ -94,9 +91,7 @@ def test_every_setting_is_measured_against_float32_and_the_report_says_how_it_we
     reference, *others = values["tried"]
     names = {t["settings"] for t in values["tried"]}
     assert names == {
-        d + layout
-        for d in ("float32", "bfloat16", "int8", "int8_linear (1 layer)")
-        for layout in ("", " channels_last")
+        d + layout for d in ("float32", "bfloat16", "int8") for layout in ("", " channels_last")
     }
     assert reference["agreement"] == {
         "rows": 450,
@@ -139,66 +134,6 @@ def test_a_finalist_is_compared_on_the_whole_sample(
     assert set(rows[0]) == {450}
 
 
-def test_as_many_linear_layers_as_the_tolerance_allows_are_in_int8(
-    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    layers = tuple(LinearScale(str(number), 1.0, 0, (1.0,)) for number in range(10))
-    tried: list[int] = []
-
-    def measured(trials: Trials, settings: Settings) -> Measured:
-        agreement = trials.reference.agreement
-        assert agreement == Agreement(450, 0.0, 1.0, None)
-        if settings.dtype == "int8_linear":
-            tried.append(len(settings.linear_scales))
-        return Measured(
-            settings,
-            1.0,
-            agreement=agreement,
-            problem="" if len(settings.linear_scales) <= 7 else "beyond the tolerance",
-        )
-
-    monkeypatch.setattr(
-        "model_zoo.engines.torch_engine.measure_linear_scales", lambda network, batches: layers
-    )
-    monkeypatch.setattr(Trials, "_measure", measured)
-    monkeypatch.setattr(Search, "_compare_in_turns", lambda search, finalists: finalists)
-    tuned(digits, tmp_path / "report.json", *QUICK, "--without", "channels_last")
-    assert tried == [10, 7, 8]
-
-
-def test_int8_of_linear_layers_is_scored_by_its_report(
-    digits: Path, run_score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _let_win(monkeypatch, "int8_linear (1 layer)")
-    path = tmp_path / "report.json"
-    tuned(
-        digits,
-        path,
-        *QUICK,
-        *LOOSE,
-        "--without",
-        "channels_last",
-        "--without",
-        "bfloat16",
-        "--without",
-        "int8",
-    )
-    assert run_score(*job_flags(digits, path, *LOOSE)) == 0
-    how = manifest(tmp_path / "scores")
-    assert how["computing"]["dtype"] == "int8_linear"
-    assert all("int8_linear (1 layer)" in text for text in how["computed_by"])
-    assert (
-        run_score(
-            *job_flags(digits, path, "--set", "model.dtype=float32"), output=tmp_path / "exact"
-        )
-        == 0
-    )
-    fast, exact = (
-        table(tmp_path / folder)["probability"].to_numpy() for folder in ("scores", "exact")
-    )
-    assert 0 < np.abs(fast - exact).max() < 0.1
-
-
 @pytest.mark.slow
 def test_a_model_of_less_than_a_row_a_second_is_measured_too(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -231,8 +166,6 @@ def test_rows_that_the_model_cannot_score_are_left_out(
         digits,
         tmp_path / "report.json",
         *QUICK,
-        "--without",
-        "int8_linear",
         "--without",
         "channels_last",
     )

@@ -1,13 +1,13 @@
 """What settings say of themselves, in tables, manifests and reports."""
 
+import hashlib
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 import pytest
 
-from model_zoo.engines.settings import LinearScale, Scale, Settings
+from model_zoo.engines.settings import Scale, Settings
 
-LINEAR = (LinearScale("a", 0.5, 3, (1.0,)), LinearScale("b", 0.25, 0, (2.0,)))
 SCALES = (Scale("a", 0.5, 3, 0, 255),)
 
 
@@ -16,8 +16,6 @@ SCALES = (Scale("a", 0.5, 3, 0, 255),)
     [
         ({}, "float32"),
         ({"dtype": "int8", "scales": SCALES}, "int8"),
-        ({"dtype": "int8_linear", "linear_scales": LINEAR[:1]}, "int8_linear (1 layer)"),
-        ({"dtype": "int8_linear", "linear_scales": LINEAR}, "int8_linear (2 layers)"),
         ({"layout": "channels_last"}, "float32 channels_last"),
         ({"dtype": "bfloat16", "compiled": True}, "bfloat16 compiled"),
         (
@@ -30,10 +28,10 @@ def test_settings_are_shown_in_a_few_words(fields: dict[str, Any], text: str) ->
     assert str(Settings(8, **fields)) == text
 
 
-@pytest.mark.parametrize("fields", [{"scales": SCALES}, {"linear_scales": LINEAR}])
-def test_scales_of_either_kind_are_told_apart_by_a_digest(fields: dict[str, Any]) -> None:
-    digest = Settings(8, **fields).as_dict()["scales"]
-    assert len(digest) == 64
+def test_scales_are_told_apart_by_the_digest_that_runs_had_when_there_were_two_kinds() -> None:
+    both_kinds = b'[[{"place": "a", "scale": 0.5, "zero_point": 3, "low": 0, "high": 255}], []]'
+    expected = hashlib.sha256(both_kinds).hexdigest()
+    assert Settings(8, "int8", scales=SCALES).as_dict()["scales"] == expected
     assert Settings(8).as_dict() == {
         "batch_rows": 8,
         "dtype": "float32",

@@ -10,7 +10,7 @@ from torch import nn
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
 from model_zoo.engines import torch_engine
-from model_zoo.engines.settings import LinearScale, Scale, Settings
+from model_zoo.engines.settings import Scale, Settings
 from model_zoo.engines.torch_engine import TorchEngine
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import read_package
@@ -20,7 +20,7 @@ from tests.support.text_models import text_package
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda")
 DTYPES = {
-    CPU: ["float32", "bfloat16", "int8", "int8_linear"],
+    CPU: ["float32", "bfloat16", "int8"],
     CUDA: ["float32", "bfloat16", "float16"],
 }
 
@@ -140,7 +140,7 @@ def test_what_a_dtype_needs_is_measured_on_a_sample_and_nothing_for_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package, rows = read_package(tiny_package(tmp_path / "model")), [{"x": torch.zeros(4, 3)}]
-    scales, linear_scales = (Scale("a", 0.5, 3, 0, 255),), (LinearScale("a", 0.5, 3, (1.0,)),)
+    scales = (Scale("a", 0.5, 3, 0, 255),)
     asked: list[int] = []
 
     def sample(most: int) -> list[dict[str, torch.Tensor]]:
@@ -149,22 +149,17 @@ def test_what_a_dtype_needs_is_measured_on_a_sample_and_nothing_for_the_others(
 
     # Not every processor measures these; how it does has tests of its own.
     monkeypatch.setattr(torch_engine, "measure_scales", lambda _, batches: scales)
-    monkeypatch.setattr(torch_engine, "measure_linear_scales", lambda _, batches: linear_scales)
     for settings, expected in (
         (Settings(4), Settings(4)),
         (Settings(4, "bfloat16"), Settings(4, "bfloat16")),
         (Settings(4, "int8"), Settings(4, "int8", scales=scales)),
-        (Settings(4, "int8_linear"), Settings(4, "int8_linear", linear_scales=linear_scales)),
     ):
         assert TorchEngine().calibrate(package, settings, sample) == expected
-    # A few rows of text have the largest features, so layers of Transformers see more.
-    assert len(asked) == 2
-    assert asked[0] < asked[1]
+    assert len(asked) == 1
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int8_linear"])
 def test_a_network_that_fails_on_float32_has_no_scales(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = read_package(tiny_package(tmp_path / "model"))
 
@@ -172,14 +167,12 @@ def test_a_network_that_fails_on_float32_has_no_scales(
         raise AssertionError("x must be\nfloat16")
 
     monkeypatch.setattr(torch_engine, "measure_scales", measure)
-    monkeypatch.setattr(torch_engine, "measure_linear_scales", measure)
-    with pytest.raises(ModelError, match=f"^{dtype} is measured in float32.*x must be float16$"):
-        TorchEngine().calibrate(package, Settings(4, dtype), lambda most: [])
+    with pytest.raises(ModelError, match=r"^int8 is measured in float32.*x must be float16$"):
+        TorchEngine().calibrate(package, Settings(4, "int8"), lambda most: [])
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int8_linear"])
 def test_a_network_in_float64_is_calibrated_in_float32_with_rows_in_float32(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = read_package(tiny_package(tmp_path / "model"))
     rows = {
@@ -197,6 +190,5 @@ def test_a_network_in_float64_is_calibrated_in_float32_with_rows_in_float32(
 
     # Not every processor measures these; how it does has tests of its own.
     monkeypatch.setattr(torch_engine, "measure_scales", measure)
-    monkeypatch.setattr(torch_engine, "measure_linear_scales", measure)
-    TorchEngine().calibrate(package, Settings(4, dtype), lambda most: [rows])
+    TorchEngine().calibrate(package, Settings(4, "int8"), lambda most: [rows])
     assert [tensor.dtype for tensor in seen] == [torch.float32, torch.int64]

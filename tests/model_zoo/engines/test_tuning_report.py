@@ -66,6 +66,46 @@ def test_a_report_of_before_there_were_several_engines_is_read() -> None:
     assert describe_machine(read.machine, read.choices[0]) == {"cores": "4"}
 
 
+def test_the_empty_field_of_older_reports_is_read() -> None:
+    bfloat16 = Choice(Settings(8, "bfloat16"), "torch 2", REPORT.agreement, 2.0, 1.5)
+    report = replace(REPORT, next_best=(bfloat16,))
+    values = json.loads(report.to_json())
+    values["settings"]["linear_scales"] = []
+    values["next_best"][0]["settings"]["linear_scales"] = []
+    assert parse_tuning_report(json.dumps(values).encode(), "r") == report
+
+
+LINEAR = {"batch_rows": 8, "dtype": "int8_linear", "linear_scales": [{"place": "a"}]}
+
+
+def test_a_next_best_setting_that_is_gone_is_no_choice() -> None:
+    bfloat16 = Choice(Settings(8, "bfloat16"), "torch 2", REPORT.agreement, 2.0, 1.5)
+    report = replace(REPORT, next_best=(bfloat16,))
+    values = json.loads(report.to_json())
+    gone = {**values["next_best"][0], "settings": LINEAR}
+    values["next_best"].insert(0, gone)
+    assert parse_tuning_report(json.dumps(values).encode(), "r") == report
+
+
+def test_a_fastest_setting_that_is_gone_is_refused_with_what_to_use() -> None:
+    values = {**json.loads(REPORT.to_json()), "settings": LINEAR}
+    with pytest.raises(JobError) as raised:
+        parse_tuning_report(json.dumps(values).encode(), "r.json")
+    assert str(raised.value) == (
+        "r.json: its fastest setting is int8_linear, which is not computed any more; run "
+        "pipelines.tune again, which tries int8 of OpenVINO and ONNX Runtime, or set model.dtype to "
+        "bfloat16"
+    )
+
+
+@pytest.mark.parametrize("linear_scales", [[{"place": "a"}], None, 3])
+def test_a_field_of_older_reports_that_holds_something_is_not_read(linear_scales: object) -> None:
+    values = json.loads(REPORT.to_json())
+    values["settings"]["linear_scales"] = linear_scales
+    with pytest.raises(JobError, match="is not a tuning report of this version"):
+        parse_tuning_report(json.dumps(values).encode(), "r")
+
+
 @pytest.mark.parametrize(
     ("cores", "fewest", "most"),
     [

@@ -63,7 +63,6 @@ def test_reference_settings_may_be_off_by_the_cards_tolerance(
         ({"dtype": "bfloat16"}, 0.05),
         ({"dtype": "float16"}, 0.05),
         ({"dtype": "int8"}, 0.5),
-        ({"dtype": "int8_linear"}, 0.5),
     ],
 )
 def test_other_settings_may_be_off_by_what_their_dtype_keeps_of_the_largest_output(

@@ -87,7 +87,7 @@ class Engine:
         scales = self.scales.get(settings.dtype, ())
         if isinstance(scales, str):
             raise ModelError(scales)
-        return replace(settings, linear_scales=scales)
+        return replace(settings, scales=scales)
 
 
 def make_bench(loader: Loader, parts: Sequence[int]) -> Bench:

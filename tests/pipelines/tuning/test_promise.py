@@ -21,7 +21,6 @@ def test_8_bits_promise_most_and_another_layout_least() -> None:
         (Settings(8, "bfloat16"), 6),
         (Settings(8, "float16"), 6),
         (Settings(8, "int8"), 8),
-        (Settings(8, "int8_linear"), 6),
         (Settings(8, "bfloat16", compiled=True), 4),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from configs.errors import JobError
 from configs.tolerance import Tolerance
-from model_zoo.engines.settings import LinearScale, Settings
+from model_zoo.engines.settings import Settings
 from pipelines.tuning.budget import Budget
 from pipelines.tuning.measured import Measured
 from pipelines.tuning.night import LoadTimes, Night
@@ -243,36 +243,6 @@ def test_a_finalist_that_was_measured_on_some_parts_is_measured_on_all_of_them(
     assert whole.agreement is not None
     assert first.agreement.rows < whole.agreement.rows == 4_000
     assert found.trials.measured == [found.told[0], whole]
-
-
-def layers(count: int) -> tuple[LinearScale, ...]:
-    return tuple(LinearScale(f"layer {number}", 1.0, 0, (1.0,)) for number in range(count))
-
-
-@pytest.mark.parametrize(
-    ("allowed", "tried"),
-    [(8, [8]), (7, [8, 6, 7]), (6, [8, 6, 7]), (5, [8, 6, 5]), (4, [8, 6, 5]), (0, [8, 6, 5])],
-)
-def test_the_number_of_int8_layers_is_found_by_halving(
-    allowed: int, tried: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def models(settings: Settings) -> Model:
-        return Model(100, 9.0 if len(settings.linear_scales) > allowed else 0.0)
-
-    engine = Engine([Settings(8, dtype="int8_linear")])
-    engine.scales = {"int8_linear": layers(8)}
-    found = Searched(monkeypatch, models, engine, [100] * 4)
-    counts = [len(measured.settings.linear_scales) for measured in found.trials.measured[1:]]
-    assert counts == tried
-    assert all(measured.settings.linear_scales == layers(8)[:count] for measured, count in zip(found.trials.measured[1:], counts, strict=True))  # fmt: skip
-
-
-def test_fewer_layers_are_not_tried_of_what_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    models = by_dtype(float32=Model(100), int8_linear=Model(1))
-    engine = Engine([Settings(8, dtype="int8_linear")])
-    engine.scales = {"int8_linear": layers(8)}
-    found = Searched(monkeypatch, models, engine, [100] * 4)
-    assert [measured.problem for measured in found.trials.measured[1:]] == ["slow: given up after its first piece"]  # fmt: skip
 
 
 def test_what_an_engine_measures_holds_for_all_layouts_of_a_dtype(
