@@ -26,7 +26,7 @@ from tests.mutants.trials import (
     NOT_REACHED,
     Verdict,
     failing_anyway,
-    own_test_file,
+    own_test_files,
     try_all,
     try_own_files,
 )
@@ -70,6 +70,8 @@ def _chosen(arguments: argparse.Namespace, everything: Sequence[Mutation]) -> li
         names = {v["mutation"] for v in kept if v["outcome"] in (LIVED, NOT_REACHED)}
         return [m for m in everything if m.name in names]
     of_rooms = [m for m in everything if m.file.partition("/")[0] in arguments.rooms]
+    if arguments.files:
+        of_rooms = [m for m in of_rooms if m.file.startswith(arguments.files)]
     return sample(of_rooms, arguments.count, arguments.seed)
 
 
@@ -150,7 +152,7 @@ def _count(verdicts: Iterable[Verdict]) -> Counter[str]:
     for verdict in verdicts:
         counts[verdict.outcome] += 1
         file, _, _ = verdict.by.partition("::")
-        is_own = file == own_test_file(verdict.mutation.file)
+        is_own = file in own_test_files(verdict.mutation.file)
         counts[_BY_OWN_FILE] += verdict.outcome == FOUND and is_own
     return counts
 
@@ -163,6 +165,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default: 0)")
     parser.add_argument(
         "--rooms", type=_rooms, default=ROOMS, help="comma-separated (default: all)"
+    )
+    parser.add_argument(
+        "--files",
+        type=_paths,
+        default=(),
+        help="comma-separated beginnings of paths (default: all)",
     )
     parser.add_argument("--tests", default="tests", help="where tests are (default: tests)")
     parser.add_argument("--marks", default=QUICK, help=f"which of them ({QUICK})")
@@ -185,6 +193,10 @@ def _rooms(text: str) -> tuple[str, ...]:
     if unknown := set(rooms) - set(ROOMS):
         raise argparse.ArgumentTypeError(f"{unknown.pop()} is none of {', '.join(ROOMS)}")
     return rooms
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 if __name__ == "__main__":

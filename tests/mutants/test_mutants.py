@@ -16,7 +16,7 @@ from tests.mutants.mutations import (
 )
 from tests.mutants.promises import broken_text, failed_tests
 from tests.mutants.reach import Reach
-from tests.mutants.trials import _within, own_test_file
+from tests.mutants.trials import _within, own_test_files
 
 SOURCE = '''
 """Text with a 1 in it."""
@@ -128,14 +128,22 @@ def test_nearest_tests_come_first_and_quick_ones_before_slow_ones() -> None:
     assert Reach(seconds, {}, ()).tests_for(mutation) == []
 
 
-def test_a_file_is_mirrored_by_the_test_file_of_its_name_in_its_folder(tmp_path: Path) -> None:
-    mirror = tmp_path / "tests/storage/test_disk.py"
-    mirror.parent.mkdir(parents=True)
-    mirror.touch()
+def test_a_file_is_mirrored_by_the_test_files_of_its_name_in_its_folder(tmp_path: Path) -> None:
+    names = ("disk.py", "disk_room.py", "lock.py")
+    tests = ("test_disk.py", "test_disk_full.py", "test_disk_room.py", "test_disks.py")
+    for folder, files in (("storage", names), ("tests/storage", tests)):
+        (tmp_path / folder).mkdir(parents=True)
+        for name in files:
+            (tmp_path / folder / name).touch()
 
-    assert own_test_file("storage/disk.py", tmp_path) == "tests/storage/test_disk.py"
-    assert own_test_file("storage/lock.py", tmp_path) is None
-    assert own_test_file("pipelines/storage/disk.py", tmp_path) is None
+    # What mirrors another file of that folder more closely is about that one.
+    assert own_test_files("storage/disk.py", tmp_path) == (
+        "tests/storage/test_disk.py",
+        "tests/storage/test_disk_full.py",
+    )
+    assert own_test_files("storage/disk_room.py", tmp_path) == ("tests/storage/test_disk_room.py",)
+    assert own_test_files("storage/lock.py", tmp_path) == ()
+    assert own_test_files("pipelines/storage/disk.py", tmp_path) == ()
 
 
 def test_the_list_of_equivalent_mutations_is_true_and_says_why(everywhere: list[Mutation]) -> None:

@@ -1,6 +1,6 @@
 """One trial per mutation: the tests that reach it, in a fork that has it, until one fails.
 
-The file that mirrors the mutated one comes first, for it finds most and needs no measured pass; what
+The files that mirror the mutated one come first, for they find most and needs no measured pass; what
 lives on there is tried with every test that reaches it.
 """
 
@@ -50,15 +50,23 @@ class Verdict:
         return {**asdict(self), "mutation": self.mutation.name, "line": self.mutation.line}
 
 
-def own_test_file(file: str, root: Path = REPOSITORY) -> str | None:
-    """Return the test file that mirrors a file of a room; None where there is none.
+def own_test_files(file: str, root: Path = REPOSITORY) -> tuple[str, ...]:
+    """Return the test files that mirror a file of a room, whose names may say of what of it they are.
 
-    >>> own_test_file("storage/lock.py")
-    'tests/storage/test_lock.py'
+    >>> own_test_files("storage/lock.py")
+    ('tests/storage/test_lock.py',)
     """
     mirrored = Path("tests", file)
-    path = mirrored.with_name(f"test_{mirrored.name}")
-    return path.as_posix() if (root / path).exists() else None
+    folder = root / mirrored.parent
+    siblings = sorted(Path(file).stem for file in (root / file).parent.glob("*.py"))
+    found = []
+    for path in sorted(folder.glob(f"test_{mirrored.stem}*.py")):
+        name = path.stem.removeprefix("test_")
+        # `test_csv_output_sizes.py` is about `csv_output.py`, and not about `csv.py`.
+        alike = [s for s in siblings if name == s or name.startswith(f"{s}_")]
+        if max(alike, key=len, default="") == mirrored.stem:
+            found.append(path.relative_to(root).as_posix())
+    return tuple(found)
 
 
 def try_own_files(
@@ -74,8 +82,8 @@ def try_own_files(
         jobs: how many at a time.
         tell: called with each verdict when it is known.
     """
-    with_files = [(m, path) for m in mutations if (path := own_test_file(m.file)) is not None]
-    starts = [_start_own_file(mutation, path, marks) for mutation, path in with_files]
+    with_files = [(m, paths) for m in mutations if (paths := own_test_files(m.file))]
+    starts = [_start_own_files(mutation, paths, marks) for mutation, paths in with_files]
     found = []
     for at, ended in in_turn(starts, jobs):
         verdict = _verdict(with_files[at][0], ended, tests=0, left_out=0)
@@ -128,10 +136,10 @@ def failing_anyway(tests: Iterable[str]) -> set[str]:
     return set(_failures(ended.log))
 
 
-def _start_own_file(mutation: Mutation, path: str, marks: str) -> Callable[[], Fork]:
+def _start_own_files(mutation: Mutation, paths: Sequence[str], marks: str) -> Callable[[], Fork]:
     def run(folder: Path) -> int:
         use_mutated(mutation)
-        return run_pytest(["--exitfirst", "-m", marks, path], folder, [_Chosen()])
+        return run_pytest(["--exitfirst", "-m", marks, *paths], folder, [_Chosen()])
 
     return lambda: Fork(run, _START_SECONDS + _OWN_FILE_SECONDS)
 
