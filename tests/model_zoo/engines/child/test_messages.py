@@ -80,6 +80,32 @@ def test_a_long_head_is_not_waited_for() -> None:
             receive(theirs, 1)
 
 
+@pytest.mark.parametrize(("length", "is_taken"), [(16 << 20, True), ((16 << 20) + 1, False)])
+def test_a_head_is_as_long_as_is_said_and_no_longer(length: int, is_taken: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ours.sendall(struct.pack("<Q", length))
+        ours.close()
+        # One that may come is waited for, and its sender has left.
+        error, why = (EOFError, "closed") if is_taken else (ValueError, "too long")
+        with pytest.raises(error, match=why):
+            receive(theirs, 1)
+
+
+def test_all_arrays_of_a_message_count_together() -> None:
+    arrays = {"a": np.zeros(10, np.int16), "b": np.zeros((2, 0)), "c": np.zeros(5, np.float64)}
+    assert list(sent(Message(arrays=arrays), 60).arrays) == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="more numbers than may come"):
+        sent(Message(arrays=arrays), 59)
+
+
+def test_a_message_of_nothing_arrives() -> None:
+    got = sent(Message(), 0)
+    assert (got.words, got.arrays) == ({}, {})
+    # A number by itself is an array of no dimensions.
+    assert sent(Message(arrays={"x": np.array(7, np.int32)}), 4).arrays["x"] == 7
+
+
 def test_a_closed_connection_is_told() -> None:
     ours, theirs = socket.socketpair()
     ours.sendall(b"\0\0")
