@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pytest
 
 from configs.errors import InputError, RejectedRows, RowError
 from tests.support.builders import make_unit, raw_batch, unit_of
+from transforms import shards_together
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.parquet import ParquetFormat
 from transforms.read import read_unit
@@ -127,3 +129,68 @@ def test_what_a_dictionary_stands_for_counts_as_bytes() -> None:
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 40, type=pa.int8()), long)
     assert len(read_columns([column] * 3)) == 3
     assert len(read_columns([column.slice(0, 4)] * 3)) == 1
+
+
+def batches_of(unit: WorkUnit, sizes: dict[int, list[int]], **changes: Any) -> list[RawBatch]:
+    """Read members that have some batches each, of numbers of eight bytes."""
+
+    def read_member(member: WorkUnit) -> Iterator[RawBatch]:
+        first = 0
+        of_member = sizes[member.index]
+        for number, size in enumerate(of_member):
+            rows = {"x": np.arange(first, first + size)}
+            batch = raw_batch(rows, unit=member, first_row=first)
+            is_last = number == len(of_member) - 1
+            yield replace(batch, record=RowRecord(), last=is_last, **changes)
+            first += size
+
+    return list(read_together(unit, read_member, 10))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([5, 5, 1], [10, 1]),
+        ([5, 6], [5, 6]),
+        ([10, 1, 9, 1], [10, 10, 1]),
+        # More than a batch has at most is one by itself.
+        ([12, 3], [12, 3]),
+        ([0, 0], [0]),
+    ],
+)
+def test_a_batch_is_full_when_no_more_rows_fit(sizes: list[int], expected: list[int]) -> None:
+    unit = join_members(0, [make_unit(number) for number in range(len(sizes))])
+    batches = batches_of(unit, {number: [size] for number, size in enumerate(sizes)})
+    assert [len(batch) for batch in batches] == expected
+    assert [batch.id.first_row for batch in batches] == list(np.cumsum([0, *expected[:-1]]))
+
+
+@pytest.mark.parametrize(
+    ("most_bytes", "expected"), [(64, [8, 2]), (63, [4, 6]), (47, [4, 4, 2]), (1, [4, 4, 2])]
+)
+def test_a_batch_is_full_when_no_more_bytes_fit(
+    most_bytes: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards_together, "_BATCH_BYTES", most_bytes)
+    unit = join_members(0, [make_unit(number) for number in range(3)])
+    batches = batches_of(unit, {0: [4], 1: [4], 2: [2]})
+    assert [len(batch) for batch in batches] == expected
+
+
+def test_a_unit_ends_with_the_last_batch_of_its_last_member() -> None:
+    unit = join_members(0, [make_unit(0), make_unit(1)])
+    batches = batches_of(unit, {0: [6], 1: [6, 6]})
+    assert [batch.last for batch in batches] == [False, False, True]
+    batches = batches_of(unit, {0: [6, 6], 1: [6]})
+    assert [batch.last for batch in batches] == [False, False, True]
+    # A member that has one batch of its own does not end it.
+    assert [batch.members.tolist() for batch in batches] == [[0] * 6, [0] * 6, [1] * 6]
+
+
+def test_rows_that_are_left_out_count_by_member() -> None:
+    unit = join_members(0, [make_unit(number) for number in range(2)])
+    (batch,) = batches_of(unit, {0: [2, 3], 1: [4]}, rows_left_out=5)
+    assert batch.left_out_of == {0: 10, 1: 5}
+    assert batch.rows_left_out == 15
+    assert batch.rows_in_of == {0: 5 + 10, 1: 4 + 5}
+    assert batch.row_numbers.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3]

@@ -1,3 +1,5 @@
+import hashlib
+
 from tests.support.builders import make_unit
 from transforms.unit_members import join_all, join_members, list_pieces
 
@@ -27,3 +29,23 @@ def test_files_that_rows_name_are_a_part_of_a_unit() -> None:
     one = [make_unit(0, files="x"), make_unit(1, files="y")]
     other = [make_unit(0, files="x"), make_unit(1, files="z")]
     assert join_members(0, one).files not in ("", join_members(0, other).files)
+
+
+def test_a_unit_of_members_is_its_own() -> None:
+    unit = join_members(3, [make_unit(1, 2, "b", first_row=9), make_unit(2, 0, "c")])
+    assert (unit.version, unit.span, unit.first_row, unit.rows) == ("v", (), 0, 2)
+    assert [member.first_row for member in unit.members] == [9, 0]
+
+
+def test_a_digest_is_of_all_members_in_their_order() -> None:
+    # Where one names files and another none, too.
+    some = [make_unit(0, files=""), make_unit(1, files="y")]
+    digest = join_members(0, some).files
+    assert digest == hashlib.sha256(b"\ny").hexdigest()[:32]
+    assert join_members(0, some[::-1]).files != digest
+
+
+def test_pieces_are_sorted_whatever_the_order_of_units() -> None:
+    pieces = [make_unit(number) for number in (3, 0, 2)]
+    unit = join_members(0, pieces)
+    assert [piece.index for piece in list_pieces([make_unit(1), unit])] == [0, 1, 2, 3]
