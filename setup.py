@@ -7,6 +7,8 @@ ROOMS = ["configs", "model_zoo", "pipelines", "storage", "transforms"]
 
 RUNTIME = [
     "apache-beam>=2.77,<2.78",
+    # Reads Avro; Beam needs it, too.
+    "fastavro>=1.13,<2",
     "fsspec>=2026.9",
     # Fills in the page of a training's report; torch needs it, too.
     "jinja2>=3.1",

@@ -2,6 +2,10 @@
 
 FORMAT_PARTS = {
     "arrow_ipc": ("cast_rows", "csv_bytes", "ipc_messages"),
+    "avro": ("avro_blocks", "avro_rows", "avro_schema", "cast_rows", "csv_bytes"),
+    "avro_blocks": ("csv_bytes",),
+    "avro_columns": ("avro_schema",),
+    "avro_rows": ("avro_blocks", "avro_columns", "avro_schema"),
     "json_lines_output": ("csv_output", "json_values"),
     "json_table": ("json_parse", "json_text"),
     "orc": ("cast_rows",),

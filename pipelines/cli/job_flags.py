@@ -22,7 +22,9 @@ _NEEDED = ("input", "model", "output")
 _ENDINGS = {
     "csv": (".csv", ".csv.gz"),
     "arrow": (".arrow", ".arrows", ".feather", ".ipc"),
+    "avro": (".avro",),
     "jsonl": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
+    "orc": (".orc",),
 }
 _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 

@@ -1,4 +1,4 @@
-"""JSON lines, Arrow IPC and ORC, end to end: the scores of Parquet's rows, and what is wrong in a file costs a row or is named."""
+"""JSON lines, Arrow IPC, ORC and Avro, end to end: the scores of Parquet's rows, and what is wrong in a file costs a row or is named."""
 
 from collections.abc import Callable
 import json
@@ -10,6 +10,7 @@ from pyarrow import feather, ipc, orc
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.avro_files import write_avro
 from tests.support.jobs import Outcome, small_table
 
 Score = Callable[..., Outcome]
@@ -37,6 +38,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path, pa.Table], Any]]] = {
     "lines": ("jsonl", write_lines),
     "feather": ("arrow", lambda path, rows: feather.write_feather(rows, str(path))),
     "stream": ("arrow", write_stream),
+    "avro": ("avro", write_avro),
     "orc": ("orc", lambda path, rows: orc.write_table(rows, str(path))),
 }
 
@@ -77,7 +79,7 @@ def test_a_row_that_fails_costs_itself(kind: str, score_it: Score, tmp_path: Pat
     assert (record["row"], record["key"]) == (4, 4)
 
 
-@pytest.mark.parametrize("kind", ["feather", "orc", "stream"])
+@pytest.mark.parametrize("kind", ["avro", "feather", "orc", "stream"])
 def test_a_file_that_ends_early_is_named(kind: str, score_it: Score, tmp_path: Path) -> None:
     name, write = WRITERS[kind]
     path = tmp_path / f"in.{name}"

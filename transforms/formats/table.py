@@ -11,6 +11,7 @@ INPUT_FORMATS = {
     "jsonl": "transforms.formats.json_lines:make_json_lines_format",
     "arrow": "transforms.formats.arrow_ipc:make_arrow_ipc_format",
     "orc": "transforms.formats.orc:make_orc_format",
+    "avro": "transforms.formats.avro:make_avro_format",
     # The data files of a table with a log, whose log `transforms/lakes` reads.
     "delta": "transforms.formats.parquet:make_parquet_format",
     "iceberg": "transforms.formats.parquet:make_parquet_format",

@@ -37,6 +37,7 @@ def test_every_format_of_the_tables_is_found_by_its_name() -> None:
         "iceberg": False,
         "arrow": False,
         "orc": False,
+        "avro": False,
         "files": False,
     }
     schema = pa.schema([("a", pa.list_(pa.int64()))])
