@@ -62,7 +62,9 @@ def plan_reading(
     filtered_by = list_filter_columns(source.where, source.format, made)
     wanted = plan_columns(job, card, files_format.needs_types, inferred, filtered_by)
     in_table = [column for column in wanted if column.name not in made]
-    files, pruned = list(listed), 0
+    files = list(listed)
+    # Of a table's files those that its log tells enough of are left out already.
+    pruned = 0 if table is None else table.snapshot.pruned
     if inferred is not None and source.where is not None:
         types = _list_folder_types(wanted, inferred, filtered_by)
         files, pruned = prune_files(listed, source.where, types)

@@ -6,11 +6,12 @@ from functools import partial
 
 from configs.errors import InputError
 from model_zoo.package.card import ModelCard
-from pipelines.planning.columns import list_columns
+from pipelines.planning.columns import list_columns, plan_columns
 from pipelines.planning.filtering import list_filter_columns
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.shards import refuse_second_names, refuse_unwritable_name
+from pipelines.planning.table_pruning import prune_table
 from storage import files, inputs
 from storage.input_file import InputFile, with_reading
 from transforms.lakes.choice import Choice
@@ -42,23 +43,29 @@ def list_table(
     (path,) = source.paths
     chosen = source.snapshot if source.format == "iceberg" else source.version
     outside = [files.to_absolute(folder) for folder in source.outside]
+    filtered_by = list_filter_columns(source.where, source.format)
     choice = Choice(
         version=chosen if version is None else version,
         ref=source.ref,
         moment=source.timestamp,
         catalog=source.catalog,
         outside=tuple(outside),
+        where=source.where,
+        filtered_by=tuple(filtered_by),
     )
     url = path
     if source.catalog is None:
         url = files.to_absolute(path).rstrip("/")
     snapshot = read_snapshot(source.format, url, choice)
-    if not snapshot.files:
+    if not snapshot.files and not snapshot.pruned:
         raise InputError(
             f"{snapshot.url}: has no data file in version {snapshot.version}, so there is nothing "
             "to score; choose another version"
         )
-    names = {*list_columns(job, card), *list_filter_columns(source.where, source.format)}
+    if source.where is not None:
+        wanted = plan_columns(job, card, needs_types=False, filtered_by=filtered_by)
+        snapshot = prune_table(snapshot, source.where, wanted)
+    names = {*list_columns(job, card), *filtered_by}
     columns = [column for column in snapshot.columns if column.name in names]
     look_at = partial(_look_at, snapshot)
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -91,13 +91,13 @@ def _add_left_out(lines: dict[str, str], manifest: Manifest) -> None:
 
 
 def pruned_files(count: int) -> str:
-    """Return how many files were not opened, for their folders' names alone.
+    """Return how many files were not opened, for their folders' names or their table's log alone.
 
     >>> pruned_files(1), pruned_files(2_000)
-    ('1 file in folders without such rows, not opened', '2,000 files in folders without such rows, not opened')
+    ('1 file that can have no such row, not opened', '2,000 files that can have no such row, not opened')
     """
     word = "file" if count == 1 else "files"
-    return f"{count:,} {word} in folders without such rows, not opened"
+    return f"{count:,} {word} that can have no such row, not opened"
 
 
 def left_out_paths(urls: Sequence[str]) -> str:

@@ -188,7 +188,7 @@ def test_a_dry_run_tells_what_is_left_out(
     assert score.main([*words, "--set", "source.where=dt == '2026-01-02' and id != 4"]) == 0
     said = capsys.readouterr().out
     assert "rows where   dt == '2026-01-02' and id != 4" in said
-    assert "pruned       2 files in folders without such rows, not opened" in said
+    assert "pruned       2 files that can have no such row, not opened" in said
     assert ", 1 of which source.where leaves out" in said
     # Whether a missing value is that of a row that is read, no footer tells.
     assert "not told by 1 of 1 shards" in said

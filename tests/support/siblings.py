@@ -14,16 +14,26 @@ SIBLINGS_OF_LAKES = {
     "transforms.formats.table_files": {
         "transforms.formats.constant_columns",
         "transforms.formats.parquet_footer",
+        "transforms.formats.table_layout",
         "transforms.lakes.deleted_rows",
-        "transforms.lakes.log_values",
         "transforms.lakes.stored_files",
+    },
+    "transforms.formats.table_layout": {
+        "transforms.formats.constant_columns",
+        "transforms.lakes.log_values",
     },
     "transforms.lakes.deleted_rows": {"transforms.lakes.roaring"},
     "transforms.lakes.delta": {
         "transforms.lakes.deleted_rows",
         "transforms.lakes.delta_log",
         "transforms.lakes.delta_schema",
+        "transforms.lakes.delta_statistics",
         "transforms.lakes.inside",
+    },
+    "transforms.lakes.delta_log": {"transforms.lakes.delta_checkpoint"},
+    "transforms.lakes.delta_statistics": {
+        "transforms.lakes.log_bounds",
+        "transforms.lakes.log_values",
     },
     "transforms.lakes.iceberg": {
         "transforms.lakes.deleted_rows",
@@ -35,6 +45,7 @@ SIBLINGS_OF_LAKES = {
 }
 FOUNDATION_OF_LAKES = {
     "transforms.lakes.choice",
+    "transforms.lakes.delta_actions",
     "transforms.lakes.snapshot",
     "transforms.lakes.table",
 }

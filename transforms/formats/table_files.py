@@ -11,29 +11,31 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import Array, DataType, Field, RecordBatch, Schema
+from pyarrow import RecordBatch, Schema
 from pyarrow.types import is_timestamp
 
 from configs.errors import InputError
 from configs.suggest import nearest
 from storage.input_file import InputFile
 from transforms.batches import BatchId, RawBatch, RejectedBatch, RowRecord, WorkUnit
+from transforms.bounds import Bounds, make_bounds_of
 from transforms.formats.column import Column
 from transforms.formats.columns import refuse_type, takes_type
 from transforms.formats.constant_columns import Values, add_to_records, add_values
-from transforms.formats.format import Format, Piece, Shard
+from transforms.formats.format import (
+    FindsSections,
+    Format,
+    MayPass,
+    Piece,
+    Section,
+    Shard,
+)
 from transforms.formats.parquet_footer import read_footer
-from transforms.joined_types import join_types
+from transforms.formats.table_layout import find_values, lay_out, refuse_unreadable
 from transforms.lakes.deleted_rows import read_deleted
-from transforms.lakes.log_values import parse_value
-from transforms.lakes.snapshot import DataFile, TableColumn
+from transforms.lakes.snapshot import TableColumn
 from transforms.lakes.stored_files import TableFiles
-from transforms.logical_types import cast_exactly
-from transforms.model_types import fits_exactly, widens
 from transforms.record_batches import filter_rows
-
-# What Parquet calls the number that a table knows a column by.
-_FIELD_ID = b"PARQUET:field_id"
 
 
 class _Details(NamedTuple):
@@ -66,7 +68,8 @@ class TableFormat:
         """Look into a data file; see `Format.inspect`."""
         data_file = self.files.find(file.url)
         columns = [self._find_column(file.url, column.name) for column in wanted]
-        layout = _lay_out(data_file, columns)
+        file_schema, _ = read_footer(data_file.url)
+        layout = lay_out(data_file, file_schema, columns)
         in_file = []
         for field, column in layout.stored.values():
             is_moment = column.type is not None and is_timestamp(column.type)
@@ -76,7 +79,7 @@ class TableFormat:
         shard, _ = self.inner.inspect(file, in_file)
         fields = []
         for asked, known in zip(wanted, columns, strict=True):
-            dtype = _refuse_unreadable(file.url, known)
+            dtype = refuse_unreadable(file.url, known)
             if not takes_type(asked, dtype):
                 raise refuse_type(file.url, asked, dtype)
             fields.append((asked.name, dtype))
@@ -86,7 +89,7 @@ class TableFormat:
         details = _Details(shard, deleted)
         # So that a value that is not of its type is told before any worker starts.
         schema = pa.schema(fields)
-        _find_values(layout, schema)
+        find_values(layout, schema)
         return Shard(file, live_rows, details), schema
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
@@ -100,6 +103,30 @@ class TableFormat:
         # At least one, of a file of which nothing is left.
         return kept or live[:1]
 
+    def find_sections(self, unit: WorkUnit, fields: Schema, may_pass: MayPass) -> list[Section]:
+        """Cut a unit by what its file's footer and the log say; see `FindsSections`."""
+        data_file = self.files.find(unit.shard)
+        # Rows of row groups are counted with the deleted ones.
+        if data_file.deletions or not isinstance(self.inner, FindsSections):
+            return [Section(unit, may_pass=True)]
+        columns = [self._find_column(unit.shard, name) for name in fields.names]
+        file_schema, _ = read_footer(data_file.url)
+        layout = lay_out(data_file, file_schema, columns)
+        values = find_values(layout, fields)
+        known = {name: make_bounds_of(value) for name, (value,) in values.items()}
+        names = {}
+        stored = []
+        for name, (field, _) in layout.stored.items():
+            if name in fields.names:
+                names[field.name] = name
+                stored.append(fields.field(name).with_name(field.name))
+
+        def may_pass_there(bounds: Mapping[str, Bounds]) -> bool:
+            named = {names[name]: bounds[name] for name in bounds}
+            return may_pass({**named, **known})
+
+        return self.inner.find_sections(unit, pa.schema(stored), may_pass_there)
+
     def read(
         self,
         unit: WorkUnit,
@@ -110,8 +137,9 @@ class TableFormat:
         """Read the unit's rows that are not deleted; see `Format.read`."""
         data_file = self.files.find(unit.shard)
         columns = [self._find_column(unit.shard, name) for name in schema.names]
-        layout = _lay_out(data_file, columns)
-        values = _find_values(layout, schema)
+        file_schema, _ = read_footer(data_file.url)
+        layout = lay_out(data_file, file_schema, columns)
+        values = find_values(layout, schema)
         stored_fields = []
         names = {}
         for name, (field, _) in layout.stored.items():
@@ -144,124 +172,6 @@ class TableFormat:
                 return column
         names = [column.name for column in self.columns]
         raise InputError(f"{url}: its table has no column {name!r}{nearest(name, names)}")
-
-
-class _Layout(NamedTuple):
-    """Where the columns of a data file are: in the file, by the table's name, or not in it."""
-
-    stored: dict[str, tuple[Field, TableColumn]]
-    lacking: dict[str, tuple[TableColumn, str | None]]
-
-
-def _lay_out(data_file: DataFile, columns: Sequence[TableColumn]) -> _Layout:
-    """Return where each column is, and whatever column tells how many rows there are."""
-    url = data_file.url
-    schema, _ = read_footer(url)
-    by_number = _number_fields(url, schema)
-    layout = _Layout({}, {})
-    for column in columns:
-        field = None
-        if column.field_id is not None and by_number:
-            field = by_number.get(column.field_id)
-        elif column.field_id is not None:
-            field = _find_by_name(url, schema, column)
-        elif column.stored_name in schema.names:
-            field = schema.field(column.stored_name)
-        # A value of the log counts: the file may hold an older one, or nothing.
-        is_told = column.name in data_file.values and column.field_id is None
-        if field is None or is_told:
-            layout.lacking[column.name] = (column, data_file.values.get(column.name))
-            continue
-        _refuse_other_type(url, column, field.type)
-        layout.stored[column.name] = (field, column)
-    if not layout.stored:
-        field = _choose_narrow(url, schema)
-        # By a name that no column of a table has.
-        layout.stored[""] = (field, TableColumn("", field.type, "", field.name))
-    return layout
-
-
-def _number_fields(url: str, schema: Schema) -> dict[int, Field]:
-    """Return a file's columns by the numbers that it gives them."""
-    found: dict[int, Field] = {}
-    for field in schema:
-        metadata = field.metadata or {}
-        if _FIELD_ID not in metadata:
-            continue
-        number = int(metadata[_FIELD_ID])
-        if number in found:
-            raise InputError(f"{url}: gives two columns the number {number}; replace the file")
-        found[number] = field
-    return found
-
-
-def _find_by_name(url: str, schema: Schema, column: TableColumn) -> Field | None:
-    """Return a column of a file that numbers none, as one that was added to a table as it was."""
-    if not column.names:
-        raise InputError(
-            f"{url}: does not number its columns, and its table does not say what such files call "
-            f"{column.name!r}; write it into the table again, or set schema.name-mapping.default"
-        )
-    found = [name for name in column.names if name in schema.names]
-    if not found:
-        return None
-    return schema.field(found[0])
-
-
-def _choose_narrow(url: str, schema: Schema) -> Field:
-    """Return a column that is read for the number of its rows alone."""
-    for field in schema:
-        if field.type.num_fields == 0:
-            return field
-    raise InputError(
-        f"{url}: has no plain column, so its rows cannot be counted; name another file"
-    )
-
-
-def _refuse_unreadable(url: str, column: TableColumn) -> DataType:
-    """Return a column's type; refuse one that Arrow has none for."""
-    if column.type is None:
-        raise InputError(
-            f"{url}: column {column.name!r} of its table is {column.kind}, which is not read; "
-            "leave it out of the job, or write its table with a type that is"
-        )
-    return column.type
-
-
-def _refuse_other_type(url: str, column: TableColumn, actual: DataType) -> None:
-    """Refuse a file's column that is not the table's, nor a narrower one of an older version."""
-    dtype = _refuse_unreadable(url, column)
-    is_same = join_types(dtype, actual) is not None
-    # Times are compared once it is known what an old file's are in.
-    are_moments = is_timestamp(dtype) and is_timestamp(actual)
-    if is_same or are_moments or widens(actual, dtype) or fits_exactly(actual, dtype):
-        return
-    raise InputError(
-        f"{url}: column {column.name!r} is {actual}, and {dtype} in its table, which does not hold "
-        "every such value; write the table's files again with the types that it has today"
-    )
-
-
-def _find_values(layout: _Layout, schema: Schema) -> Values:
-    """Return the value of each column that a file lacks, in the type in which it comes out."""
-    values: dict[str, Array] = {}
-    for name, (column, text) in layout.lacking.items():
-        if name not in schema.names:
-            continue
-        dtype = schema.field(name).type
-        if text is None:
-            values[name] = pa.nulls(1, dtype)
-            continue
-        table_type = column.type or dtype
-        try:
-            value = parse_value(text, table_type)
-            values[name] = cast_exactly(value, dtype)
-        except (ValueError, pa.ArrowException) as error:
-            raise InputError(
-                f"column {name!r}: its value in the table's log is not of type {table_type}; "
-                "mend the table's log"
-            ) from error
-    return values
 
 
 def _name_columns(

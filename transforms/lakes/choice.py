@@ -14,6 +14,8 @@ class Choice:
         moment: the newest version that was there at that time.
         catalog: the name of the catalog that knows the table.
         outside: folders where its files may be that are not in its own.
+        where: the job's filter of rows, if it has one.
+        filtered_by: the columns that the filter reads.
     """
 
     version: int | None = None
@@ -21,3 +23,5 @@ class Choice:
     moment: datetime | None = None
     catalog: str | None = None
     outside: tuple[str, ...] = ()
+    where: str | None = None
+    filtered_by: tuple[str, ...] = ()

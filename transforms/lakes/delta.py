@@ -1,6 +1,7 @@
 """A Delta table at one version: its columns, its data files, and their deleted rows."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 import re
 from typing import Any
@@ -10,8 +11,10 @@ from uuid import UUID
 from configs.errors import InputError, JobError
 from transforms.lakes.choice import Choice
 from transforms.lakes.deleted_rows import DELTA_VECTOR, decode_z85
-from transforms.lakes.delta_log import Action, DeltaLog, State, list_log
+from transforms.lakes.delta_actions import Action
+from transforms.lakes.delta_log import ChooseColumns, DeltaLog, State, list_log
 from transforms.lakes.delta_schema import list_columns, refuse_unknown_features
+from transforms.lakes.delta_statistics import read_statistics
 from transforms.lakes.inside import place_file
 from transforms.lakes.snapshot import DataFile, Deletions, Snapshot
 
@@ -41,16 +44,37 @@ def read_delta(url: str, choice: Choice) -> Snapshot:
             "check the address, credentials and permissions"
         ) from error
     version = _choose_version(log, choice)
-    state = log.replay(version)
+    state = log.replay(version, _choose_statistics(url, choice))
     refuse_unknown_features(url, state.protocol)
     metadata = _require_metadata(url, state)
     columns = list_columns(url, metadata)
     stored_names = {column.stored_name: column.name for column in columns}
-    found = []
+    filtered_by = [column for column in columns if column.name in choice.filtered_by]
+    found: dict[str, DataFile] = {}
     for added in state.added.values():
         file = _make_file(url, added, stored_names, choice.outside)
-        found.append(file)
-    return Snapshot("delta", url, version, columns, tuple(found))
+        # Under two spellings, or with two sets of deleted rows: its rows would be scored twice.
+        if file.url in found:
+            raise InputError(
+                f"{url}: its log names {file.url} twice in version {version}; restore the log"
+            )
+        if filtered_by:
+            told = read_statistics(added, file.values, filtered_by)
+            file = replace(file, bounds=told.bounds)
+        found[file.url] = file
+    return Snapshot("delta", url, version, columns, tuple(found.values()))
+
+
+def _choose_statistics(url: str, choice: Choice) -> ChooseColumns | None:
+    """Return what tells of the newest metadata the columns whose statistics are wanted."""
+    if not choice.filtered_by:
+        return None
+
+    def choose(metadata: Action) -> list[str]:
+        columns = list_columns(url, metadata)
+        return [column.stored_name for column in columns if column.name in choice.filtered_by]
+
+    return choose
 
 
 def _choose_version(log: DeltaLog, choice: Choice) -> int:

@@ -1,17 +1,16 @@
 """A Delta table's columns, and which features of its protocol are read."""
 
-from collections.abc import Mapping
 import json
 import re
-from typing import Any, TypeAlias
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import DataType
 
 from configs.errors import InputError
+from transforms.lakes.delta_actions import Action
 from transforms.lakes.snapshot import TableColumn
 
-Action: TypeAlias = Mapping[str, Any]
 # What a reader must know of; those of types count where such a column is wanted.
 READ_FEATURES = frozenset(
     {
@@ -49,6 +48,7 @@ _DEEPEST = 50
 _MAPPING = "delta.columnMapping.mode"
 _PHYSICAL_NAME = "delta.columnMapping.physicalName"
 _NUMBER = "delta.columnMapping.id"
+_WIDENED = "delta.typeChanges"
 
 
 def refuse_unknown_features(url: str, protocol: Action | None) -> None:
@@ -111,7 +111,15 @@ def _make_column(entry: Action, mapping: str) -> TableColumn:
     kind = entry["type"]
     dtype = _find_type(kind, mapping != "none", 0)
     word = kind if isinstance(kind, str) else f"a {kind['type']} that has renamed parts"
-    return TableColumn(name, dtype, word, stored_name, field_id)
+    described = entry.get("metadata") or {}
+    return TableColumn(
+        name,
+        dtype,
+        kind=word,
+        stored_name=stored_name,
+        field_id=field_id,
+        is_widened=_WIDENED in described,
+    )
 
 
 def _find_type(kind: Any, is_mapped: bool, depth: int) -> DataType | None:

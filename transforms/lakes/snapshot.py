@@ -5,12 +5,14 @@ Whoever reads a log (`delta.py`, `iceberg.py`) gives a `Snapshot`; whoever reads
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 import hashlib
 import json
 from typing import Any
 
 from pyarrow import DataType
+
+from transforms.bounds import Bounds
 
 _DIGITS = 16
 
@@ -26,6 +28,7 @@ class TableColumn:
         stored_name: what its data files call it.
         field_id: its number in data files; None where they know it by name.
         names: what data files without numbers call it.
+        is_widened: whether it had a narrower type once.
     """
 
     name: str
@@ -34,6 +37,7 @@ class TableColumn:
     stored_name: str
     field_id: int | None = None
     names: tuple[str, ...] = ()
+    is_widened: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,13 @@ class DataFile:
         url: the file.
         values: by column, what the log says of all its rows: texts, None for null.
         deletions: where its deleted rows are told.
+        bounds: by column, what the log tells of the values of its rows; workers need none.
     """
 
     url: str
     values: Mapping[str, str | None]
     deletions: tuple[Deletions, ...] = ()
+    bounds: Mapping[str, Bounds] = field(default_factory=dict, compare=False)
 
     def digest(self, columns: Sequence[TableColumn]) -> str:
         """Return what tells two readings of the same file apart.
@@ -94,6 +100,7 @@ class Snapshot:
         version: the log's number of it.
         columns: all of them, in the table's order.
         files: its data files.
+        pruned: how many others there are, of which no row can pass the job's filter.
     """
 
     kind: str
@@ -101,6 +108,7 @@ class Snapshot:
     version: int
     columns: tuple[TableColumn, ...]
     files: tuple[DataFile, ...]
+    pruned: int = 0
 
     def describe(self) -> dict[str, Any]:
         """Return what manifest, plan and the run's id say of it."""
@@ -109,7 +117,11 @@ class Snapshot:
 
 def encode_files(found: Sequence[DataFile]) -> bytes:
     """Return what the log says of data files, as JSON for workers."""
-    entries = [asdict(file) for file in found]
+    entries = []
+    for file in found:
+        deletions = [asdict(told) for told in file.deletions]
+        entry = {"url": file.url, "values": file.values, "deletions": deletions}
+        entries.append(entry)
     text = json.dumps(entries, separators=(",", ":"))
     return text.encode()
 

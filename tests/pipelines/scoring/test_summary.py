@@ -103,7 +103,7 @@ def test_the_final_table_shows_what_this_launch_did(
 
 
 @pytest.mark.parametrize(
-    ("pruned", "words"), [(0, None), (1, "1 file in"), (2_000, "2,000 files in")]
+    ("pruned", "words"), [(0, None), (1, "1 file that"), (2_000, "2,000 files that")]
 )
 def test_rows_that_a_filter_left_out_have_their_line(pruned: int, words: str | None) -> None:
     manifest: dict[str, Any] = {
