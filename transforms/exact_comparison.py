@@ -108,8 +108,8 @@ def _compare_with_float(
     if is_decimal(column.type):
         # As it is written, and not the binary fraction that is nearest to it.
         text = str(number)
-        written = pa.scalar(Decimal(text))
-        return compare(column, written)
+        written = Decimal(text)
+        return _compare_with_decimal(compare, column, written)
     below = math.floor(number)
     if below == number:
         return _compare_with_integer(compare, column, below)
@@ -121,9 +121,40 @@ def _compare_with_float(
     return _answer_all(column, answer)
 
 
+def _compare_with_decimal(
+    compare: Compare,
+    column: Values,
+    number: Decimal,
+) -> Values:
+    """Compare decimals with one that may have more digits than any decimal of Arrow's."""
+    dtype = column.type
+    # In units of the column's last digit, of which there is a whole number below it.
+    sign, digits, exponent = number.as_tuple()
+    unsigned = Decimal((0, digits, 0))
+    units = -int(unsigned) if sign else int(unsigned)
+    shift = int(exponent) + dtype.scale
+    below, rest = divmod(units * 10 ** max(shift, 0), 10 ** max(-shift, 0))
+    if rest:
+        # No value of the column is equal to it.
+        if compare not in _WITH_FLOOR:
+            return _answer_all(column, compare is pc.not_equal)
+        compare = _WITH_FLOOR[compare]
+    most = 10**dtype.precision - 1
+    if -most <= below <= most:
+        digits = Decimal(abs(below)).as_tuple().digits
+        stored = Decimal((int(below < 0), digits, -dtype.scale))
+        return compare(column, pa.scalar(stored, dtype))
+    # Every value of the column is on one side of it.
+    true_ones = _TRUE_BELOW if below > most else _TRUE_ABOVE
+    return _answer_all(column, compare in true_ones)
+
+
 def _compare_alike(compare: Compare, left: Values, right: Values) -> Values:
     """Compare values of which Arrow rounds none."""
     is_number = isinstance(right, Scalar) and right.is_valid
+    # Arrow would need a decimal that holds both, which there may not be.
+    if is_number and is_decimal(left.type) and is_decimal(right.type):
+        return _compare_with_decimal(compare, left, right.as_py())
     types = (left.type, right.type)
     are_integers = all(map(is_integer, types))
     if not is_number or not are_integers:

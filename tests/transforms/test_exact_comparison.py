@@ -30,12 +30,17 @@ COLUMNS = [
     pa.array([-128, -1, 0, 3, 127, None], pa.int8()),
     pa.array([0, 3, 2**32 - 1, None], pa.uint32()),
     pa.array([Decimal("0.10"), Decimal("3.00"), Decimal("-2.50"), None], pa.decimal128(20, 2)),
+    pa.array([Decimal("1e45"), Decimal("0.1"), Decimal(-3), None], pa.decimal256(76, 30)),
     pa.array([0.0, 3.0, 2.5, math.inf, -math.inf, math.nan, None], pa.float64()),
     pa.array([0.0, 3.0, 0.1, math.nan, None], pa.float32()),
 ]
 NUMBERS: list[Any] = [
     *(pa.scalar(value, pa.float64()) for value in (0.0, 3.0, 2.5, -2.5, 0.1, float(EXACT))),
     *(pa.scalar(value, pa.float64()) for value in (2.0**63, 2.0**64, -(2.0**63), 1e300, -1e300)),
+    *(pa.scalar(value, pa.float64()) for value in (1e-300, -5e-324, 1e45, 1e75)),
+    pa.scalar(Decimal("-2.5"), pa.decimal128(2, 1)),
+    pa.scalar(Decimal("3e-70"), pa.decimal256(71, 71)),
+    pa.scalar(Decimal("-1e75"), pa.decimal256(76, 0)),
     *(pa.scalar(value, pa.float64()) for value in (math.inf, -math.inf, math.nan)),
     *(pa.scalar(value, pa.int64()) for value in (0, 3, 127, 128, -128, -129, EXACT + 1, -1)),
     *(pa.scalar(value, pa.uint64()) for value in (2**64 - 1, 2**63, 0)),
@@ -68,9 +73,11 @@ def is_told(column: pa.Array, number: pa.Scalar) -> bool:
     if pa.types.is_floating(column.type):
         # Whether large integers suit a column of floats depends on its rows, and Arrow refuses it.
         return pa.types.is_floating(number.type)
+    # A job's number beside a column of integers is no decimal.
+    if pa.types.is_decimal(number.type):
+        return pa.types.is_decimal(column.type)
     if pa.types.is_decimal(column.type):
-        # No decimal of Arrow's has 300 digits.
-        return pa.types.is_floating(number.type) and value not in (1e300, -1e300)
+        return pa.types.is_floating(number.type)
     # A job writes no missing number of a type that its column has not.
     return value is not None or pa.types.is_floating(number.type) or column.type == number.type
 

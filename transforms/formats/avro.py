@@ -8,7 +8,7 @@ from typing import ClassVar
 from pyarrow import Schema
 
 from configs.errors import InputError, RowError
-from storage.inputs import InputFile
+from storage.input_file import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.avro_blocks import (
     Block,
@@ -21,7 +21,8 @@ from transforms.formats.avro_blocks import (
 from transforms.formats.avro_rows import Chunk, Decoder, join_chunks
 from transforms.formats.avro_schema import AvroField, count_row_bytes, make_schema, read_schema
 from transforms.formats.cast_rows import cast_rows
-from transforms.formats.columns import Column, check_columns
+from transforms.formats.column import Column
+from transforms.formats.columns import check_columns
 from transforms.formats.csv_bytes import StoredBytes
 from transforms.formats.format import (
     InputOptions,

@@ -26,7 +26,7 @@ from tests.support.avro_files import (
 )
 from tests.transforms.formats.spans import describe, read_units, rejected_of, table_of
 from transforms.formats.avro import AvroFormat
-from transforms.formats.columns import Column
+from transforms.formats.column import Column
 
 AVRO = AvroFormat()
 UTC = dt.UTC
