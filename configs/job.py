@@ -386,3 +386,7 @@ class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT, EngineT]):
                     f"but preprocess.modules does not list {module}"
                 )
         return self
+
+
+# A job whatever its steps and engines, for whoever looks at none of them. A text, as pydantic would make a class of it.
+AnyJob: TypeAlias = "Job[Any, str, str, str]"

@@ -46,6 +46,17 @@ def make_folder(url: str, members: Sequence[InputFile]) -> InputFile:
     return InputFile(url, size_bytes, version, identity=url, members=tuple(members))
 
 
+def find_name(folder: InputFile, member: InputFile) -> str:
+    """Return the path of a file below its folder.
+
+    Args:
+        folder: as `make_folder` gives it.
+        member: one of its files.
+    """
+    above = folder.url.rstrip("/") + "/"
+    return member.url.removeprefix(above)
+
+
 def is_folder_version(version: str) -> bool:
     """Tell whether a version is that of a folder's files, each of which has one of its own.
 

@@ -18,17 +18,19 @@ from pyarrow.types import is_floating
 
 from configs.errors import JobError, RejectedRows, RowError
 from model_zoo.halving import find_rejected
+from model_zoo.steps.tokenize import TokenText
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, PredictionBatch, ScoredBatch, take_from_arrays
 from transforms.formats.output import find_output_format
 from transforms.output.partitioned_rows import find_unfit
 from transforms.record_batches import filter_rows
 from transforms.rejected import find_kept, reject_rows
-from transforms.score_columns import ScoreColumns, score_columns
+from transforms.score_columns import score_columns
+from transforms.scores.options import ScoreColumns
 from transforms.scores.tokens import Places
 from transforms.shard_counts import count_by_shard
 from transforms.source_columns import make_source_columns
-from transforms.token_places import TokenText, find_places
+from transforms.token_places import find_places
 from transforms.where import where_columns, where_mask
 
 # By name.

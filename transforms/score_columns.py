@@ -15,12 +15,11 @@ What is given for each token is written as lists of a row's own number of tokens
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
 import numpy as np
-from pyarrow import Array, DataType
+from pyarrow import Array
 
 from configs.errors import JobError
 from configs.suggest import nearest
@@ -30,6 +29,7 @@ from transforms.scores.classes import list_sigmoid_makers, list_softmax_makers
 from transforms.scores.label_sets import list_label_set_makers
 from transforms.scores.makers import Makers
 from transforms.scores.numbers import list_number_makers
+from transforms.scores.options import ScoreColumns
 from transforms.scores.tokens import Places, list_token_makers, to_ragged_column
 
 # Of one row of an output.
@@ -37,38 +37,6 @@ RowShape: TypeAlias = Sequence[int]
 # Rows, tokens, and what there is for each token.
 _TOKEN_DIMENSIONS = 3
 _ONE_LOGIT = ((), (1,))
-
-
-@dataclass(frozen=True)
-class ScoreColumns:
-    """How score columns are made.
-
-    Attributes:
-        activation: `sigmoid`, `softmax` or `none`.
-        labels: class names by class number, or none.
-        threshold: sigmoid: from this probability on, the class is 1, or a row has a label.
-        thresholds: sigmoid over labels: by label, of those that have another.
-        top_k: how many of the best classes `top_*` hold.
-        numbers: none: names of the numbers of the only output, or none.
-        tokens: how many tokens an output has room for that is given for each token; None where
-            rows have no tokens.
-        rename: new names of score columns, by old name.
-        dtypes: Arrow types of score columns, by new name, where the natural one is not wanted.
-        constants: text columns of one value for every row (model name, version, digest).
-        with_source: whether the file and the number of each row follow, see `source_columns.py`.
-    """
-
-    activation: str
-    labels: tuple[str, ...] = ()
-    threshold: float = 0.5
-    top_k: int = 1
-    rename: Mapping[str, str] = field(default_factory=dict)
-    dtypes: Mapping[str, DataType] = field(default_factory=dict)
-    constants: Mapping[str, str] = field(default_factory=dict)
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    numbers: tuple[str, ...] = ()
-    tokens: int | None = None
-    with_source: bool = False
 
 
 def score_columns(

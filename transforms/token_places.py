@@ -4,26 +4,11 @@ Texts are cut into tokens once more where places are asked for: that takes far l
 does, and so no other run carries them along.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from pyarrow import RecordBatch, Table
 
-from model_zoo.steps.tokenize import Tokenize, locate_tokens
+from model_zoo.steps.tokenize import TokenText, locate_tokens
 from transforms.scores.tokens import Places
-
-
-@dataclass(frozen=True)
-class TokenText:
-    """The text that a model's tokens are cut from.
-
-    Attributes:
-        step: that cuts it.
-        fill: what takes the place of a missing text; None where such a row is rejected.
-    """
-
-    step: Tokenize
-    fill: str | None = None
 
 
 def find_places(rows: RecordBatch | Table, lengths: np.ndarray, text: TokenText | None) -> Places:

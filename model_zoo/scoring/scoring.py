@@ -1,16 +1,9 @@
-"""Which model scores, and how: what travels to workers, who load the model by it."""
+"""Which model scores, and how: what travels to workers, who load the model by it (`loading.py`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from model_zoo.engines.settings import Device, Settings
-from model_zoo.library_caches import refuse_shared_caches
-from model_zoo.load_limits import load_within_limits
-from model_zoo.package.package import read_package
-from model_zoo.scoring.devices import threads_for
-from model_zoo.scoring.replicas import Replicas
-from model_zoo.scoring.scorer import Scorer, load_scorer
 
 
 @dataclass(frozen=True)
@@ -35,25 +28,3 @@ class Scoring:
     workers: int
     machine: Mapping[str, str] | None = None
     modules: tuple[str, ...] = ()
-
-    def load(self) -> Scorer | Replicas:
-        """Return the model, ready to score.
-
-        Raises:
-            ModelError, JobError: it cannot be loaded here, or not safely.
-        """
-        # Here too: a worker's environment may be another than the launcher's.
-        refuse_shared_caches()
-        # The launcher's digest, so that a package that changed since is refused.
-        package = read_package(self.package, self.digest, self.modules)
-        threads = threads_for(self.workers)
-        load = partial(
-            load_scorer,
-            package,
-            self.device,
-            self.settings,
-            threads,
-            self.timeout_seconds,
-            self.machine,
-        )
-        return load_within_limits(load, package.url, package.card)

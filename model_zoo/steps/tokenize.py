@@ -95,6 +95,19 @@ class Tokenize(StepModel):
         return {self.into: self.max_tokens, self.mask_into: self.max_tokens}
 
 
+@dataclass(frozen=True)
+class TokenText:
+    """The text that a model's tokens are cut from.
+
+    Attributes:
+        step: that cuts it.
+        fill: what takes the place of a missing text; None where such a row is rejected.
+    """
+
+    step: Tokenize
+    fill: str | None = None
+
+
 def tokenize(texts: Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     """Cut texts into tokens.
 

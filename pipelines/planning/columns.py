@@ -7,11 +7,10 @@ import pyarrow as pa
 from pyarrow import DataType
 
 from configs.errors import JobError
-from configs.job import Source
+from configs.job import AnyJob, Source
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.load_file import LoadFile
 from pipelines.planning.arrow_types import parse_type
-from pipelines.planning.jobs import ScoringJob
 from transforms.formats.column import Column
 from transforms.formats.format import Format, InputOptions, find_input_format
 
@@ -19,7 +18,7 @@ from transforms.formats.format import Format, InputOptions, find_input_format
 ArrowTypes: TypeAlias = Mapping[str, DataType]
 
 
-def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:
+def list_columns(job: AnyJob, card: ModelCard) -> list[str]:
     """Return the names of the columns to read, each once.
 
     These are the contract's, key and pass-through, others that the job gives a type, for its steps,
@@ -41,7 +40,7 @@ def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:
 
 
 def plan_columns(
-    job: ScoringJob,
+    job: AnyJob,
     card: ModelCard,
     needs_types: bool,
     inferred: ArrowTypes | None = None,
@@ -111,7 +110,7 @@ def make_input_format(source: Source[Any], row_work: int = 0) -> Format:
     return find_input_format(source.format, options)
 
 
-def _list_load_steps(job: ScoringJob) -> list[LoadFile]:
+def _list_load_steps(job: AnyJob) -> list[LoadFile]:
     steps = job.preprocess.steps
     return [step for step in steps if isinstance(step, LoadFile)]
 

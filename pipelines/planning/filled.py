@@ -6,12 +6,12 @@ from configs.errors import JobError
 from model_zoo.package.card import InputColumn
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.fill import Fill
-from model_zoo.steps.table import AnyStep
+from model_zoo.steps.step import StepModel
 
 
 def with_job_fills(
     contract: Sequence[InputColumn],
-    job_steps: Sequence[AnyStep],
+    job_steps: Sequence[StepModel],
 ) -> tuple[InputColumn, ...]:
     """Return a contract that leaves to the job's steps what these fill.
 
@@ -32,7 +32,7 @@ def with_job_fills(
 
 def list_job_fills(
     contract: Sequence[InputColumn],
-    job_steps: Sequence[AnyStep],
+    job_steps: Sequence[StepModel],
 ) -> tuple[str, ...]:
     """Return the columns that the job fills, and the contract does not.
 
@@ -62,7 +62,7 @@ def list_job_fills(
     return tuple(here)
 
 
-def _list_fills(steps: Sequence[AnyStep]) -> dict[str, Scalar]:
+def _list_fills(steps: Sequence[StepModel]) -> dict[str, Scalar]:
     """Return the columns that steps fill, with the value of the first step that does."""
     filled: dict[str, Scalar] = {}
     for step in steps:

@@ -1,7 +1,6 @@
 """A job's filter of its input, `source.where`: which files it needs not open, and how the others are read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -12,7 +11,6 @@ from storage.input_file import InputFile
 from transforms.bounds import Bounds, make_bounds_of
 from transforms.formats.filtered import FilteredFormat
 from transforms.formats.format import Format, no_rows
-from transforms.formats.loading import LoadingFormat
 from transforms.formats.partitions import read_values
 from transforms.where import SOURCE, refuse_calls, where_columns, where_mask
 from transforms.where_bounds import may_pass
@@ -107,10 +105,6 @@ def with_filter(format: Format, where: str | None, schema: Schema) -> Format:
     """
     if where is None:
         return format
-    # First which rows, and then the files that they name.
-    if isinstance(format, LoadingFormat):
-        inner = with_filter(format.inner, where, schema)
-        return replace(format, inner=inner)
     rows = no_rows(schema)
     columns = dict(zip(schema.names, rows.columns, strict=True))
     # On no rows, so that what cannot be compared is told before any worker starts.

@@ -55,17 +55,6 @@ def list_folders(paths: Sequence[str], recursive: bool, options: Mapping[str, An
     return Listed(folders, left_out_of_all)
 
 
-def find_name(folder: InputFile, member: InputFile) -> str:
-    """Return the path of a file below its folder.
-
-    Args:
-        folder: as `list_folders` gives it.
-        member: one of its files.
-    """
-    above = folder.url.rstrip("/") + "/"
-    return member.url.removeprefix(above)
-
-
 def _choose(
     path: str,
     matches: Sequence[InputFile],

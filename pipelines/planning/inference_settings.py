@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model_zoo.engines.engine import find_engine
 from model_zoo.engines.settings import Settings
-from model_zoo.engines.tuning_report import refuse_elsewhere
 from model_zoo.evaluation.agreement import Agreement
-from model_zoo.scoring.devices import resolve_devices
 
 
 @dataclass(frozen=True)
@@ -30,18 +27,3 @@ class InferenceSettings:
     workers: int | None = None
     why: str = ""
     chosen_by: str = "the package"
-
-    def refuse_elsewhere(self, device: str) -> None:
-        """Refuse to compute on this machine what was measured on another kind.
-
-        Args:
-            device: as the job names it.
-
-        Raises:
-            JobError: this is another kind.
-        """
-        if self.machine is None:
-            return
-        first_device = resolve_devices(device)[0]
-        engine = find_engine(self.settings.engine)
-        refuse_elsewhere(self.machine, first_device, engine.describe_version())

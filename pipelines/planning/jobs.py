@@ -9,7 +9,8 @@ from model_zoo.evaluation.agreement import Threshold
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.table import AnyStep
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
-from transforms.score_columns import ScoreColumns, is_of_label_sets, list_thresholds
+from transforms.score_columns import is_of_label_sets, list_thresholds
+from transforms.scores.options import ScoreColumns
 
 # No type checker reads a table.
 if TYPE_CHECKING:

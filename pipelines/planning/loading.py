@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple, TypeAlias
@@ -10,27 +10,20 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import JobError, RowError
-from model_zoo.steps.load_file import LoadFile
-from pipelines.planning.folders import find_name
-from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.listed_files import ListedFiles
-from storage import files
-from storage.input_file import InputFile
+from configs.errors import RowError
+from storage.input_file import InputFile, find_name
 from storage.rooted import FileRoot
 from storage.rooted_file import RootedFile
 from transforms.batches import RowRecord, WorkUnit
-from transforms.formats.contents import Load
 from transforms.formats.file_list import LISTED_ROWS, FileList, FileListWriter, Listed
-from transforms.formats.files import FilesFormat
 from transforms.formats.format import Format, Shard
-from transforms.formats.loading import LoadingFormat
+from transforms.formats.load import Load
 from transforms.formats.row_spans import find_whole
 from transforms.read import read_unit
 
 # A store answers in tens of milliseconds, and is asked for every file.
 _THREADS = 32
-Loads: TypeAlias = tuple[Load, ...]
+Loads: TypeAlias = Sequence[Load]
 Units: TypeAlias = tuple[WorkUnit, ...]
 # Of rows in their shard, int64.
 Numbers: TypeAlias = np.ndarray
@@ -38,116 +31,45 @@ Numbers: TypeAlias = np.ndarray
 Path: TypeAlias = bytes | None
 
 
-def list_loads(job: ScoringJob) -> Loads:
-    """Return the columns of contents that the job's steps make.
+@dataclass(frozen=True)
+class FoundFiles:
+    """Units that say by a digest what the files of their rows are, and the list of those."""
 
-    Raises:
-        JobError: a root that cannot be a folder of files, or a source without a path column.
-    """
-    all_steps = job.preprocess.steps
-    steps = [step for step in all_steps if isinstance(step, LoadFile)]
-    source = job.source
-    if steps and source.format == "files":
-        content = source.files.content
-        raise JobError(
-            "preprocess.steps load_file: a source of files has their contents already, in the "
-            f"column {content!r}; leave the step out"
-        )
-    loads = map(_make_load, steps)
-    return tuple(loads)
+    units: Units
+    listing: FileList
+    count: int
+    size_bytes: int
 
 
-def with_loads(format: Format, loads: Loads) -> Format:
-    """Return the format that also reads the files that rows name; the same one without any."""
-    if not loads:
-        return format
-    return LoadingFormat(format, loads)
-
-
-def list_files(format: Format, units: Units, shards: Sequence[Shard]) -> ListedFiles:
-    """Look at every file that a row names.
+def list_members(units: Units, shards: Sequence[Shard], content: str) -> FoundFiles:
+    """Look at the files of folders, each of which is a row.
 
     Args:
-        format: how rows are read.
         units: all of them.
-        shards: the input files, or folders of files.
-
-    Raises:
-        InputError: a shard cannot be read, or the disk or store of the files fails.
+        shards: the folders.
+        content: name of the column that their contents go into.
     """
-    if not isinstance(format, FilesFormat | LoadingFormat):
-        return ListedFiles(format, units)
     writer = FileListWriter()
-    if isinstance(format, FilesFormat):
-        _list_all_members(units, shards, format, writer)
-    else:
-        _list_all_named(units, format, writer)
-
-    # A unit says by its digest what its files were when they were listed.
-    with_digests = []
-    for unit in units:
-        digest = writer.find_digest(unit.index)
-        unit_with_digest = replace(unit, files=digest)
-        with_digests.append(unit_with_digest)
-    listing = writer.close()
-    return ListedFiles(
-        format=replace(format, listing=listing),
-        units=tuple(with_digests),
-        content=listing.content,
-        count=writer.files,
-        size_bytes=writer.size_bytes,
-    )
-
-
-def with_stored_list(format: Format, url: str) -> Format:
-    """Return the format for workers, who read the list where it is stored.
-
-    Args:
-        format: of the plan.
-        url: the stored list.
-    """
-    # Not in the graph: it is as large as there are files.
-    if isinstance(format, FilesFormat | LoadingFormat):
-        return replace(format, listing=FileList(url))
-    return format
-
-
-def _make_load(step: LoadFile) -> Load:
-    try:
-        # Two file systems in one address, of which nobody knows what is a folder of which.
-        if "::" in step.root:
-            raise ValueError("a chain of addresses (::)")
-        root = files.to_absolute(step.root)
-        FileRoot(root)
-    except (ImportError, ValueError) as error:
-        raise JobError(
-            f"preprocess.steps load_file: root {step.root}: {error}; name a folder on a disk or in "
-            "a store, and install the extra for that kind of storage (s3, gcs)"
-        ) from error
-    return Load(step.into, root, step.max_bytes, step.column)
-
-
-def _list_all_members(
-    units: Sequence[WorkUnit],
-    shards: Sequence[Shard],
-    format: FilesFormat,
-    writer: FileListWriter,
-) -> None:
-    """List the files of folders, each of which is a row."""
-    content = format.content
     folders = {shard.file.url: shard.file for shard in shards}
     for unit in units:
         folder = folders[unit.shard]
         _list_members(unit, folder, content, writer)
+    return _finish(writer, units)
 
 
-def _list_all_named(
-    units: Sequence[WorkUnit],
-    format: LoadingFormat,
-    writer: FileListWriter,
-) -> None:
-    """List the files that rows of a table name."""
-    roots = {load.into: FileRoot(load.root) for load in format.loads}
+def list_named(units: Units, loads: Loads, format: Format) -> FoundFiles:
+    """Look at every file that a row of a table names.
+
+    Args:
+        units: all of them.
+        loads: which columns name files, and where those are.
+        format: how the table's own rows are read.
+
+    Raises:
+        InputError: a shard cannot be read, or the disk or store of the files fails.
+    """
+    writer = FileListWriter()
+    roots = {load.into: FileRoot(load.root) for load in loads}
     # Before any row is read: a missing folder would be said of every file.
     for root in roots.values():
         root.refuse_missing()
@@ -155,7 +77,20 @@ def _list_all_named(
     pieces = groupby(units, _find_piece)
     for whole, parts in pieces:
         units_of_piece = tuple(parts)
-        _list_named(whole, units_of_piece, format, roots, writer)
+        for load in loads:
+            paths = _read_paths(whole, format, load.column)
+            _list_named(paths, units_of_piece, load, roots[load.into], writer)
+    return _finish(writer, units)
+
+
+def _finish(writer: FileListWriter, units: Units) -> FoundFiles:
+    with_digests = []
+    for unit in units:
+        digest = writer.find_digest(unit.index)
+        unit_with_digest = replace(unit, files=digest)
+        with_digests.append(unit_with_digest)
+    listing = writer.close()
+    return FoundFiles(tuple(with_digests), listing, writer.files, writer.size_bytes)
 
 
 def _list_members(unit: WorkUnit, folder: InputFile, content: str, writer: FileListWriter) -> None:
@@ -193,31 +128,27 @@ def _find_piece(unit: WorkUnit) -> WorkUnit:
 
 
 def _list_named(
-    whole: WorkUnit,
+    paths: Iterator["_Paths"],
     units: Sequence[WorkUnit],
-    format: LoadingFormat,
-    roots: dict[str, FileRoot],
+    load: Load,
+    root: FileRoot,
     writer: FileListWriter,
 ) -> None:
-    """List what the rows of a piece of a table name, some thousand rows at a time.
+    """List what the rows of a piece of a table name in one column, some thousand rows at a time.
 
     Args:
-        whole: the piece.
+        paths: of the rows of the piece.
         units: its parts, or the piece itself.
-        format: how it is read.
-        roots: folders of files, by the column that their contents go into.
+        load: the column.
+        root: the folder that the files are in.
         writer: takes what is listed.
     """
-    for load in format.loads:
-        into = load.into
-        root = roots[into]
-        named = _read_paths(whole, format.inner, load.column)
-        for numbers, paths in named:
-            listed = _look_at_all(root, paths)
-            for unit, place in _deal_out(numbers, units):
-                rows = numbers[place]
-                entries = listed[place]
-                writer.add(unit.index, into, load.root, rows, entries)
+    for numbers, of_rows in paths:
+        listed = _look_at_all(root, of_rows)
+        for unit, place in _deal_out(numbers, units):
+            rows = numbers[place]
+            entries = listed[place]
+            writer.add(unit.index, load.into, load.root, rows, entries)
 
 
 class _Dealt(NamedTuple):

@@ -5,8 +5,10 @@ when it is read.)
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 
 import pyarrow as pa
 from pyarrow import Schema
@@ -18,7 +20,7 @@ from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.batch_rows import bytes_per_row
-from pipelines.planning.columns import list_columns
+from pipelines.planning.columns import list_columns, make_input_format
 from pipelines.planning.filled import list_job_fills
 from pipelines.planning.filtering import with_filter
 from pipelines.planning.folders import list_folders
@@ -26,7 +28,8 @@ from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.listed_files import ListedFiles
-from pipelines.planning.loading import list_files
+from pipelines.planning.loading import list_members, list_named
+from pipelines.planning.loads import Loads
 from pipelines.planning.model_checks import check_preprocessing, check_users_code
 from pipelines.planning.output_plan import OutputPlan
 from pipelines.planning.overlap import refuse_overlap
@@ -48,6 +51,7 @@ from pipelines.planning.small_shards import put_together
 from pipelines.planning.tables import list_table
 from pipelines.versions.names import resolve
 from storage import files
+from storage.input_file import InputFile
 from storage.run_folder import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.file_list import FILES_OF_A_UNIT
@@ -55,6 +59,8 @@ from transforms.formats.files import FilesFormat
 from transforms.formats.format import Format, Shard
 from transforms.formats.loading import LoadingFormat
 from transforms.formats.table import MAY_BE_EMPTY
+from transforms.formats.table_files import TableFormat
+from transforms.lakes.stored_files import TableFiles
 from transforms.lakes.table import LAKES
 
 # What travels together: large enough that Beam's cost per element does not count, small enough that
@@ -90,25 +96,21 @@ def make_plan(
     list_job_fills(card.columns, job.preprocess.steps)
     steps = (*job.preprocess.steps, *package.steps)
     row_work = _estimate_row_work(job, card, steps)
-    reading = plan_reading(job, card, listed, row_work, table)
-    # Every header is read here: what does not fit shall not be found out by a worker, at night.
-    shards, found = read_shards(reading.files, reading.format, reading.wanted)
-    reader = with_filter(reading.format, job.source.where, found)
-    schema = _order_columns(found, list_columns(job, card))
-    output_plan = plan_output(job, card, package.digest, schema, steps)
+    found = _look_into(job, card, listed, row_work, table)
+    output_plan = plan_output(job, card, package.digest, found.schema, steps)
     inference = plan_inference(job, package)
-    pieces = _cut_into_pieces(shards, reader, job, card, inference, row_work)
-    listed_files = list_files(reader, pieces, shards)
+    pieces = _cut_into_pieces(found.shards, found.reader, job, card, inference, row_work)
+    listed_files = _list_files(found.reader, pieces, found.shards)
     units = _join_small_shards(listed_files, job.sink.rows_per_file, row_work)
-    run_id = _name_run(job, package, inference, shards, output_plan, units, table)
+    run_id = _name_run(job, package, inference, found.shards, output_plan, units, table)
     return Plan(
         job=job,
         package=package,
         run=RunFolder(output_url, run_id),
-        shards=tuple(shards),
+        shards=tuple(found.shards),
         ignored=tuple(ignored),
         units=units,
-        schema=schema,
+        schema=found.schema,
         format=listed_files.format,
         files=listed_files,
         inference=inference,
@@ -116,7 +118,7 @@ def make_plan(
         steps=steps,
         output_plan=output_plan,
         planned_at=planned_at,
-        pruned=reading.pruned,
+        pruned=found.pruned,
         table=table,
     )
 
@@ -221,6 +223,78 @@ def _list_source(job: ScoringJob, table: PlannedTable | None) -> Listed:
         return list_folders(source.paths, source.recursive, source.files.model_dump())
     may_be_empty = source.format in MAY_BE_EMPTY
     return list_shards(source.paths, source.recursive, may_be_empty)
+
+
+class _Found(NamedTuple):
+    """What looking into the input has told.
+
+    Attributes:
+        reader: how its rows are read: those that pass, and the files that they name.
+        schema: the columns that are read.
+        pruned: how many files were not opened.
+    """
+
+    shards: list[Shard]
+    reader: Format
+    schema: Schema
+    pruned: int
+
+
+def _look_into(
+    job: ScoringJob,
+    card: ModelCard,
+    listed: Sequence[InputFile],
+    row_work: int,
+    table: PlannedTable | None,
+) -> _Found:
+    """Read every header: what does not fit shall not be found out by a worker, at night."""
+    files_format = _choose_format(job, row_work, table)
+    reading = plan_reading(job, card, listed, files_format, has_log=table is not None)
+    unfiltered = _with_loads(reading.format, reading.loads)
+    shards, found = read_shards(reading.files, unfiltered, reading.wanted)
+    # First which rows, and then the files that they name.
+    filtered = with_filter(reading.format, job.source.where, found)
+    reader = _with_loads(filtered, reading.loads)
+    schema = _order_columns(found, list_columns(job, card))
+    # Of a table's files those that its log tells enough of are left out already.
+    pruned = reading.pruned if table is None else table.snapshot.pruned
+    return _Found(shards, reader, schema, pruned)
+
+
+def _choose_format(job: ScoringJob, row_work: int, table: PlannedTable | None) -> Format:
+    """Return how the files are read: of a table, as its log says."""
+    stored_format = make_input_format(job.source, row_work)
+    if table is None:
+        return stored_format
+    snapshot = table.snapshot
+    known = {file.url: file for file in snapshot.files}
+    return TableFormat(stored_format, snapshot.columns, TableFiles(known=known))
+
+
+def _with_loads(format: Format, loads: Loads) -> Format:
+    """Return the format that also reads the files that rows name, where they do."""
+    if not loads:
+        return format
+    return LoadingFormat(format, loads)
+
+
+def _list_files(
+    reader: Format, pieces: tuple[WorkUnit, ...], shards: Sequence[Shard]
+) -> ListedFiles:
+    """Look at every file that a row names, or is."""
+    if isinstance(reader, FilesFormat):
+        found = list_members(pieces, shards, reader.content)
+    elif isinstance(reader, LoadingFormat):
+        found = list_named(pieces, reader.loads, reader.inner)
+    else:
+        return ListedFiles(reader, pieces)
+    return ListedFiles(
+        format=replace(reader, listing=found.listing),
+        units=found.units,
+        content=found.listing.content,
+        count=found.count,
+        size_bytes=found.size_bytes,
+    )
 
 
 def _estimate_row_work(job: ScoringJob, card: ModelCard, steps: Sequence[AnyStep]) -> int:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from model_zoo.steps.tokenize import TokenText
 from transforms.formats.output import FileFormat
-from transforms.score_columns import ScoreColumns
-from transforms.token_places import TokenText
+from transforms.scores.options import ScoreColumns
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 from pyarrow import Schema
 
+from configs.job import AnyJob
 from model_zoo.package.card import InputColumn
-from model_zoo.package.package import Package
+from model_zoo.package.packed_model import PackedModel
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.filled import with_job_fills
 from pipelines.planning.inference_settings import InferenceSettings
-from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.listed_files import ListedFiles
 from pipelines.planning.output_plan import OutputPlan
 from pipelines.planning.planned_table import PlannedTable
@@ -47,8 +47,8 @@ class Plan:
         table: the table with a log that is read; None where files are.
     """
 
-    job: ScoringJob
-    package: Package
+    job: AnyJob
+    package: PackedModel
     run: RunFolder
     shards: tuple[Shard, ...]
     ignored: tuple[str, ...]

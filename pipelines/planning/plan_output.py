@@ -12,6 +12,7 @@ from configs.suggest import nearest
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.table import AnyStep
+from model_zoo.steps.tokenize import TokenText
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob, choose_activation
 from pipelines.planning.output_partitions import check_partitions
@@ -22,9 +23,10 @@ from transforms.formats.output import FileFormat, find_output_format
 from transforms.logical_types import is_text
 from transforms.output.row_groups import can_sort
 from transforms.postprocess import postprocess_rows
-from transforms.score_columns import ScoreColumns, is_of_tokens, list_default_columns
+from transforms.score_columns import is_of_tokens, list_default_columns
+from transforms.scores.options import ScoreColumns
 from transforms.source_columns import make_no_source_columns
-from transforms.token_places import TokenText, find_places
+from transforms.token_places import find_places
 from transforms.where import where_columns
 
 _DESCENDING = " desc"

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from configs.job import AnyJob
 from model_zoo.package.card import ModelCard
-from pipelines.planning.columns import make_input_format, plan_columns
+from pipelines.planning.columns import plan_columns
 from pipelines.planning.filtering import list_filter_columns, prune_files
 from pipelines.planning.hive import Types, declare_hive
-from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.loading import list_loads, with_loads
+from pipelines.planning.loads import Loads, list_loads
 from pipelines.planning.partitions import with_partitions, with_types
-from pipelines.planning.planned_table import PlannedTable
-from pipelines.planning.table_reading import with_table
 from storage.input_file import InputFile
 from transforms.formats.column import Column
 from transforms.formats.format import Format
@@ -21,24 +19,26 @@ class Reading(NamedTuple):
     """How the input is read, and which columns of it.
 
     Attributes:
-        format: how all rows are read.
+        format: how the rows of files are read.
+        loads: which of their columns name files that are read, too.
         wanted: the columns, those that only a filter reads last.
         files: those that are opened.
         pruned: how many others there are, of whose rows none can pass the filter.
     """
 
     format: Format
+    loads: Loads
     wanted: list[Column]
     files: list[InputFile]
     pruned: int
 
 
 def plan_reading(
-    job: ScoringJob,
+    job: AnyJob,
     card: ModelCard,
     listed: Sequence[InputFile],
-    row_work: int,
-    table: PlannedTable | None = None,
+    files_format: Format,
+    has_log: bool = False,
 ) -> Reading:
     """Return how the input is read, and which columns of it.
 
@@ -46,16 +46,14 @@ def plan_reading(
         job: the job.
         card: its model's.
         listed: all input files; at least one.
-        row_work: what a row costs once it is read, see `InputOptions`.
-        table: of which the files are, if they are of one.
+        files_format: how the files themselves are read.
+        has_log: whether they are those of a table, whose log tells what is in no file.
 
     Raises:
         JobError: a column without a type, or options that do not go together.
         InputError: the first file cannot be read, or folders that do not agree.
     """
     source = job.source
-    stored_format = make_input_format(source, row_work)
-    files_format = with_table(stored_format, table)
     inferred = declare_hive(source, listed)
     loads = list_loads(job)
     made = [load.into for load in loads]
@@ -63,20 +61,18 @@ def plan_reading(
     wanted = plan_columns(job, card, files_format.needs_types, inferred, filtered_by)
     in_table = [column for column in wanted if column.name not in made]
     files = list(listed)
-    # Of a table's files those that its log tells enough of are left out already.
-    pruned = 0 if table is None else table.snapshot.pruned
+    pruned = 0
     if inferred is not None and source.where is not None:
         types = _list_folder_types(wanted, inferred, filtered_by)
         files, pruned = prune_files(listed, source.where, types)
     # None that nobody reads is opened.
     first, *_ = files
     table_format = files_format
-    # A table's log tells what is in no file.
-    if table is None:
+    if not has_log:
         table_format = with_partitions(files_format, first, in_table, inferred)
     if inferred is not None:
         wanted = with_types(wanted, table_format, inferred)
-    return Reading(with_loads(table_format, loads), wanted, files, pruned)
+    return Reading(table_format, loads, wanted, files, pruned)
 
 
 def _list_folder_types(

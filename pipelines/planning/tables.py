@@ -5,10 +5,10 @@ from dataclasses import replace
 from functools import partial
 
 from configs.errors import InputError
+from configs.job import AnyJob
 from model_zoo.package.card import ModelCard
 from pipelines.planning.columns import list_columns, plan_columns
 from pipelines.planning.filtering import list_filter_columns
-from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.shards import refuse_second_names, refuse_unwritable_name
 from pipelines.planning.table_pruning import prune_table
@@ -22,7 +22,7 @@ _THREADS = 8
 
 
 def list_table(
-    job: ScoringJob,
+    job: AnyJob,
     card: ModelCard,
     version: int | None = None,
 ) -> PlannedTable | None:

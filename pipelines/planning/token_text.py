@@ -6,8 +6,7 @@ from model_zoo.package.card import InputColumn, ModelCard
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.function import Function
 from model_zoo.steps.table import AnyStep
-from model_zoo.steps.tokenize import Tokenize
-from transforms.token_places import TokenText
+from model_zoo.steps.tokenize import Tokenize, TokenText
 
 
 def find_token_text(

@@ -3,14 +3,21 @@
 root | ReadShards | Preprocess | Predict | Postprocess | WriteShards | PublishRun
 """
 
+from dataclasses import replace
+from functools import partial
+
 import apache_beam as beam
 
-from pipelines.planning.loading import with_stored_list
+from model_zoo.scoring.loading import load_model
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan
 from pipelines.planning.scoring import scoring_of
-from pipelines.planning.table_reading import with_stored_table
 from transforms.batches import RowRecord
+from transforms.formats.filtered import FilteredFormat
+from transforms.formats.format import Format, ReadsListedFiles
+from transforms.formats.loading import LoadingFormat
+from transforms.formats.table_files import TableFormat
+from transforms.lakes.stored_files import TableFiles
 from transforms.postprocess import Postprocess
 from transforms.predict import Predict
 from transforms.preprocess import Preprocess
@@ -38,11 +45,10 @@ def build(
     record = RowRecord(job.source.key, errors.store_values)
     head = manifest_head(plan)
 
-    with_list = with_stored_list(plan.format, plan.run.listed_files)
     read = ReadShards(
         run=plan.run,
         schema=plan.schema,
-        format=with_stored_table(with_list, plan.run.table_files),
+        format=_choose_reader(plan),
         rows_per_batch=plan.rows_per_batch,
         record=record,
     )
@@ -53,7 +59,8 @@ def build(
         timeout_seconds=job.model.timeout_seconds,
     )
     scoring = scoring_of(plan, workers)
-    predict = Predict(scoring.load, job.model.not_finite, card.mask, plan.run)
+    load = partial(load_model, scoring)
+    predict = Predict(load, job.model.not_finite, card.mask, plan.run)
     postprocess = Postprocess(
         carried=job.source.carried,
         scores=output_plan.scores,
@@ -71,3 +78,22 @@ def build(
         max_rejected_percent=errors.max_rejected_percent,
     )
     return root | read | preprocess | predict | postprocess | write | publish
+
+
+def _choose_reader(plan: Plan) -> Format:
+    """Return how workers read: what is as large as there are files comes from where it is stored."""
+    reader = plan.format
+    if isinstance(reader, ReadsListedFiles):
+        reader = reader.with_stored_list(plan.run.listed_files)
+    return _with_stored_table(reader, plan.run.table_files)
+
+
+def _with_stored_table(format: Format, url: str) -> Format:
+    """Return the format whose workers read what a table's log said where it is stored."""
+    if isinstance(format, TableFormat):
+        return replace(format, files=TableFiles(url))
+    # Filters, and readers of files that rows name, stand around it.
+    if isinstance(format, FilteredFormat | LoadingFormat):
+        inner = _with_stored_table(format.inner, url)
+        return replace(format, inner=inner)
+    return format

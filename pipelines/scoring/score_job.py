@@ -6,11 +6,14 @@ from functools import partial
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
+from model_zoo.engines.engine import find_engine
+from model_zoo.engines.tuning_report import refuse_elsewhere
 from model_zoo.scoring.devices import resolve_devices
+from model_zoo.scoring.loading import load_model
 from pipelines.cli.job_flags import OLD_CERTIFICATE
 from pipelines.cli.run_log import RunLog
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.loading import list_loads
+from pipelines.planning.loads import list_loads
 from pipelines.planning.make_plan import find_output, make_plan
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan
@@ -82,7 +85,7 @@ def score_job(
         find_run_to_reuse(plan.run, head, reuse_from)
     if arguments.dry_run:
         scoring = scoring_of(plan, workers=1)
-        return dry_run(plan, scoring.load)
+        return dry_run(plan, partial(load_model, scoring))
     # A template's launcher needs a job to start even then.
     if is_published(plan.run) and not starts_elsewhere(options):
         return say_already_published(plan, log)
@@ -114,8 +117,12 @@ def _refuse_elsewhere(plan: Plan) -> None:
 
     Workers refuse it too; here it is told before the run begins.
     """
-    resolve_devices(plan.job.model.device)
-    plan.inference.refuse_elsewhere(plan.job.model.device)
+    first_device, *_ = resolve_devices(plan.job.model.device)
+    inference = plan.inference
+    if inference.machine is None:
+        return
+    engine = find_engine(inference.settings.engine)
+    refuse_elsewhere(inference.machine, first_device, engine.describe_version())
 
 
 def _log_old_names(

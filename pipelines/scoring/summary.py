@@ -6,18 +6,13 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 from pyarrow import RecordBatch, Table
-import pyarrow.parquet as pq
 
 from pipelines.cli.terminal import make_harmless
-from storage import files
 from storage.layout import find_scored
 from storage.listing_rules import count_by_rule
 from storage.run_folder import RunFolder
 from transforms.batches import LEFT_OUT, RejectedBatch
-from transforms.formats.csv_bytes import is_csv
-from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.csv_table import read_first_texts
-from transforms.formats.json_preview import is_json_lines, read_first_lines
+from transforms.formats.output import find_output_format
 from transforms.output.manifest import PRUNED_FILES
 
 Manifest: TypeAlias = Mapping[str, Any]
@@ -179,27 +174,11 @@ def first_rows(run: RunFolder, manifest: Manifest) -> str:
         return "no rows"
 
     path = with_rows[0]["path"]
-    # The first rows only, as the file may be large.
-    url = f"{run.published}/{path}"
-    if is_csv(url):
-        # As text: a type that is guessed shows 501 where the file has 00501.
-        dialect = CsvDialect()
-        texts = read_first_texts(url, dialect)
-        return shown_rows(texts)
-    if is_json_lines(url):
-        values = read_first_lines(url)
-        return shown_rows(values)
-    if url.endswith(".arrow"):
-        with files.open_read(url) as file:
-            stored = pa.ipc.open_file(file)
-            first = stored.get_batch(0)
-        return shown_rows(Table.from_batches([first]))
-    with files.open_read(url) as file:
-        parquet = pq.ParquetFile(file)
-        batches = parquet.iter_batches(_FIRST_ROWS)
-        rows = next(batches)
-    table_of_rows = Table.from_batches([rows])
-    return shown_rows(table_of_rows)
+    # Files are called by their format.
+    _, _, name = path.rpartition(".")
+    output_format = find_output_format(name)
+    rows = output_format.read_first_rows(f"{run.published}/{path}")
+    return shown_rows(rows)
 
 
 def shown_rows(rows: Table) -> str:

@@ -8,9 +8,7 @@ import time
 
 from pipelines.planning.plan import Plan
 from transforms.batches import BatchId, RawBatch, RowRecord, ScoredBatch, WorkUnit
-from transforms.formats.files import FilesFormat
-from transforms.formats.format import Format, Shard, make_unit, split_for_sample
-from transforms.formats.loading import LoadingFormat
+from transforms.formats.format import Format, ReadsListedFiles, Shard, make_unit, split_for_sample
 from transforms.postprocess import postprocess_batch
 from transforms.predict import Score, predict_batch
 from transforms.preprocess import preprocess_batch
@@ -198,7 +196,7 @@ def _list_units(plan: Plan, shard: Shard) -> list[WorkUnit]:
         return []
     # What files were is listed for the run's own units, by their numbers.
     reader = plan.format
-    if isinstance(reader, FilesFormat | LoadingFormat):
+    if isinstance(reader, ReadsListedFiles):
         url = shard.file.url
         planned = list_pieces(plan.units)
         return [piece for piece in planned if piece.shard == url]
@@ -211,7 +209,7 @@ def _list_units(plan: Plan, shard: Shard) -> list[WorkUnit]:
 
 def _count_most_rows(format: Format) -> int:
     """Return how many rows a unit may have to be read through."""
-    if isinstance(format, FilesFormat | LoadingFormat):
+    if isinstance(format, ReadsListedFiles):
         return _MOST_FILES_READ
     return _MOST_ROWS_READ
 

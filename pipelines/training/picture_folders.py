@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from configs.errors import InputError, RowError
 from configs.fields import PICTURES, Fields
-from pipelines.planning.folders import find_name, list_folders
+from pipelines.planning.folders import list_folders
 from storage import files
+from storage.input_file import find_name
 from storage.rooted import FileRoot
 
 KEY, LABEL, CONTENT = "path", "label", "bytes"

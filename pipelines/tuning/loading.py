@@ -7,7 +7,7 @@ import numpy as np
 
 from model_zoo.arrays import Arrays
 from model_zoo.engines.settings import Device, Settings
-from model_zoo.package.package import Package
+from model_zoo.package.packed_model import PackedModel
 from model_zoo.scoring.devices import threads_for
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
@@ -15,7 +15,7 @@ from pipelines.tuning.bench import Load, Score
 
 
 def make_loader(
-    package: Package,
+    package: PackedModel,
     device: Device,
     timeout_seconds: float,
 ) -> Load:
@@ -30,7 +30,7 @@ def make_loader(
 
 
 def _load(
-    package: Package,
+    package: PackedModel,
     device: Device,
     timeout_seconds: float,
     settings: Settings,

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 import shutil
 
+from model_zoo.scoring.loading import load_model
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.make_plan import make_plan
 from pipelines.planning.plan import store_plan
@@ -42,7 +43,7 @@ def _score(shards: list[Path], package: Path, output: Path, source: dict[str, in
     store_plan(plan)
     card, output_plan = plan.package.card, plan.output_plan
     scoring = scoring_of(plan, workers=os.cpu_count() or 1)
-    scorer = scoring.load()
+    scorer = load_model(scoring)
     for unit in plan.units:
         writer = PartWriter(plan.run, unit, unit.first_row, output_plan.file_format)
         for batch in read_unit(

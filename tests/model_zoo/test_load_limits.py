@@ -64,7 +64,7 @@ def test_a_load_that_never_ends_is_left_behind(
 
 @pytest.mark.parametrize(
     "where",
-    ["pipelines.planning.model_checks.preprocess_rows", "model_zoo.scoring.scoring.load_scorer"],
+    ["pipelines.planning.model_checks.preprocess_rows", "model_zoo.scoring.loading.load_scorer"],
     ids=["launcher", "worker"],
 )
 def test_a_run_ends_with_its_line_wherever_the_load_hangs(

@@ -13,7 +13,8 @@ from tests.support.builders import raw_batch
 from transforms.batch_function import BatchFunction
 from transforms.batches import PredictionBatch, ScoredBatch
 from transforms.postprocess import postprocess_batch, postprocess_rows
-from transforms.score_columns import ScoreColumns, score_columns
+from transforms.score_columns import score_columns
+from transforms.scores.options import ScoreColumns
 
 LOGITS = np.random.default_rng(11).normal(0, 3, (50, 4)).astype(np.float32)
 LABELS = ("a", "b", "c", "d")

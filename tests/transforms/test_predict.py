@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from configs.errors import ModelError, WorkerError
 from model_zoo.engines.settings import Settings
 from model_zoo.package.package import read_package
+from model_zoo.scoring.loading import load_model
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scoring import Scoring
 from tests.support.builders import feature_batch, raw_batch, tiny_network, tiny_package
@@ -182,7 +184,7 @@ def scoring(tmp_path: Path) -> Scoring:
 
 @pytest.fixture
 def handler(scoring: Scoring) -> ScorerHandler:
-    return ScorerHandler(scoring.load, "reject")
+    return ScorerHandler(partial(load_model, scoring), "reject")
 
 
 def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandler) -> None:
@@ -198,7 +200,7 @@ def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandl
 
 
 def test_the_handler_refuses_a_package_that_is_not_the_planned_one(scoring: Scoring) -> None:
-    handler = ScorerHandler(replace(scoring, digest="0" * 64).load, "reject")
+    handler = ScorerHandler(partial(load_model, replace(scoring, digest="0" * 64)), "reject")
     with pytest.raises(ModelError, match="changed since the run was planned"):
         handler.load_model()
 
@@ -222,7 +224,7 @@ def test_run_inference_gives_every_batch_whole(scoring: Scoring) -> None:
         assert sorted(len(r.outputs["logit"]) for r in results) == sorted(sizes)
         assert all(len(r) == len(r.outputs["logit"]) for r in results)
 
-    predict = Predict(scoring.load)
+    predict = Predict(partial(load_model, scoring))
     with TestPipeline(
         runner="DirectRunner",
         options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"]),

@@ -6,12 +6,12 @@ import pytest
 
 from configs.errors import JobError
 from transforms.score_columns import (
-    ScoreColumns,
     is_of_label_sets,
     is_of_tokens,
     list_default_columns,
     score_columns,
 )
+from transforms.scores.options import ScoreColumns
 from transforms.scores.tokens import Places
 
 

@@ -1,6 +1,7 @@
 """Beam refuses a wrong connection when the graph is built, because every `expand` says what goes in and what comes out."""
 
 from collections.abc import Callable
+from functools import partial
 import importlib
 import inspect
 import pkgutil
@@ -13,6 +14,7 @@ import pytest
 
 from model_zoo.engines.settings import Settings
 from model_zoo.package.card import InputColumn, Tensor
+from model_zoo.scoring.loading import load_model
 from model_zoo.scoring.scoring import Scoring
 from model_zoo.steps.stack import Stack
 from storage.run_folder import RunFolder
@@ -33,7 +35,7 @@ from transforms.predict import Predict
 from transforms.preprocess import Preprocess
 from transforms.publish import Published, PublishRun
 from transforms.read import ReadShards
-from transforms.score_columns import ScoreColumns
+from transforms.scores.options import ScoreColumns
 from transforms.write import WriteShards
 
 RUN = RunFolder("memory://nowhere", "run")
@@ -46,7 +48,9 @@ MADE: dict[str, Callable[[], beam.PTransform]] = {
         (Stack(step="stack", columns=("a",), into="x"),),
         {"x": Tensor(dtype="float32", shape=(1,))},
     ),
-    "Predict": lambda: Predict(Scoring("nowhere", "0" * 64, "cpu", Settings(8), 60.0, 1).load),
+    "Predict": lambda: Predict(
+        partial(load_model, Scoring("nowhere", "0" * 64, "cpu", Settings(8), 60.0, 1))
+    ),
     "Postprocess": lambda: Postprocess(("id",), ScoreColumns("sigmoid"), ("probability",), None),
     "WriteShards": lambda: WriteShards(RUN, FileFormat("parquet", SCHEMA, (), (), 10)),
     "PublishRun": lambda: PublishRun(RUN, {}, 0, 0.0),

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from pyarrow.types import is_dictionary
 
 from configs.errors import PublishError
+from storage import files
 from transforms.formats.output import FileFormat, TableWriter
 from transforms.logical_types import decode, decoded_type, holds, is_text
 
@@ -55,6 +56,13 @@ class ArrowIpcOutput:
         """Return the footer's schema."""
         with pa.ipc.open_file(file) as stored:
             return stored.schema
+
+    def read_first_rows(self, url: str) -> Table:
+        """Return the first record batch."""
+        with files.open_read(url) as file:
+            stored = pa.ipc.open_file(file)
+            first = stored.get_batch(0)
+        return Table.from_batches([first])
 
 
 class _ArrowIpcWriter:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from configs.errors import RejectedRows, RowError
 from storage.rooted import FileRoot
 from transforms.batches import BatchId, RawBatch
 from transforms.formats.file_list import Listed
+from transforms.formats.load import Load
 from transforms.rejected import reject_rows
 
 # What travels together at most, as of other formats; a file that is larger travels alone.
@@ -24,23 +25,6 @@ _THREADS = 16
 Entries: TypeAlias = Sequence[Listed]
 ListedByColumn: TypeAlias = Mapping[str, Entries]
 _Read: TypeAlias = bytes | Exception | None
-
-
-@dataclass(frozen=True)
-class Load:
-    """A column of contents.
-
-    Attributes:
-        into: its name.
-        root: the folder below which the files are, an absolute path or URL.
-        max_bytes: a larger file costs its row.
-        column: the column that names the files.
-    """
-
-    into: str
-    root: str
-    max_bytes: int
-    column: str
 
 
 def add_contents(

@@ -26,6 +26,8 @@ from pyarrow.types import (
 )
 
 from configs.errors import PublishError, RowError
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_table import read_first_texts
 from transforms.formats.output import FileFormat, TableWriter, columns_of_types
 from transforms.logical_types import (
     cast_column,
@@ -83,6 +85,11 @@ class CsvOutput:
     def read_schema(self, file: Any) -> Schema | None:
         """Return None: CSV tells names alone."""
         return None
+
+    def read_first_rows(self, url: str) -> Table:
+        """Return the first rows, as text."""
+        dialect = CsvDialect()
+        return read_first_texts(url, dialect)
 
 
 def find_without_text(

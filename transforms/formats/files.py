@@ -16,9 +16,10 @@ from storage.input_file import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.column import Column
 from transforms.formats.columns import check_columns
-from transforms.formats.contents import Load, add_contents
+from transforms.formats.contents import add_contents
 from transforms.formats.file_list import FILES_OF_A_UNIT, FileList, ListedRows
 from transforms.formats.format import InputOptions, NullCounts, Piece, Shard, no_rows, number_rows
+from transforms.formats.load import Load
 
 PATH, SIZE = "path", "size"
 _OPTIONS = ("content", "max_bytes")
@@ -78,6 +79,10 @@ class FilesFormat:
             )
             pieces.append(piece)
         return pieces
+
+    def with_stored_list(self, url: str) -> "FilesFormat":
+        """Return the format for workers; see `ReadsListedFiles`."""
+        return replace(self, listing=FileList(url))
 
     def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
         """Return that nothing is missing: each file has a path, a size and a content; see `CountsNulls`."""

@@ -190,6 +190,14 @@ class ReadsNamedFiles(Protocol):
 
 
 @runtime_checkable
+class ReadsListedFiles(Protocol):
+    """A format each of whose rows names a file, of which the launcher makes a list (`file_list.py`)."""
+
+    def with_stored_list(self, url: str) -> Format:
+        """Return the format for workers, who read the list where it is stored."""
+
+
+@runtime_checkable
 class CutsForSamples(Protocol):
     """A format that finds rows in the middle of a file which it does not cut for a run.
 

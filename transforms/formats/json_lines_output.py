@@ -8,6 +8,7 @@ from pyarrow import Array, RecordBatch, Schema, Table
 
 from configs.errors import PublishError
 from transforms.formats.csv_output import find_without_text
+from transforms.formats.json_preview import read_first_lines
 from transforms.formats.json_values import has_json, join_texts, quote_name, write_values
 from transforms.formats.output import FileFormat, TableWriter
 
@@ -50,6 +51,10 @@ class JsonLinesOutput:
     def read_schema(self, file: Any) -> Schema | None:
         """Return None: JSON lines tell no types."""
         return None
+
+    def read_first_rows(self, url: str) -> Table:
+        """Return the first rows, as text."""
+        return read_first_lines(url)
 
 
 class _JsonLinesWriter:

@@ -16,9 +16,10 @@ from storage.input_file import InputFile
 from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
 from transforms.formats.column import Column
 from transforms.formats.columns import check_columns
-from transforms.formats.contents import Load, add_contents
+from transforms.formats.contents import add_contents
 from transforms.formats.file_list import LISTED_ROWS, FileList, Listed, ListedRows
 from transforms.formats.format import CountsNulls, Format, NullCounts, Piece, Shard, make_unit
+from transforms.formats.load import Load
 from transforms.formats.row_spans import cut_piece, find_whole, take_part
 from transforms.logical_types import decoded_type, is_text, nullable_type
 
@@ -172,6 +173,10 @@ class LoadingFormat:
                 # Rejected ones are rows of the table, too.
                 rows += batch.rows_in
         return rows
+
+    def with_stored_list(self, url: str) -> "LoadingFormat":
+        """Return the format for workers; see `ReadsListedFiles`."""
+        return replace(self, listing=FileList(url))
 
     def list_roots(self) -> list[str]:
         """Return the folders that the files are in; see `ReadsNamedFiles`."""

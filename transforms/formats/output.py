@@ -105,6 +105,13 @@ class OutputFormat(Protocol):
     def read_schema(self, file: Any) -> Schema | None:
         """Return the columns of a stored file; None when its kind tells none."""
 
+    def read_first_rows(self, url: str) -> Table:
+        """Return some of the first rows of a stored file with rows, to be looked at.
+
+        What the file tells no type of comes as text: a type that is guessed shows 501 where the
+        file has 00501.
+        """
+
 
 def find_output_format(name: str) -> OutputFormat:
     """Return the output format of this name.

@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyarrow import RecordBatch, Schema
+from pyarrow import RecordBatch, Schema, Table
 import pyarrow.parquet as pq
 
+from storage import files
 from transforms.formats.output import FileFormat, TableWriter
+
+# More than any preview shows.
+_FIRST_ROWS = 100
 
 
 class ParquetOutput:
@@ -55,3 +59,11 @@ class ParquetOutput:
     def read_schema(self, file: Any) -> Schema | None:
         """Return the footer's schema."""
         return pq.read_schema(file)
+
+    def read_first_rows(self, url: str) -> Table:
+        """Return the first rows alone, as a row group may be large."""
+        with files.open_read(url) as file:
+            stored = pq.ParquetFile(file)
+            batches = stored.iter_batches(_FIRST_ROWS)
+            first = next(batches)
+        return Table.from_batches([first])

@@ -4,7 +4,8 @@ from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
-from transforms.score_columns import ScoreColumns, list_default_columns
+from transforms.score_columns import list_default_columns
+from transforms.scores.options import ScoreColumns
 
 
 def refuse_name_of_key(job: PackagingJob[AnyStep], outputs: Arrays) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from transforms.score_columns import ScoreColumns
+from transforms.scores.options import ScoreColumns
 from transforms.scores.tokens import Places
 
 

@@ -11,7 +11,7 @@ from model_zoo.package.card import InputColumn
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.proof.scored_as import ScoredAs
 from pipelines.planning.token_text import find_token_text
-from transforms.score_columns import ScoreColumns
+from transforms.scores.options import ScoreColumns
 from transforms.token_places import find_places
 
 

@@ -18,9 +18,9 @@ from model_zoo.steps.image import Image
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.material import AS_IT_IS, Reading
-from pipelines.planning.folders import find_name, list_folders
+from pipelines.planning.folders import list_folders
 from storage import files
-from storage.input_file import InputFile
+from storage.input_file import InputFile, find_name
 from storage.rooted import FileRoot
 
 Job: TypeAlias = PackagingJob[AnyStep]

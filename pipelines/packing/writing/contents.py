@@ -12,7 +12,8 @@ from model_zoo.evaluation.data_profile import profile_table
 from model_zoo.tensor_columns import to_column
 from pipelines.packing.proof.finite import find_finite
 from pipelines.packing.proof.scored_as import ScoredAs
-from transforms.score_columns import ScoreColumns, is_of_label_sets, is_of_tokens, score_columns
+from transforms.score_columns import is_of_label_sets, is_of_tokens, score_columns
+from transforms.scores.options import ScoreColumns
 from transforms.scores.tokens import take_tokens
 
 # Enough that every kind of row may be among them, few enough that loading a model stays quick.

@@ -8,9 +8,7 @@ import pytest
 from configs.errors import InputError, JobError
 from pipelines.planning.filtering import list_filter_columns, prune_files, with_filter
 from storage.input_file import InputFile
-from transforms.formats.contents import Load
 from transforms.formats.filtered import FilteredFormat
-from transforms.formats.loading import LoadingFormat
 from transforms.formats.parquet import ParquetFormat
 
 DAYS = {"dt": pa.date32()}
@@ -61,14 +59,9 @@ def test_a_filter_reads_columns_of_tables() -> None:
         list_filter_columns("f(x) > 1", "csv")
 
 
-def test_rows_are_left_out_before_the_files_that_they_name_are_read() -> None:
-    load = Load("bytes", "/photos", 100, "path")
-    loading = LoadingFormat(ParquetFormat(), (load,))
-    filtered = with_filter(loading, "x > 1", SCHEMA)
-    assert isinstance(filtered, LoadingFormat)
-    assert filtered.inner == FilteredFormat(
-        ParquetFormat(), "x > 1", pa.schema([SCHEMA.field("x")])
-    )
-    assert with_filter(loading, None, SCHEMA) is loading
+def test_a_filter_stands_around_the_format_of_the_files() -> None:
+    filtered = with_filter(ParquetFormat(), "x > 1", SCHEMA)
+    assert filtered == FilteredFormat(ParquetFormat(), "x > 1", pa.schema([SCHEMA.field("x")]))
+    assert with_filter(ParquetFormat(), None, SCHEMA) == ParquetFormat()
     with pytest.raises(JobError, match=r"source\.where: x > 'a': cannot be compared"):
-        with_filter(loading, "x > 'a'", SCHEMA)
+        with_filter(ParquetFormat(), "x > 'a'", SCHEMA)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from configs.errors import InputError
-from pipelines.planning.folders import find_name, list_folders
+from pipelines.planning.folders import list_folders
+from storage.input_file import find_name
 
 NAMES = ("a.png", "B.PNG", "c.jpg", "d.txt", ".e.png", "_f.png", "Thumbs.db", "sub/g.png")
 

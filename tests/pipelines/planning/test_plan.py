@@ -19,6 +19,8 @@ from pipelines.planning.plan import Plan
 from tests.pipelines.planning.cards import make_card_of
 from tests.support.builders import tiny_package
 from tests.support.jobs import small_table, write_job, write_parquet
+from transforms.formats.filtered import FilteredFormat
+from transforms.formats.loading import LoadingFormat
 
 
 @pytest.mark.parametrize(
@@ -97,3 +99,19 @@ def test_a_run_s_id_has_16_digits_whatever_the_order_of_a_job_s_keys() -> None:
     assert len(ids[0]) == 16
     assert ids[0] != make_run_id(forward, "d", {"dtype": "bfloat16"}, ())
     assert ids[0] != make_run_id(forward, "d", {"dtype": "float32"}, (), ("logits",))
+
+
+def test_rows_are_left_out_before_the_files_that_they_name_are_read(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    for name in ("a", "b"):
+        (root / name).write_bytes(b"content")
+    table = small_table(2).append_column("path", pa.array(["a", "b"]))
+    write_parquet(tmp_path / "shards/0.parquet", table)
+    write_job(tmp_path, tiny_package(tmp_path / "model"))
+    step = f"[{{step: load_file, column: path, root: {root}, into: content}}]"
+    plan = plan_of(tmp_path, ("preprocess.steps", step), ("source.where", "id > 0"))
+    assert isinstance(plan.format, LoadingFormat)
+    assert isinstance(plan.format.inner, FilteredFormat)
+    # What a row names that does not pass is not even looked at.
+    assert plan.files.count == 1

@@ -124,10 +124,3 @@ def test_thresholds_of_labels_decide_labels_too(tmp_path: Path) -> None:
     job = make_job(tmp_path, postprocess={"thresholds": {"b": 0.2, "a": 0.1}})
     thresholds = list_deciding_values(job, make_card())["postprocess.thresholds"]
     assert list(thresholds.items()) == [("a", 0.1), ("b", 0.2)]
-
-
-def test_what_holds_on_every_machine_is_refused_on_none() -> None:
-    InferenceSettings(Settings(8)).refuse_elsewhere("cpu")
-    measured = InferenceSettings(Settings(8), machine={"processor": "another one"})
-    with pytest.raises(JobError, match="another kind of machine"):
-        measured.refuse_elsewhere("cpu")

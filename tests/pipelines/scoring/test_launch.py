@@ -10,11 +10,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import BudgetError, InputError, ModelError, Refusal
+from configs.errors import BudgetError, InputError, JobError, ModelError, Refusal
+from model_zoo.engines.settings import Settings
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from pipelines.cli.run_log import RunLog
 from pipelines.planning import make_plan, shards
+from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.runners.profiles import runner_options
 from pipelines.scoring import launch, score_job
 from storage import files
@@ -263,3 +265,13 @@ def test_a_job_that_was_submitted_is_named_where_it_has_a_name(
     plan: Any = SimpleNamespace(run=RunFolder("/out", "r1"))
     launch._say_submitted(plan, result, RunLog())
     assert capsys.readouterr().out.startswith(words)
+
+
+def test_what_holds_on_every_machine_is_refused_on_none() -> None:
+    job = SimpleNamespace(model=SimpleNamespace(device="cpu"))
+    anywhere: Any = SimpleNamespace(job=job, inference=InferenceSettings(Settings(8)))
+    score_job._refuse_elsewhere(anywhere)
+    measured = InferenceSettings(Settings(8), machine={"processor": "another one"})
+    elsewhere: Any = SimpleNamespace(job=job, inference=measured)
+    with pytest.raises(JobError, match="another kind of machine"):
+        score_job._refuse_elsewhere(elsewhere)

@@ -20,6 +20,8 @@ from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, rejected, tiny_package
 from tests.support.former_layouts import LAST, lay_out_as_before
 from tests.support.jobs import run_job, small_table, write_job, write_parquet
+from transforms.formats.output import FileFormat, find_output_format
+from transforms.formats.table import OUTPUT_FORMATS
 
 
 @pytest.fixture
@@ -169,6 +171,21 @@ def test_the_first_five_rows_are_those_of_the_first_file_that_has_some(tmp_path:
     assert summary.first_rows(run, manifest).split() == ["id", "0", "1", "2", "3", "4"]
     run, manifest = publish_parts(tmp_path / "empty", tables[0])
     assert summary.first_rows(run, manifest) == "no rows"
+
+
+@pytest.mark.parametrize("name", list(OUTPUT_FORMATS))
+def test_files_of_every_format_are_shown_by_their_first_rows(name: str, tmp_path: Path) -> None:
+    table = pa.table({"id": pa.array(["007", "8"]), "p": pa.array([0.25, 0.5])})
+    run = RunFolder(str(tmp_path), "r1")
+    Path(run.scored).mkdir(parents=True)
+    look = FileFormat(name, table.schema, (), (), 10)
+    with open(f"{run.scored}/part-0.{name}", "wb") as sink:
+        writer = find_output_format(name).open_writer(sink, look)
+        writer.write_table(table)
+        writer.close()
+    entry = {"path": f"scored/part-0.{name}", "rows": 2}
+    shown = summary.first_rows(run, {"files": [entry]})
+    assert shown.split() == ["id", "p", "007", "0.25", "8", "0.5"]
 
 
 def test_cells_are_cut_after_30_letters_and_end_below_each_other() -> None:

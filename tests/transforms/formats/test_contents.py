@@ -10,7 +10,7 @@ from storage.rooted import FileRoot
 from tests.support.builders import make_unit, raw_batch
 from transforms.batches import RawBatch
 from transforms.formats import contents
-from transforms.formats.contents import Load, add_contents
+from transforms.formats.contents import add_contents
 from transforms.formats.file_list import (
     FileList,
     FileListWriter,
@@ -18,6 +18,7 @@ from transforms.formats.file_list import (
     ListedRows,
     count_files,
 )
+from transforms.formats.load import Load
 
 SCHEMA = pa.schema([("id", pa.int64()), ("content", pa.binary())])
 

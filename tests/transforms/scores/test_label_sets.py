@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from configs.errors import JobError
-from transforms.score_columns import ScoreColumns, score_columns
+from transforms.score_columns import score_columns
+from transforms.scores.options import ScoreColumns
 
 LOGITS = np.random.default_rng(5).normal(0, 2, (40, 3)).astype(np.float32)
 NAMES = ("cat", "dog", "owl")

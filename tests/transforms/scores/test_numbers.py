@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from configs.errors import JobError
-from transforms.score_columns import ScoreColumns, list_score_columns, score_columns
+from transforms.score_columns import list_score_columns, score_columns
+from transforms.scores.options import ScoreColumns
 
 NUMBERS = np.arange(6, dtype=np.float32).reshape(3, 2)
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import JobError
-from transforms.score_columns import ScoreColumns, score_columns
+from transforms.score_columns import score_columns
+from transforms.scores.options import ScoreColumns
 from transforms.scores.tokens import Places
 
 TAGS = ("O", "B-P", "I-P", "B-L", "I-L", "X")

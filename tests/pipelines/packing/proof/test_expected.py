@@ -13,7 +13,7 @@ from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.proof.expected import _compare, _join, check_expected
 from pipelines.packing.proof.scored_as import ScoredAs
-from transforms.score_columns import ScoreColumns
+from transforms.scores.options import ScoreColumns
 
 HALF = pa.array([0.5, 1.0])
 

@@ -14,7 +14,7 @@ from pipelines.packing.writing.contents import (
     make_profile,
     make_smoke_table,
 )
-from transforms.score_columns import ScoreColumns
+from transforms.scores.options import ScoreColumns
 
 
 def test_the_smoke_table_is_of_the_first_rows_with_what_the_network_took_and_gave() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from configs.errors import JobError
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.loading import list_loads
+from pipelines.planning.loads import list_loads
 
 STEP = {"step": "load_file", "column": "photo", "root": "/photos", "into": "content"}
 

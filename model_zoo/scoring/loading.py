@@ -1,0 +1,34 @@
+"""Load the model that a launcher has named, in a worker: checked anew, and within the package's limits."""
+
+from functools import partial
+
+from model_zoo.library_caches import refuse_shared_caches
+from model_zoo.load_limits import load_within_limits
+from model_zoo.package.package import read_package
+from model_zoo.scoring.devices import threads_for
+from model_zoo.scoring.replicas import Replicas
+from model_zoo.scoring.scorer import Scorer, load_scorer
+from model_zoo.scoring.scoring import Scoring
+
+
+def load_model(scoring: Scoring) -> Scorer | Replicas:
+    """Return the model, ready to score.
+
+    Raises:
+        ModelError, JobError: it cannot be loaded here, or not safely.
+    """
+    # Here too: a worker's environment may be another than the launcher's.
+    refuse_shared_caches()
+    # The launcher's digest, so that a package that changed since is refused.
+    package = read_package(scoring.package, scoring.digest, scoring.modules)
+    threads = threads_for(scoring.workers)
+    load = partial(
+        load_scorer,
+        package,
+        scoring.device,
+        scoring.settings,
+        threads,
+        scoring.timeout_seconds,
+        scoring.machine,
+    )
+    return load_within_limits(load, package.url, package.card)
