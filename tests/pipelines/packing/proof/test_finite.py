@@ -36,3 +36,23 @@ def test_a_model_without_any_finite_score_is_refused_and_its_weights_looked_at()
     torch.nn.init.constant_(network[0].bias, NAN)
     with pytest.raises(ModelError, match=r"1 hold NaN or infinity, the first: 0\.bias$"):
         refuse_without_scores(outputs, network)
+
+
+@pytest.mark.parametrize(
+    ("broken", "shown"),
+    [
+        (["0.weight", "0.bias", "1.weight"], "0.weight, 0.bias, 1.weight"),
+        (["0.weight", "0.bias", "1.weight", "1.bias"], "0.weight, 0.bias, 1.weight"),
+        (["1.running_mean"], "1.running_mean"),
+    ],
+)
+def test_the_first_three_weights_are_named(broken: list[str], shown: str) -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    for name in broken:
+        tensor = network.state_dict()[name]
+        # One number of several is enough.
+        tensor.view(-1)[-1] = INF
+    with pytest.raises(
+        ModelError, match=f"{len(broken)} hold NaN or infinity, the first: {shown}$"
+    ):
+        refuse_without_scores({"a": np.array([NAN])}, network)
