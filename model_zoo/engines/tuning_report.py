@@ -30,6 +30,9 @@ _CORES_DIGITS = 6
 _LARGEST = sys.float_info.max
 # Of two rows that are the same, rounding makes a cosine a little more than 1.
 _LARGEST_COSINE = 1.001
+_LARGEST_BYTE = 255
+# Activations whose probabilities become labels.
+_WITH_LABELS = ("sigmoid", "softmax")
 # Beside the names of `machine_kind`: the engine's library, with its version.
 _LIBRARY = "library"
 # Reports of older versions are read, too.
@@ -124,7 +127,8 @@ def parse_tuning_report(content: bytes, url: str) -> TuningReport:
         url: of the file, for messages.
 
     Raises:
-        JobError: it is none, or names more workers than cores, or settings that are gone.
+        JobError: it is none, or names more workers than cores, settings that are gone, or figures
+            that were not measured.
     """
     try:
         report = _REPORT.validate_json(content)
@@ -146,6 +150,8 @@ def parse_tuning_report(content: bytes, url: str) -> TuningReport:
         )
     for choice in report.choices:
         _refuse_impossible(choice, url)
+        _refuse_impossible_scales(choice.settings, url)
+    _refuse_unmeasured(report, url)
     return report
 
 
@@ -176,6 +182,36 @@ def _refuse_impossible(choice: Choice, url: str) -> None:
             raise JobError(
                 f"{url}: says that {name} is {value}, which nobody can have measured; "
                 "run pipelines.tune again"
+            )
+
+
+def _refuse_impossible_scales(settings: Settings, url: str) -> None:
+    """Refuse scales of int8 by which no number becomes a byte: torch would fail on them, or score NaN."""
+    for scale in settings.scales:
+        # False of NaN, too.
+        is_size = 0 < scale.scale <= _LARGEST
+        is_byte = 0 <= scale.low <= scale.zero_point <= scale.high <= _LARGEST_BYTE
+        if not (is_size and is_byte):
+            raise JobError(
+                f"{url}: has a scale of int8 that nobody can have measured; run pipelines.tune again"
+            )
+
+
+def _refuse_unmeasured(report: TuningReport, url: str) -> None:
+    """Refuse settings whose scores were compared by less than tuning compares: the rest was not measured."""
+    activation = report.job.get("postprocess.activation")
+    # Tuning compares all settings by the same figures.
+    has_cosine = any(choice.agreement.cosine is not None for choice in report.choices)
+    for choice in report.choices:
+        missing = ""
+        if activation in _WITH_LABELS and choice.agreement.label_agreement is None:
+            missing = "label_agreement"
+        elif has_cosine and choice.agreement.cosine is None:
+            missing = "cosine"
+        if missing:
+            raise JobError(
+                f"{url}: says of {choice.settings} no agreement.{missing}, which was not measured "
+                "then; run pipelines.tune again"
             )
 
 
@@ -259,8 +295,9 @@ def describe_machine(
     """
     described = dict(machine)
     # torch's version is part of every kind of machine, as the reference is computed with it.
-    if choice.library and choice.settings.engine != DEFAULT_ENGINE:
-        described[_LIBRARY] = choice.library
+    if choice.settings.engine != DEFAULT_ENGINE:
+        # Of a report that does not say it nobody knows whether it is the version that is here.
+        described[_LIBRARY] = choice.library or "an unknown version"
     return described
 
 

@@ -172,6 +172,45 @@ def test_a_next_best_of_other_mini_batches_than_the_job_says_is_refused(
     )
 
 
+@pytest.mark.parametrize("fallback", [False, True])
+def test_a_report_of_another_machine_falls_back_to_nothing(
+    fallback: bool, run: Run, report: Callable[..., str], hide: Callable[[str], None]
+) -> None:
+    path = Path(report(GRAPH, EAGER))
+    values = json.loads(path.read_text())
+    values["machine"]["instructions"] = "none"
+    path.write_text(json.dumps(values))
+    model = {"dtype": "auto", "tuning_report": str(path), "fallback": fallback}
+    run(**model).refused("was made on another kind of machine: instructions 'none'", status=2)
+    hide("onnxruntime")
+    run(**{**model, "fallback": True}).refused("was made on another kind of machine", status=2)
+
+
+def test_a_next_best_whose_labels_were_not_compared_is_no_fallback(
+    run: Run, report: Callable[..., str], hide: Callable[[str], None]
+) -> None:
+    unmeasured = replace(EAGER, agreement=replace(SAME, label_agreement=None))
+    path = report(GRAPH, unmeasured)
+    hide("onnxruntime")
+    run(dtype="auto", tuning_report=path, fallback=True).refused(
+        "says of float32 no agreement.label_agreement, which was not measured", status=2
+    )
+
+
+def test_where_the_next_best_is_missing_too_the_job_is_refused(
+    run: Run, report: Callable[..., str], hide: Callable[[str], None]
+) -> None:
+    in_int8 = replace(GRAPH, settings=Settings(8, engine="onnxruntime", dtype="int8"))
+    path = report(GRAPH, in_int8)
+    hide("onnxruntime")
+    run(dtype="auto", tuning_report=path, fallback=True).refused(
+        "onnxruntime float32 needs onnxruntime, which is not installed here, and nothing else of "
+        "the report can run",
+        "pip install '.[onnx]'",
+        status=2,
+    )
+
+
 def test_another_version_of_the_engine_is_refused_at_the_launcher(
     run: Run, report: Callable[..., str]
 ) -> None:

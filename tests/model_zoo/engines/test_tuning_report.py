@@ -10,7 +10,7 @@ import torch
 from configs.errors import JobError
 from configs.tolerance import Tolerance
 from model_zoo.engines.machine import machine_kind
-from model_zoo.engines.settings import Settings
+from model_zoo.engines.settings import Scale, Settings
 from model_zoo.engines.tuning_report import (
     Choice,
     TuningReport,
@@ -253,3 +253,97 @@ def test_another_version_of_the_engine_is_refused_where_it_was_written_down() ->
     # Of torch every kind of machine says it.
     of_torch = Choice(Settings(8), "torch 1", REPORT.agreement, 1.0, 1.0)
     assert describe_machine(here, of_torch) == here
+
+
+def test_an_engine_whose_version_nobody_wrote_down_is_refused() -> None:
+    cpu = torch.device("cpu")
+    of_graph = Choice(Settings(8, engine="openvino"), "", REPORT.agreement, 1.0, 1.0)
+    measured_on = describe_machine(machine_kind(cpu), of_graph)
+    with pytest.raises(JobError, match="was made with an unknown version, and openvino 1 is"):
+        refuse_elsewhere(measured_on, cpu, "openvino 1")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scale": float("nan")},
+        {"scale": float("inf")},
+        {"scale": 0.0},
+        {"scale": -0.5},
+        {"zero_point": -1},
+        {"zero_point": 256},
+        {"zero_point": 10**30},
+        {"low": -1},
+        {"high": 256},
+        {"low": 4},
+        {"high": 2},
+    ],
+)
+def test_scales_that_nobody_can_have_measured_are_refused(changes: dict[str, float]) -> None:
+    edited = replace(Scale("a", 0.5, 3, 0, 255), **changes)  # type: ignore[arg-type]
+    report = replace(REPORT, settings=Settings(8, "int8", scales=(edited,)))
+    with pytest.raises(JobError, match=r"^r: has a scale of int8 that nobody can have measured"):
+        parse_tuning_report(_write(report), "r")
+
+
+@pytest.mark.parametrize("scale", [Scale("a", 1e-9, 0, 0, 255), Scale("a", 1e9, 127, 0, 127)])
+def test_scales_that_can_be_measured_are_read(scale: Scale) -> None:
+    report = replace(REPORT, settings=Settings(8, "int8", scales=(scale,)))
+    assert parse_tuning_report(report.to_json(), "r") == report
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_a_choice_whose_labels_were_not_compared_is_refused(activation: str) -> None:
+    unmeasured = Agreement(9, 0.0, None, None)
+    choice = Choice(Settings(8, "bfloat16"), "torch 2", unmeasured, 2.0, 1.5)
+    job = {"postprocess.activation": activation}
+    report = replace(REPORT, job=job, next_best=(choice,))
+    with pytest.raises(JobError) as raised:
+        parse_tuning_report(report.to_json(), "r.json")
+    assert str(raised.value) == (
+        "r.json: says of bfloat16 no agreement.label_agreement, which was not measured then; "
+        "run pipelines.tune again"
+    )
+    # Without an activation there are no labels.
+    parse_tuning_report(replace(report, job={"postprocess.activation": "none"}).to_json(), "r")
+
+
+def test_a_choice_whose_cosine_was_not_compared_as_that_of_the_others_is_refused() -> None:
+    measured, unmeasured = Agreement(9, 0.0, None, 1.0), Agreement(9, 0.0, None, None)
+    choice = Choice(Settings(8, "bfloat16"), "torch 2", unmeasured, 2.0, 1.5)
+    report = replace(REPORT, agreement=measured, next_best=(choice,))
+    with pytest.raises(JobError, match=r"says of bfloat16 no agreement\.cosine, which was not"):
+        parse_tuning_report(report.to_json(), "r")
+    # Outputs of one number have none.
+    parse_tuning_report(replace(report, agreement=unmeasured).to_json(), "r")
+
+
+_DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"\xff\xfe\x00",
+        b"[" * _DEEP,
+        b'{"tried":' * _DEEP,
+        b'{"workers": ' + b"9" * 6_000 + b"}",
+    ],
+)
+def test_what_is_no_report_is_one_plain_line(content: bytes) -> None:
+    with pytest.raises(JobError) as raised:
+        parse_tuning_report(content, "r")
+    expected = "r: is not a tuning report of this version; run pipelines.tune again"
+    assert str(raised.value) == expected
+
+
+@pytest.mark.parametrize("place", ["settings", "tried", "job", "next_best"])
+def test_a_report_that_nests_without_end_is_one_plain_line(place: str) -> None:
+    values = {**json.loads(REPORT.to_json()), place: "HERE"}
+    nested = "[" * _DEEP + "]" * _DEEP
+    content = json.dumps(values).replace('"HERE"', nested)
+    with pytest.raises(JobError, match=r"^r: is not a tuning report of this version"):
+        parse_tuning_report(content.encode(), "r")
