@@ -146,3 +146,28 @@ def test_strided_pictures_of_the_image_step_are_taken() -> None:
     """It gives a view whose channels lie last in memory."""
     view = np.ascontiguousarray(DIGITS.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(vary(view, changes=EVERYTHING), vary(DIGITS, changes=EVERYTHING))
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({"flip": "both"}, ["RandomHorizontalFlip", "RandomVerticalFlip"]),
+        ({"crop": 0.5}, ["RandomResizedCrop"]),
+        # The whole of it, which nobody cuts.
+        ({"crop": 1.0, "noise": 0.1}, ["GaussianNoise"]),
+        ({"rotate": 5}, ["RandomAffine"]),
+        ({"shift": 0.1}, ["RandomAffine"]),
+        ({"rotate": 5, "shift": 0.1}, ["RandomAffine"]),
+        ({"brightness": 0.1, "noise": 0.1}, ["ColorJitter", "GaussianNoise"]),
+    ],
+)
+def test_only_what_is_asked_for_is_done(changes: Any, kinds: list[str]) -> None:
+    augment = PictureAugment("x", PictureChanges(**changes), (0.0,), (1.0,))
+    transform = augment.make_transform(4, 8)
+    assert [type(part).__name__ for part in transform.transforms] == kinds
+
+
+def test_what_is_cut_out_has_the_form_of_the_picture() -> None:
+    augment = PictureAugment("x", PictureChanges(crop=0.5), (0.0,), (1.0,))
+    (crop,) = augment.make_transform(4, 8).transforms
+    assert (list(crop.size), crop.scale, crop.ratio) == ([4, 8], (0.25, 1.0), (2.0, 2.0))

@@ -10,7 +10,12 @@ from model_zoo.training.examples import Examples
 from model_zoo.training.loop import train
 from model_zoo.training.objective import Objective
 from model_zoo.training.recipe import Recipe
-from model_zoo.training.trained_parts import list_trained, set_training, trained_parts
+from model_zoo.training.trained_parts import (
+    list_trained,
+    make_optimiser,
+    set_training,
+    trained_parts,
+)
 
 
 class Tuned(nn.Module):
@@ -87,3 +92,26 @@ def test_patterns_of_no_weight_are_refused_all_at_once() -> None:
 def test_a_network_without_weights_cannot_be_trained() -> None:
     with pytest.raises(JobError, match="has no weight that can be trained"):
         fit(nn.Flatten())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "momentum"),
+    [
+        ("adam", torch.optim.AdamW, None),
+        ("adamw", torch.optim.AdamW, None),
+        ("momentum", torch.optim.SGD, 0.75),
+        # Plain SGD is the one without momentum, whatever a recipe says of it.
+        ("sgd", torch.optim.SGD, 0.0),
+    ],
+)
+def test_an_optimiser_is_torchs_with_what_the_recipe_says(
+    name: Any, kind: type, momentum: float | None
+) -> None:
+    recipe = Recipe(optimiser=name, learning_rate=0.125, weight_decay=0.5, momentum=0.75)
+    weights = list(Tuned().parameters())
+    optimiser = make_optimiser(weights, recipe)
+    assert type(optimiser) is kind
+    (settings,) = optimiser.param_groups
+    assert settings["params"] == weights
+    assert (settings["lr"], settings["weight_decay"]) == (0.125, 0.5)
+    assert settings.get("momentum") == momentum

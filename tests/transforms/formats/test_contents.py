@@ -65,6 +65,33 @@ def test_batches_are_cut_by_the_bytes_of_their_files_and_no_row_is_lost(
     assert taken == expected
 
 
+@pytest.mark.parametrize(("most_bytes", "count"), [(3 * 28, 1), (3 * 28 - 1, 2)])
+def test_a_batch_is_as_large_as_is_said(
+    most_bytes: int, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each row eight bytes of the table, and those of its file."""
+    assert contents._BATCH_BYTES == 64 * 1024**2
+    monkeypatch.setattr(contents, "_BATCH_BYTES", most_bytes)
+    listed = write_files(tmp_path, [20, 20, 20])
+    assert len(add(tmp_path, raw_batch({"id": range(3)}), listed)) == count
+
+
+@pytest.mark.parametrize(("most", "rejected"), [(20, 0), (19, 1)])
+def test_a_file_is_as_large_as_the_job_says(most: int, rejected: int, tmp_path: Path) -> None:
+    listed = write_files(tmp_path, [20, 5])
+    (batch,) = add(tmp_path, raw_batch({"id": range(2)}), listed, most)
+    assert len(batch) == 2 - rejected
+    assert batch.rows_in == 2
+
+
+def test_what_is_not_read_takes_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Missing files, files that are too large, and rows that name none.
+    monkeypatch.setattr(contents, "_BATCH_BYTES", 4 * 8)
+    listed = [*write_files(tmp_path, [None, 101, None]), Listed(None)]
+    (batch,) = add(tmp_path, raw_batch({"id": range(4)}), listed)
+    assert batch.rows.to_pylist() == [{"id": 3, "content": None}]
+
+
 @pytest.mark.parametrize(
     ("sizes", "together"),
     [
