@@ -38,10 +38,26 @@ SIBLINGS_OF_LAKES = {
     "transforms.lakes.iceberg": {
         "transforms.lakes.deleted_rows",
         "transforms.lakes.iceberg_files",
+        "transforms.lakes.iceberg_filter",
         "transforms.lakes.iceberg_schema",
+        "transforms.lakes.iceberg_statistics",
+        "transforms.lakes.inside",
+        "transforms.lakes.puffin",
+    },
+    "transforms.lakes.iceberg_avro": {
+        "transforms.formats.avro_blocks",
+        "transforms.formats.avro_schema",
+        "transforms.formats.csv_bytes",
+    },
+    "transforms.lakes.iceberg_files": {
+        "transforms.formats.csv_bytes",
+        "transforms.lakes.iceberg_avro",
         "transforms.lakes.inside",
     },
-    "transforms.lakes.iceberg_files": {"transforms.lakes.inside"},
+    "transforms.lakes.iceberg_statistics": {"transforms.lakes.log_bounds"},
+    "transforms.lakes.iceberg_filter": {"transforms.where"},
+    "transforms.lakes.puffin": {"transforms.lakes.deleted_rows"},
+    "transforms.lakes.log_bounds": {"transforms.lakes.log_values"},
 }
 FOUNDATION_OF_LAKES = {
     "transforms.lakes.choice",

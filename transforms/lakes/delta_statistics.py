@@ -15,9 +15,9 @@ import pyarrow as pa
 from pyarrow import DataType, Scalar
 from pyarrow.types import is_date, is_decimal, is_floating, is_signed_integer, is_timestamp
 
-from transforms.bounds import Bounds, make_bounds_of
+from transforms.bounds import Bounds
 from transforms.lakes.delta_actions import STATISTICS, Action
-from transforms.lakes.log_bounds import make_log_bounds
+from transforms.lakes.log_bounds import make_log_bounds, read_partition
 from transforms.lakes.log_values import parse_value
 from transforms.lakes.snapshot import TableColumn
 
@@ -58,7 +58,7 @@ def read_statistics(
         if column.type is None:
             continue
         if column.name in values:
-            known = _read_partition(values[column.name], column.type)
+            known = read_partition(values[column.name], column.type)
         else:
             known = _read_bounds(told, column, rows)
         if known is not None:
@@ -93,17 +93,6 @@ def _get_of_column(told: Mapping[str, Any], kind: str, column: TableColumn) -> A
     if not isinstance(of_columns, dict):
         return None
     return of_columns.get(column.stored_name)
-
-
-def _read_partition(text: str | None, dtype: DataType) -> Bounds | None:
-    if text is None:
-        return Bounds(may_be_value=False)
-    try:
-        (value,) = parse_value(text, dtype)
-    # Told by name where the file is looked at.
-    except (ValueError, pa.ArrowException):
-        return None
-    return make_bounds_of(value)
 
 
 def _read_bounds(

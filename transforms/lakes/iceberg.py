@@ -4,26 +4,25 @@ pyiceberg reads metadata and manifests, through this program's own files. What a
 properties name (`py-io-impl`) is never imported: whoever wrote the table may be a stranger.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from configs.errors import InputError, JobError, Refusal
 from storage import files
 from transforms.lakes.choice import Choice
-from transforms.lakes.deleted_rows import POSITIONS, PUFFIN_VECTOR
+from transforms.lakes.deleted_rows import POSITIONS
 from transforms.lakes.iceberg_schema import list_columns, write_value
+from transforms.lakes.iceberg_statistics import read_statistics
 from transforms.lakes.inside import find_root, place_file
+from transforms.lakes.puffin import PuffinVectors
 from transforms.lakes.snapshot import DataFile, Deletions, Snapshot, TableColumn
 
 _METADATA = ".metadata.json"
 _FOLDER = "metadata"
 _HINT = "version-hint.text"
 _NAME_MAPPING = "schema.name-mapping.default"
-_REFERENCED = "referenced-data-file"
-_VECTOR_BLOB = "deletion-vector-v1"
-_MOST_PUFFIN_BYTES = 256 << 20
 
 
 def read_iceberg(url: str, choice: Choice) -> Snapshot:
@@ -104,6 +103,7 @@ def _read_table(url: str, choice: Choice) -> Snapshot:
     from pyiceberg.table import StaticTable
 
     from transforms.lakes.iceberg_files import TableIO
+    from transforms.lakes.iceberg_filter import make_row_filter
 
     folder, _, _ = url.rpartition("/")
     root, _, _ = folder.rpartition("/")
@@ -126,11 +126,69 @@ def _read_table(url: str, choice: Choice) -> Snapshot:
     schema = table.schema() if is_newest else scan.projection()
     mapped = _read_name_mapping(metadata)
     columns = list_columns(schema.fields, mapped)
-    _refuse_equality_deletes(url, snapshot, table_io)
+    manifests = snapshot.manifests(table_io)
+    _refuse_equality_deletes(url, snapshot, manifests, table_io)
     defaults = _list_defaults(schema.fields, columns)
-    tasks = scan.plan_files()
-    found = [_make_file(root, task, metadata, columns, defaults, choice) for task in tasks]
-    return Snapshot("iceberg", root, snapshot.snapshot_id, tuple(columns), tuple(found))
+    count = _count_files(manifests)
+    # pyiceberg knows columns by their names of today.
+    if choice.where is not None and is_newest and count is not None:
+        types = {column.name: column.type for column in columns}
+        scan = scan.filter(make_row_filter(choice.where, types))
+    listed = _Listed(url, root, metadata, columns, defaults, choice)
+    found = _list_files(scan.plan_files(), listed)
+    pruned = 0
+    if choice.where is not None and count is not None:
+        pruned = max(0, count - len(found))
+    return Snapshot(
+        "iceberg",
+        root,
+        version=snapshot.snapshot_id,
+        columns=tuple(columns),
+        files=tuple(found),
+        pruned=pruned,
+    )
+
+
+class _Listed(NamedTuple):
+    """What is known of a table while its data files are listed."""
+
+    url: str
+    root: str
+    metadata: Any
+    columns: list[TableColumn]
+    defaults: Mapping[str, str | None]
+    choice: Choice
+
+
+def _list_files(tasks: Iterable[Any], listed: _Listed) -> list[DataFile]:
+    vectors = PuffinVectors()
+    found: dict[str, DataFile] = {}
+    for task in tasks:
+        file = _make_file(task, listed, vectors)
+        # Its rows would be scored twice.
+        if file.url in found:
+            raise InputError(
+                f"{listed.url}: its snapshot names {file.url} twice; "
+                "rewrite the table's manifests, and score the new snapshot"
+            )
+        found[file.url] = file
+    return list(found.values())
+
+
+def _count_files(manifests: Sequence[Any]) -> int | None:
+    """Return how many data files manifests hold; None where they do not tell."""
+    from pyiceberg.manifest import ManifestContent
+
+    count = 0
+    for manifest in manifests:
+        if manifest.content != ManifestContent.DATA:
+            continue
+        added = manifest.added_files_count
+        existing = manifest.existing_files_count
+        if added is None or existing is None:
+            return None
+        count += added + existing
+    return count
 
 
 def _choose_snapshot(url: str, table: Any, choice: Choice) -> Any:
@@ -169,11 +227,16 @@ def _read_name_mapping(metadata: Any) -> Mapping[int, list[str]]:
     return mapped
 
 
-def _refuse_equality_deletes(url: str, snapshot: Any, table_io: Any) -> None:
+def _refuse_equality_deletes(
+    url: str,
+    snapshot: Any,
+    manifests: Sequence[Any],
+    table_io: Any,
+) -> None:
     """Refuse deletions that name values and not rows: pyiceberg reads none of them."""
     from pyiceberg.manifest import DataFileContent, ManifestContent
 
-    for manifest in snapshot.manifests(table_io):
+    for manifest in manifests:
         if manifest.content != ManifestContent.DELETES:
             continue
         for entry in manifest.fetch_manifest_entry(table_io, discard_deleted=True):
@@ -195,14 +258,8 @@ def _list_defaults(fields: Any, columns: list[TableColumn]) -> dict[str, str | N
     return defaults
 
 
-def _make_file(
-    root: str,
-    task: Any,
-    metadata: Any,
-    columns: list[TableColumn],
-    defaults: Mapping[str, str | None],
-    choice: Choice,
-) -> DataFile:
+def _make_file(task: Any, listed: _Listed, vectors: PuffinVectors) -> DataFile:
+    root, columns, choice = listed.root, listed.columns, listed.choice
     file = task.file
     path = str(file.file_path)
     url = place_file(root, path, choice.outside)
@@ -212,15 +269,18 @@ def _make_file(
             f"{url}: is a data file in {kind}, and only Parquet is read here; "
             "rewrite the table's files in Parquet"
         )
-    values = {**defaults, **_list_partition_values(file, metadata, columns)}
+    parted = _list_partition_values(file, listed.metadata, columns)
+    values = {**listed.defaults, **parted}
     deletions: list[Deletions] = []
     for deleting in sorted(task.delete_files, key=lambda entry: str(entry.file_path)):
         place = place_file(root, str(deleting.file_path), choice.outside)
         if str(deleting.file_format.value).lower() == "puffin":
-            deletions += _find_vectors(place, path)
+            deletions += vectors.find(place, path)
         else:
             deletions.append(Deletions(POSITIONS, url=place, inline=path))
-    return DataFile(url, values, tuple(deletions))
+    filtered_by = [column for column in columns if column.name in choice.filtered_by]
+    bounds = read_statistics(file, parted, filtered_by)
+    return DataFile(url, values, tuple(deletions), bounds)
 
 
 def _list_partition_values(
@@ -238,18 +298,3 @@ def _list_partition_values(
         if column is not None and str(field.transform) == "identity":
             values[column.name] = write_value(file.partition[position], column.type)
     return values
-
-
-def _find_vectors(url: str, path: str) -> Iterator[Deletions]:
-    """Yield the deletion vectors of one data file in a Puffin file."""
-    from pyiceberg.table.puffin import PuffinFile
-
-    content = files.read(url)
-    if content is None or len(content) > _MOST_PUFFIN_BYTES:
-        raise InputError(
-            f"{url}: a file of deletion vectors that is gone or too large; restore it, or choose "
-            "another snapshot"
-        )
-    for blob in PuffinFile(content).footer.blobs:
-        if blob.type == _VECTOR_BLOB and blob.properties.get(_REFERENCED) == path:
-            yield Deletions(PUFFIN_VECTOR, url=url, offset=blob.offset, bytes=blob.length)

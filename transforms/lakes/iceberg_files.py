@@ -1,15 +1,25 @@
-"""Files of an Iceberg table for pyiceberg: opened as all files of a job are, and inside of the table."""
+"""Files of an Iceberg table for pyiceberg: opened as all files of a job are, inside of the table, and checked."""
 
+from io import BytesIO
 from typing import Any
+import zlib
 
 from pyiceberg.io import FileIO, InputFile, OutputFile
 
 from configs.errors import InputError
 from storage import files
+from transforms.formats.csv_bytes import StoredBytes
+from transforms.lakes.iceberg_avro import rewrite_manifest
 from transforms.lakes.inside import place_file
 
-# Manifests of some thousand files each have some MB.
+# Manifests of some hundred thousand files have some hundred MB.
 _MOST_BYTES = 512 << 20
+# Of a table of some thousand snapshots the metadata have some MB.
+_MOST_METADATA_BYTES = 128 << 20
+_METADATA = ".metadata.json"
+_PACKED_METADATA = ".gz.metadata.json"
+# To zlib, a file of gzip.
+_GZIP_WINDOW = 31
 
 
 class _TableFile(InputFile):
@@ -26,12 +36,28 @@ class _TableFile(InputFile):
         return files.exists(self._url)
 
     def open(self, seekable: bool = True) -> Any:
-        if len(self) > _MOST_BYTES:
-            raise InputError(
-                f"{self._url}: has more than {_MOST_BYTES:,} bytes, which no manifest has; "
-                "rewrite the table's manifests"
-            )
-        return files.open_read(self._url)
+        stored = StoredBytes(self._url)
+        is_metadata = self._url.endswith(_METADATA)
+        most_bytes = _MOST_METADATA_BYTES if is_metadata else _MOST_BYTES
+        try:
+            if stored.size > most_bytes:
+                raise self._refuse_large(most_bytes)
+            if not is_metadata:
+                return BytesIO(rewrite_manifest(self._url, stored))
+            content = stored.read()
+        finally:
+            stored.close()
+        if self._url.endswith(_PACKED_METADATA):
+            unpacked = zlib.decompressobj(_GZIP_WINDOW).decompress(content, most_bytes + 1)
+            if len(unpacked) > most_bytes:
+                raise self._refuse_large(most_bytes)
+        return BytesIO(content)
+
+    def _refuse_large(self, most_bytes: int) -> InputError:
+        return InputError(
+            f"{self._url}: has more than {most_bytes:,} bytes, which no such file of a table has; "
+            "expire old snapshots, or rewrite the table's manifests"
+        )
 
 
 class TableIO(FileIO):

@@ -7,11 +7,12 @@ hold all the same: no value is outside of them.
 from datetime import timedelta
 
 import pyarrow as pa
-from pyarrow import Scalar
+from pyarrow import DataType, Scalar
 import pyarrow.compute as pc
 from pyarrow.types import is_timestamp
 
-from transforms.bounds import Bounds
+from transforms.bounds import Bounds, make_bounds_of
+from transforms.lakes.log_values import parse_value
 
 # Logs cut off longer texts alone: Iceberg's at 16 letters, Delta's at 32, Parquet's at 64 bytes.
 _WHOLE_LETTERS = 16
@@ -47,6 +48,23 @@ def make_log_bounds(
     if upper is None:
         lower = None
     return Bounds(lower, upper, may_be_null, may_be_value)
+
+
+def read_partition(text: str | None, dtype: DataType) -> Bounds | None:
+    """Return what is known where all rows of a data file have one value; None where it is not readable.
+
+    Args:
+        text: the value, as the log says; None for null.
+        dtype: its type in the table.
+    """
+    if text is None:
+        return Bounds(may_be_value=False)
+    try:
+        (value,) = parse_value(text, dtype)
+    # Told by name where the file is looked at.
+    except (ValueError, pa.ArrowException):
+        return None
+    return make_bounds_of(value)
 
 
 def _widen(least: Scalar, most: Scalar) -> tuple[Scalar | None, Scalar | None]:

@@ -1,0 +1,110 @@
+"""What a manifest tells of the values in a data file: partitions, null counts, least and largest values.
+
+https://iceberg.apache.org/spec/#manifests. What cannot be understood tells nothing, so that the file
+is read.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+import math
+import struct
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import DataType, Scalar
+from pyarrow.types import (
+    is_date,
+    is_decimal,
+    is_floating,
+    is_int32,
+    is_int64,
+    is_timestamp,
+)
+
+from transforms.bounds import Bounds
+from transforms.lakes.log_bounds import make_log_bounds, read_partition
+from transforms.lakes.snapshot import TableColumn
+
+_INT, _LONG, _FLOAT, _DOUBLE = "<i", "<q", "<f", "<d"
+_INT_BYTES, _LONG_BYTES = 4, 8
+
+
+def read_statistics(
+    file: Any,
+    values: Mapping[str, str | None],
+    columns: Sequence[TableColumn],
+) -> dict[str, Bounds]:
+    """Return what a manifest tells of a data file, by column.
+
+    Args:
+        file: pyiceberg's entry of it.
+        values: by column, what partitions say of all of its rows.
+        columns: those that are asked for.
+    """
+    told = {}
+    for column in columns:
+        if column.type is None:
+            continue
+        if column.name in values:
+            known = read_partition(values[column.name], column.type)
+        else:
+            known = _read_bounds(file, column, column.type)
+        if known is not None:
+            told[column.name] = known
+    return told
+
+
+def _read_bounds(file: Any, column: TableColumn, dtype: DataType) -> Bounds:
+    number = column.field_id
+    least = _read_end(file.lower_bounds, number, dtype)
+    most = _read_end(file.upper_bounds, number, dtype)
+    nulls = (file.null_value_counts or {}).get(number)
+    return make_log_bounds(least, most, nulls, file.record_count)
+
+
+def _read_end(
+    bounds: Mapping[int, bytes] | None, number: int | None, dtype: DataType
+) -> Scalar | None:
+    content = None if bounds is None or number is None else bounds.get(number)
+    if content is None:
+        return None
+    try:
+        return _decode(content, dtype)
+    except (struct.error, ValueError, OverflowError, ArithmeticError, pa.ArrowException):
+        return None
+
+
+def _decode(content: bytes, dtype: DataType) -> Scalar | None:
+    """Return a bound; None where its type tells nothing.
+
+    https://iceberg.apache.org/spec/#binary-single-value-serialization
+
+    Args:
+        content: the bound, as it is stored.
+        dtype: the column's type today; the file may have a narrower one.
+
+    Raises:
+        struct.error, ValueError, OverflowError, ArrowException: it is no such value.
+    """
+    if is_int32(dtype) or is_int64(dtype):
+        return pa.scalar(_decode_integer(content), dtype)
+    if is_floating(dtype):
+        form = _FLOAT if len(content) == _INT_BYTES else _DOUBLE
+        (number,) = struct.unpack(form, content)
+        return pa.scalar(number, dtype) if math.isfinite(number) else None
+    if is_decimal(dtype):
+        unscaled = int.from_bytes(content, "big", signed=True)
+        return pa.scalar(Decimal(unscaled).scaleb(-dtype.scale), dtype)
+    if dtype == pa.string():
+        return pa.scalar(content.decode(), dtype)
+    if is_date(dtype) and len(content) == _INT_BYTES:
+        return pa.scalar(_decode_integer(content), pa.int32()).cast(dtype)
+    if is_timestamp(dtype) and len(content) == _LONG_BYTES:
+        return pa.scalar(_decode_integer(content), pa.int64()).cast(dtype)
+    return None
+
+
+def _decode_integer(content: bytes) -> int:
+    form = _INT if len(content) == _INT_BYTES else _LONG
+    (number,) = struct.unpack(form, content)
+    return int(number)
