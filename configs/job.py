@@ -58,6 +58,8 @@ class Csv(_Section):
             Spark writes it: a backslash. Outside quotes it is a letter.
         double_quote: whether two quotes inside quotes are one; false where only `escape` makes
             one. A row that is not quoted so is rejected.
+        decimal: the character before the fraction of a number. Where it is a comma, a number with a
+            point is none: it may be a thousand.
     """
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -67,6 +69,7 @@ class Csv(_Section):
     quote: Character | None = '"'
     escape: Character | None = None
     double_quote: bool = True
+    decimal: Literal[".", ","] = "."
 
 
 class Files(_Section):

@@ -216,6 +216,7 @@ FOUNDATION = {
     "transforms.bounds",
     "transforms.formats.column",
     "transforms.formats.columns",
+    "transforms.formats.csv_marks",
     "transforms.formats.format",
     "transforms.formats.output",
     "transforms.formats.read_failures",

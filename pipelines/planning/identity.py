@@ -50,7 +50,7 @@ _NOT_IN_THE_OUTPUT = {
 # Fields that jobs have had only lately, by section: with these values a run does what it did before,
 # and keeps its id.
 _SAYS_NOTHING_NEW: dict[str, dict[str, Any]] = {
-    "csv": {"quote": '"', "escape": None, "double_quote": True},
+    "csv": {"quote": '"', "escape": None, "double_quote": True, "decimal": "."},
     "postprocess": {"thresholds": {}},
     "sink": {"partition_by": [], "source_columns": False},
     "source": {"partitions": None, "where": None},

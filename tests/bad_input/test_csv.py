@@ -301,6 +301,23 @@ def test_infinity_that_is_written_as_such_is_a_number(score_csv: Score) -> None:
     }
 
 
+def test_a_decimal_comma_is_read_where_it_is_declared_and_else_refused(score_csv: Score) -> None:
+    """As R's write.csv2 writes them, names of rows and all."""
+    lines = ['"";"id";"a";"b";"c";"s"']
+    lines += [f'"{row}";{row};{row},5;0;-1,25;"x,{row}"' for row in range(1, 21)]
+    lines += ['"21";21;1.234,5;0;0;"y"', '"22";22;1.5;0;0;NA']
+    content = "\n".join(lines) + "\n"
+    plain = HEADER + "".join(f'{row},{row}.5,0,-1.25,"x,{row}"\n' for row in range(1, 21))
+    declared = {"source.csv.delimiter": ";", "source.csv.null_values": ["", "NA"]}
+    outcome = score_csv(content, **declared, **{"source.csv.decimal": ","})
+    assert outcome.scored().equals(score_csv(plain).scored())
+    assert sorted(record["row"] for record in outcome.rejected()) == [20, 21]
+    # Without the last two, whose numbers are of neither kind.
+    undeclared = score_csv("\n".join(lines[:-2]), **declared)
+    undeclared.refused("in.csv", 'source.csv.decimal=","')
+    score_csv(plain, **{"source.csv.decimal": ","}).refused("in.csv", 'source.csv.decimal="."')
+
+
 SPARK = {"source.csv.escape": "\\", "source.csv.double_quote": False}
 
 

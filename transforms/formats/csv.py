@@ -1,7 +1,7 @@
 """CSV files as input: headers, pieces of large files, and typed batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from transforms.formats.columns import check_columns
 from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_marks import use_points
 from transforms.formats.csv_split import split_csv, split_for_sample
 from transforms.formats.csv_values import (
     convert_fields,
@@ -93,7 +94,8 @@ class CsvFormat:
     ) -> Iterator[RawBatch]:
         """Read the unit, one batch behind the parser; see `Format.read`."""
         piece = _get_piece(unit)
-        blocks = read_csv_blocks(unit.shard, schema.names, self.dialect, piece)
+        stored = read_csv_blocks(unit.shard, schema.names, self.dialect, piece)
+        blocks = (_use_points(block, schema, self.dialect.decimal) for block in stored)
         batches = (
             batch
             for block in blocks
@@ -124,9 +126,11 @@ class CsvFormat:
         # Of no rows nothing can be said.
         if block is None:
             return
-        first_rows = block.fields.slice(0, _CHECKED_ROWS)
+        first_fields = block.fields.slice(0, _CHECKED_ROWS)
+        decimal = self.dialect.decimal
+        first_rows = use_points(first_fields, schema, decimal)
         try:
-            refuse_other_types(first_rows, schema, self.dialect.is_utf8)
+            refuse_other_types(first_rows, schema, self.dialect.is_utf8, decimal)
         except InputError as error:
             raise InputError(f"{url}: {error}") from error
 
@@ -150,6 +154,7 @@ def parse_dialect(
     quote: str | None = '"',
     escape: str | None = None,
     double_quote: bool = True,
+    decimal: str = ".",
 ) -> CsvDialect:
     """Return what a job says of its CSV files.
 
@@ -162,6 +167,7 @@ def parse_dialect(
         quote: one ASCII character that stands around fields; None for none.
         escape: one ASCII character that stands before a quote inside quotes; None for none.
         double_quote: whether two quotes inside quotes are one.
+        decimal: the character before the fraction of a number.
 
     Raises:
         JobError: a delimiter, a quote, an escape or an encoding that no file can be read with.
@@ -188,14 +194,7 @@ def parse_dialect(
     # pyarrow is given texts in which another byte stands for NUL, and would not find these.
     if any("\0" in text for text in null_values):
         raise JobError("source.csv.null_values must hold no NUL")
-    # Refuses what Python does not know, and what it knows that is no text, such as base64.
-    try:
-        "".encode(encoding)
-    except (LookupError, UnicodeError) as error:
-        raise JobError(
-            f"source.csv.encoding {encoding!r} is no encoding of text; "
-            "write for example utf-16 or latin-1"
-        ) from error
+    _check_encoding(encoding)
     return CsvDialect(
         delimiter=delimiter,
         null_values=null_values,
@@ -205,7 +204,19 @@ def parse_dialect(
         quote=quote,
         escape=escape,
         double_quote=double_quote,
+        decimal=decimal,
     )
+
+
+def _check_encoding(encoding: str) -> None:
+    # Refuses what Python does not know, and what it knows that is no text, such as base64.
+    try:
+        "".encode(encoding)
+    except (LookupError, UnicodeError) as error:
+        raise JobError(
+            f"source.csv.encoding {encoding!r} is no encoding of text; "
+            "write for example utf-16 or latin-1"
+        ) from error
 
 
 def _to_piece(piece: CsvPiece) -> Piece:
@@ -229,6 +240,11 @@ def _get_piece(unit: WorkUnit) -> CsvPiece | None:
         first_row=unit.first_row,
         rows=unit.rows or 0,
     )
+
+
+def _use_points(block: CsvRows, schema: Schema, decimal: str) -> CsvRows:
+    fields = use_points(block.fields, schema, decimal)
+    return replace(block, fields=fields)
 
 
 def _cut_block(

@@ -23,6 +23,7 @@ class CsvDialect:
         escape: inside quotes, takes its meaning from the quote or escape that follows; None where
             nothing does.
         double_quote: whether two quotes inside quotes are one that means nothing.
+        decimal: stands before the fraction of a number.
     """
 
     delimiter: str = ","
@@ -33,6 +34,7 @@ class CsvDialect:
     quote: str | None = '"'
     escape: str | None = None
     double_quote: bool = True
+    decimal: str = "."
 
     @property
     def is_utf8(self) -> bool:

@@ -14,6 +14,7 @@ from transforms.formats.column import Column
 from transforms.formats.columns import check_columns
 from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_marks import use_points
 from transforms.formats.csv_values import (
     convert_fields,
     convert_valid,
@@ -43,7 +44,7 @@ def read_csv_table(url: str, schema: Schema, dialect: CsvDialect) -> Table:
     wanted = [Column(name, text) for name in schema.names]
     check_columns(url, texts, wanted)
     blocks = read_csv_blocks(url, schema.names, dialect)
-    batches = [_convert_block(url, block, schema) for block in blocks]
+    batches = [_convert_block(url, block, schema, dialect.decimal) for block in blocks]
     return Table.from_batches(batches, schema=schema)
 
 
@@ -76,10 +77,11 @@ def _make_text_schema(names: Sequence[str]) -> Schema:
     return pa.schema(fields)
 
 
-def _convert_block(url: str, block: CsvRows, schema: Schema) -> RecordBatch:
+def _convert_block(url: str, block: CsvRows, schema: Schema, decimal: str) -> RecordBatch:
     reasons = dict(block.broken)
+    fields = use_points(block.fields, schema, decimal)
     try:
-        rows = convert_fields(block.fields, schema)
+        rows = convert_fields(fields, schema)
     except RejectedRows as rejected:
         for position, reason in rejected.reasons.items():
             number = int(block.row_numbers[position])

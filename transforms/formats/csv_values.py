@@ -16,6 +16,7 @@ from pyarrow.types import (
 )
 
 from configs.errors import InputError, JobError, RejectedRows, RowError
+from transforms.formats.csv_marks import COMMA, POINT, exchange_marks, has_mark
 
 # What pyarrow reads as infinite because the text says so.
 _INFINITE = r"(?i)^[-+]?inf(inity)?$"
@@ -117,12 +118,18 @@ def refuse_unreadable_types(schema: Schema) -> None:
             ) from error
 
 
-def refuse_other_types(fields: RecordBatch, schema: Schema, is_utf8: bool) -> None:
+def refuse_other_types(
+    fields: RecordBatch,
+    schema: Schema,
+    is_utf8: bool,
+    decimal: str = POINT,
+) -> None:
     """Refuse a column with several values, none of which is of the declared type.
 
     Args:
         fields, schema: as for `convert_fields`.
         is_utf8: whether the job says that the text is, so that another encoding may be the reason.
+        decimal: the mark that the job says numbers have, so that the other one may be the reason.
 
     Raises:
         InputError: the first such column.
@@ -137,10 +144,25 @@ def refuse_other_types(fields: RecordBatch, schema: Schema, is_utf8: bool) -> No
         hint = ""
         if is_utf8:
             hint = _suggest_encodings(texts)
+        hint = _suggest_mark(texts, field.type, decimal) or hint
         raise InputError(
             f"column {field.name!r} does not hold values of type {field.type}, "
             f"which the contract or source.types declares{hint}"
         )
+
+
+def _suggest_mark(texts: Array, dtype: DataType, decimal: str) -> str:
+    """Return a hint at the other decimal mark; none where the texts are no such numbers, either."""
+    if not has_mark(dtype):
+        return ""
+    exchanged = exchange_marks(texts)
+    if _find_malformed(exchanged, dtype):
+        return ""
+    other = COMMA if decimal == POINT else POINT
+    return (
+        f"; its numbers are written with {other!r} before the fraction: write --set "
+        f"'source.csv.decimal=\"{other}\"'"
+    )
 
 
 def _convert(texts: Array, dtype: DataType) -> Array:

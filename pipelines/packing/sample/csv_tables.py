@@ -9,6 +9,7 @@ import pyarrow as pa
 from configs.errors import InputError
 from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_marks import POINT, exchange_marks, has_mark, use_points
 from transforms.formats.csv_values import convert_fields, find_type
 
 # What a job's `source.csv` is that says nothing.
@@ -81,18 +82,19 @@ def _take_before(block: CsvRows, most_rows: int) -> dict[int, Exception]:
     return {number: reason for number, reason in broken if number < last}
 
 
-def convert_sample(fields: pa.Table, key: str | None) -> pa.Table:
+def convert_sample(fields: pa.Table, key: str | None, decimal: str = POINT) -> pa.Table:
     """Return rows with the type of each column that fits all of its values; null where there is none.
 
     Args:
         fields: of all files of the sample, as bytes.
         key: the column that names a row, whose values are kept to the letter.
+        decimal: the mark before the fraction of a number.
     """
     whole = fields.combine_chunks()
     batch, *_ = whole.to_batches()
     columns = []
     for name in batch.schema.names:
-        values = _convert_column(batch, name)
+        values = _convert_column(batch, name, decimal)
         if name == key:
             texts = batch.column(name)
             values = _keep_letters(values, texts)
@@ -100,16 +102,32 @@ def convert_sample(fields: pa.Table, key: str | None) -> pa.Table:
     return pa.table(columns, batch.schema.names)
 
 
-def _convert_column(batch: pa.RecordBatch, name: str) -> pa.Array:
+def _convert_column(batch: pa.RecordBatch, name: str, decimal: str) -> pa.Array:
     texts = batch.column(name)
     rows = len(texts)
     if texts.null_count == rows:
         return pa.nulls(rows)
-    dtype = find_type(texts, _TYPES)
+    dtype = _find_type(texts, decimal)
     schema = pa.schema([(name, dtype)])
-    converted = convert_fields(batch, schema)
+    column = batch.select([name])
+    written = use_points(column, schema, decimal)
+    converted = convert_fields(written, schema)
     (values,) = converted.columns
     return values
+
+
+def _find_type(texts: pa.Array, decimal: str) -> pa.DataType:
+    """Return the narrowest type that every value is of, if numbers have this mark."""
+    dtype = find_type(texts, _TYPES)
+    if decimal == POINT:
+        return dtype
+    # With a point it may be a date of three numbers, or a thousand: a text, as far as is known.
+    if has_mark(dtype):
+        return pa.string()
+    if dtype != pa.string():
+        return dtype
+    exchanged = exchange_marks(texts)
+    return find_type(exchanged, (pa.float64(), dtype))
 
 
 def _keep_letters(keys: pa.Array, texts: pa.Array) -> pa.Array:

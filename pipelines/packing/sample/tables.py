@@ -78,7 +78,7 @@ def read_sample(
         if fields:
             # Together: in one file alone, a column of fractions may hold whole numbers.
             text = pa.concat_tables(fields)
-            tables.append(convert_sample(text, key))
+            tables.append(convert_sample(text, key, dialect.decimal))
         whole = pa.concat_tables(to_one_schema(tables))
     except pa.ArrowInvalid as error:
         raise InputError(f"sample: its files differ in columns or types: {error}") from error

@@ -102,6 +102,8 @@ def test_fields_that_came_later_change_no_id_while_they_say_nothing_new(world: P
     assert settings_of(("source.csv.escape", "\\")) == {**OLD_CSV, "escape": "\\"}
     assert settings_of(("source.csv.quote", "null")) == {**OLD_CSV, "quote": None}
     assert settings_of(("source.csv.double_quote", "false")) == {**OLD_CSV, "double_quote": False}
+    assert settings_of(("source.csv.decimal", "'.'")) == OLD_CSV
+    assert settings_of(("source.csv.decimal", "','")) == {**OLD_CSV, "decimal": ","}
     assert run_id(world, ("source.csv.escape", "\\")) != run_id(world)
 
 
