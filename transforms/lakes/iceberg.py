@@ -4,7 +4,7 @@ pyiceberg reads metadata and manifests, through this program's own files. What a
 properties name (`py-io-impl`) is never imported: whoever wrote the table may be a stranger.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 import json
 from typing import Any, NamedTuple
@@ -103,7 +103,6 @@ def _read_table(url: str, choice: Choice) -> Snapshot:
     from pyiceberg.table import StaticTable
 
     from transforms.lakes.iceberg_files import TableIO
-    from transforms.lakes.iceberg_filter import make_row_filter
 
     folder, _, _ = url.rpartition("/")
     root, _, _ = folder.rpartition("/")
@@ -129,16 +128,8 @@ def _read_table(url: str, choice: Choice) -> Snapshot:
     manifests = snapshot.manifests(table_io)
     _refuse_equality_deletes(url, snapshot, manifests, table_io)
     defaults = _list_defaults(schema.fields, columns)
-    count = _count_files(manifests)
-    # pyiceberg knows columns by their names of today.
-    if choice.where is not None and is_newest and count is not None:
-        types = {column.name: column.type for column in columns}
-        scan = scan.filter(make_row_filter(choice.where, types))
     listed = _Listed(url, root, metadata, columns, defaults, choice)
-    found = _list_files(scan.plan_files(), listed)
-    pruned = 0
-    if choice.where is not None and count is not None:
-        pruned = max(0, count - len(found))
+    found, pruned = _list_files(scan, listed, _count_files(manifests), is_newest)
     return Snapshot(
         "iceberg",
         root,
@@ -160,10 +151,30 @@ class _Listed(NamedTuple):
     choice: Choice
 
 
-def _list_files(tasks: Iterable[Any], listed: _Listed) -> list[DataFile]:
+def _list_files(
+    scan: Any,
+    listed: _Listed,
+    count: int | None,
+    is_newest: bool,
+) -> tuple[list[DataFile], int]:
+    """Return the data files that may have rows that the job wants, and how many others there are.
+
+    Args:
+        scan: pyiceberg's, of the snapshot.
+        listed: what is known of the table.
+        count: of all data files; None where nobody knows.
+        is_newest: whether columns have the names of today.
+    """
+    from transforms.lakes.iceberg_filter import make_row_filter
+
+    where = listed.choice.where
+    # pyiceberg knows columns by their names of today.
+    if where is not None and is_newest and count is not None:
+        types = {column.name: column.type for column in listed.columns}
+        scan = scan.filter(make_row_filter(where, types))
     vectors = PuffinVectors()
     found: dict[str, DataFile] = {}
-    for task in tasks:
+    for task in scan.plan_files():
         file = _make_file(task, listed, vectors)
         # Its rows would be scored twice.
         if file.url in found:
@@ -172,7 +183,10 @@ def _list_files(tasks: Iterable[Any], listed: _Listed) -> list[DataFile]:
                 "rewrite the table's manifests, and score the new snapshot"
             )
         found[file.url] = file
-    return list(found.values())
+    pruned = 0
+    if where is not None and count is not None:
+        pruned = max(0, count - len(found))
+    return list(found.values()), pruned
 
 
 def _count_files(manifests: Sequence[Any]) -> int | None:
