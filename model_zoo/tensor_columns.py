@@ -27,8 +27,11 @@ def to_nested_column(values: np.ndarray) -> pa.Array:
     2
     """
     contiguous = np.ascontiguousarray(values)
-    column = pa.array(contiguous.reshape(-1))
-    for size in reversed(values.shape[1:]):
+    flat = contiguous.reshape(-1)
+    column = pa.array(flat)
+    row_shape = values.shape[1:]
+    # From the innermost list out.
+    for size in reversed(row_shape):
         column = pa.FixedSizeListArray.from_arrays(column, size)
     return column
 
@@ -44,7 +47,9 @@ def from_column(column: pa.Array, shape: tuple[int, ...]) -> np.ndarray:
         ValueError: the numbers do not make up the shape.
         AttributeError: a shape is wanted, and the column holds no lists.
     """
-    flat = column.values if shape else column
+    flat = column
+    if shape:
+        flat = column.values
     numbers: np.ndarray = flat.to_numpy(zero_copy_only=False)
     rows = len(column)
     return numbers.reshape(rows, *shape)

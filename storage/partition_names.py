@@ -6,7 +6,11 @@ from urllib.parse import unquote_to_bytes
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 # What Hive escapes: what separates, what a file system or a shell takes for something else, and what a
 # pattern does. Letters beyond ASCII stay, as Hive and Spark read each escape as a letter of its own.
-_ESCAPED = frozenset("\"#%'*/:=?\\{}[]^\x7f") | frozenset(map(chr, range(32)))
+_PRINTED = "\"#%'*/:=?\\{}[]^"
+_DELETE = "\x7f"
+# And the letters that control a terminal.
+_CONTROL = [chr(number) for number in range(32)]
+_ESCAPED = frozenset([*_PRINTED, _DELETE, *_CONTROL])
 # The longest name that file systems take.
 _MOST_BYTES = 255
 
@@ -17,7 +21,8 @@ def escape(text: str) -> str:
     >>> escape("12:30 größer"), escape("a/b")
     ('12%3A30 größer', 'a%2Fb')
     """
-    return "".join(f"%{ord(letter):02X}" if letter in _ESCAPED else letter for letter in text)
+    written = map(_escape_letter, text)
+    return "".join(written)
 
 
 def make_name(column: str, text: str | None) -> str:
@@ -30,8 +35,11 @@ def make_name(column: str, text: str | None) -> str:
     >>> make_name("region", "s/e"), make_name("region", None)
     ('region=s%2Fe', 'region=__HIVE_DEFAULT_PARTITION__')
     """
-    value = HIVE_NULL if text is None else escape(text)
-    return f"{escape(column)}={value}"
+    value = HIVE_NULL
+    if text is not None:
+        value = escape(text)
+    name = escape(column)
+    return f"{name}={value}"
 
 
 def fits(column: str, text: str) -> bool:
@@ -57,17 +65,28 @@ def is_path_of_names(path: str) -> bool:
     >>> [is_path_of_names(path) for path in ("dt=1/region=n", "", "..", "dt=1/..", "dt=1//x=2", "/a=1")]
     [True, False, False, False, False, False]
     """
-    return all(map(_is_name, path.split("/")))
+    names = path.split("/")
+    return all(map(_is_name, names))
+
+
+def _escape_letter(letter: str) -> str:
+    if letter not in _ESCAPED:
+        return letter
+    return f"%{ord(letter):02X}"
 
 
 def _is_name(name: str) -> bool:
     column, separator, value = name.partition("=")
     if not column or not separator or not value:
         return False
-    # As this program wrote it, and nothing that a reader skips.
-    written = _unescape(column), _unescape(value)
-    return name[0] not in "._" and name == "=".join(map(escape, written))
+    # Readers skip what begins so.
+    if name.startswith((".", "_")):
+        return False
+    # As this program writes it, and in no other way.
+    written = make_name(_unescape(column), _unescape(value))
+    return name == written
 
 
 def _unescape(text: str) -> str:
-    return unquote_to_bytes(text).decode(errors="replace")
+    content = unquote_to_bytes(text)
+    return content.decode(errors="replace")

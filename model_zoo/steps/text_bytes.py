@@ -15,6 +15,8 @@ from model_zoo.steps.arrays import get_column, reject_where
 from model_zoo.steps.columns import Columns, NewColumns
 from model_zoo.steps.step import Length, StepModel, Widths
 
+# Arrow's names of the types that are taken.
+_TEXTS = ("string", "large_string")
 MISSING = 254
 END = 255
 
@@ -37,21 +39,29 @@ class TextBytes(StepModel):
             JobError: the column holds no texts.
         """
         texts = self._take_texts(columns)
-        ends = np.frombuffer(texts.buffers()[1], np.int64)
-        ends = ends[texts.offset : texts.offset + len(texts) + 1]
+        _, offsets, content = texts.buffers()
+        first = texts.offset
+        behind = first + len(texts) + 1
+        # Where each text begins, and behind the last one where that ends.
+        all_ends = np.frombuffer(offsets, np.int64)
+        ends = all_ends[first:behind]
         lengths = np.diff(ends)
-        is_longer = lengths > self.length
-        reject_where(
-            is_longer, f"column {self.column!r}: a text of more than {self.length:,} bytes"
-        )
-        spread = np.full((len(texts), self.length), END, np.uint8)
-        places = np.arange(self.length)
+        longest = self.length
+        is_longer = lengths > longest
+        reject_where(is_longer, f"column {self.column!r}: a text of more than {longest:,} bytes")
+
+        shape = (len(texts), longest)
+        spread = np.full(shape, END, np.uint8)
+        places = np.arange(longest)
         is_filled = places < lengths[:, None]
-        content = texts.buffers()[2]
+        # Where all texts are empty, Arrow need not have a buffer for them.
         if content is not None:
+            letters = np.frombuffer(content, np.uint8)
+            begin, end = ends[0], ends[-1]
             # numpy takes the true places row by row, which is the order of the texts.
-            spread[is_filled] = np.frombuffer(content, np.uint8)[ends[0] : ends[-1]]
-        spread[self._find_missing(columns), 0] = MISSING
+            spread[is_filled] = letters[begin:end]
+        is_missing = self._find_missing(columns)
+        spread[is_missing, 0] = MISSING
         return {self.column: spread}
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
@@ -59,15 +69,25 @@ class TextBytes(StepModel):
 
     def _find_missing(self, columns: Columns) -> np.ndarray:
         column: pa.Array = columns[self.column]
-        missing: np.ndarray = column.is_null().to_numpy(zero_copy_only=False)
+        nulls = column.is_null()
+        missing: np.ndarray = nulls.to_numpy(zero_copy_only=False)
         return missing
 
     def _take_texts(self, columns: Columns) -> pa.Array:
         """Return the texts as bytes, those that are missing as none."""
         column = get_column(columns, self.column, self.step)
-        kind = "array" if isinstance(column, np.ndarray) else str(column.type)
-        if isinstance(column, np.ndarray) or kind not in ("string", "large_string"):
-            raise JobError(
-                f"preprocess step text_bytes: column {self.column!r} is of type {kind}, and no texts"
-            )
-        return column.fill_null("").cast(pa.large_binary())
+        # A step before has made numbers of it.
+        if isinstance(column, np.ndarray):
+            raise self._refuse("array")
+        kind = str(column.type)
+        if kind not in _TEXTS:
+            raise self._refuse(kind)
+        texts = column.fill_null("")
+        # Offsets of 64 bits, however many bytes all texts have together.
+        as_bytes = pa.large_binary()
+        return texts.cast(as_bytes)
+
+    def _refuse(self, kind: str) -> JobError:
+        return JobError(
+            f"preprocess step text_bytes: column {self.column!r} is of type {kind}, and no texts"
+        )

@@ -24,19 +24,31 @@ def find_sections(unit: WorkUnit, fields: Schema, may_pass: MayPass) -> list[Sec
     groups = list_bounds(unit.shard, fields)
     first, count, *_ = unit.span
     numbers = range(first, first + count)
-    passing = {number: may_pass(groups[number].bounds) for number in numbers}
+    passing: dict[int, bool] = {}
+    for number in numbers:
+        bounds = groups[number].bounds
+        passing[number] = may_pass(bounds)
     answers = set(passing.values())
     # As it is, where there is nothing to cut; the rows of a part are of one row group.
     if len(answers) <= 1:
         is_passing = answers != {False}
         return [Section(unit, is_passing)]
+
     sections = []
     first_row = unit.first_row
-    for is_passing, neighbours in groupby(numbers, passing.__getitem__):
+    runs = groupby(numbers, passing.__getitem__)
+    for is_passing, neighbours in runs:
         together = list(neighbours)
+        begin = together[0]
+        length = len(together)
         rows = sum(groups[number].rows for number in together)
-        span = (together[0], len(together))
-        part = replace(unit, span=span, first_row=first_row, rows=rows)
-        sections.append(Section(part, is_passing))
+        part = replace(
+            unit,
+            span=(begin, length),
+            first_row=first_row,
+            rows=rows,
+        )
+        section = Section(part, is_passing)
+        sections.append(section)
         first_row += rows
     return sections
