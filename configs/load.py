@@ -152,7 +152,12 @@ def _parse(text: str, place: str) -> Any:
         raise JobError(f"{place}: not valid YAML: {error}") from error
 
 
-def _set(fields: Fields, key: str, value: Any, said: str) -> None:
+def _set(
+    fields: Fields,
+    key: str,
+    value: Any,
+    said: str,
+) -> None:
     """Put a value under a dotted key, and make the sections on the way.
 
     Args:
@@ -179,7 +184,12 @@ def _set(fields: Fields, key: str, value: Any, said: str) -> None:
         place[last] = value
 
 
-def _enter(place: Any, section: str, name: str, flag: str) -> Any:
+def _enter(
+    place: Any,
+    section: str,
+    name: str,
+    flag: str,
+) -> Any:
     """Return what lies under one word of a dotted key.
 
     Args:
@@ -200,7 +210,12 @@ def _refuse_value(place: Any, name: str, flag: str) -> None:
         raise JobError(f"{flag}: {name} is a value, not a section")
 
 
-def _find_index(entries: Sequence[Any], word: str, name: str, flag: str) -> int:
+def _find_index(
+    entries: Sequence[Any],
+    word: str,
+    name: str,
+    flag: str,
+) -> int:
     """Return the number of a list's entry.
 
     Args:

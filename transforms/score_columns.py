@@ -180,7 +180,11 @@ def _list_makers(outputs: Arrays, how: ScoreColumns, places: Places | None) -> M
     return makers
 
 
-def _make_raw(array: np.ndarray, how: ScoreColumns, places: Places | None) -> partial[Array]:
+def _make_raw(
+    array: np.ndarray,
+    how: ScoreColumns,
+    places: Places | None,
+) -> partial[Array]:
     make = partial(to_nested_column, array)
     if places is None or array.ndim < _TOKEN_DIMENSIONS:
         return make
@@ -201,7 +205,11 @@ def _list_named(outputs: Arrays, how: ScoreColumns) -> Makers:
     return list_number_makers(numbers, how.numbers)
 
 
-def _list_of_logits(outputs: Arrays, how: ScoreColumns, places: Places | None) -> Makers:
+def _list_of_logits(
+    outputs: Arrays,
+    how: ScoreColumns,
+    places: Places | None,
+) -> Makers:
     activation = how.activation
     if len(outputs) != 1:
         raise JobError(

@@ -33,7 +33,11 @@ class _Placed(NamedTuple):
 _Group: TypeAlias = Sequence[_Placed]
 
 
-def read_together(unit: WorkUnit, read: Read, rows_per_batch: int) -> Iterator[RawBatch]:
+def read_together(
+    unit: WorkUnit,
+    read: Read,
+    rows_per_batch: int,
+) -> Iterator[RawBatch]:
     """Yield the rows of all members of a unit, in their order, several members in a batch.
 
     Args:

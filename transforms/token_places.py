@@ -11,7 +11,11 @@ from model_zoo.steps.tokenize import TokenText, locate_tokens
 from transforms.scores.tokens import Places
 
 
-def find_places(rows: RecordBatch | Table, lengths: np.ndarray, text: TokenText | None) -> Places:
+def find_places(
+    rows: RecordBatch | Table,
+    lengths: np.ndarray,
+    text: TokenText | None,
+) -> Places:
     """Return where the tokens are.
 
     Args:

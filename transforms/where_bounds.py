@@ -88,7 +88,12 @@ class _Outlook:
                 return frozenset((value,))
         return _ANY
 
-    def _foresee_comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Outcomes:
+    def _foresee_comparison(
+        self,
+        left: ast.expr,
+        op: ast.cmpop,
+        right: ast.expr,
+    ) -> Outcomes:
         kind = type(op)
         # A column is looked for on the left.
         if isinstance(right, ast.Name) and kind in _MIRRORED:

@@ -89,7 +89,11 @@ def find_builder(name: str, modules: Container[str] = ()) -> Builder:
     return BUILDERS[name]
 
 
-def check_users_network(name: str, source_sha256: str | None, modules: Container[str]) -> None:
+def check_users_network(
+    name: str,
+    source_sha256: str | None,
+    modules: Container[str],
+) -> None:
     """Refuse a user's own network that may not be imported here; others are never refused.
 
     Nothing is imported before its module is known to be allowed.
@@ -118,7 +122,11 @@ def _refuse_unlisted(name: str, modules: Container[str]) -> None:
         )
 
 
-def build(name: str, parameters: dict[str, Any], modules: Container[str] = ()) -> nn.Module:
+def build(
+    name: str,
+    parameters: dict[str, Any],
+    modules: Container[str] = (),
+) -> nn.Module:
     """Build the network `name` with fresh weights, drawn from torch's global generator.
 
     Args:

@@ -6,7 +6,13 @@ import torch
 from torch import nn
 
 
-def cnn(channels: int, height: int, width: int, classes: int, widths: Sequence[int]) -> nn.Module:
+def cnn(
+    channels: int,
+    height: int,
+    width: int,
+    classes: int,
+    widths: Sequence[int],
+) -> nn.Module:
     """Build a network of convolutional blocks, the picture halved between them, and a linear layer.
 
     A block is twice (3 x 3 convolution, batch normalisation, ReLU), as in VGG (Simonyan and

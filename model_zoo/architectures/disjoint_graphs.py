@@ -36,7 +36,12 @@ class DisjointGraphs(nn.Module):
         outputs: names of what is wanted, as for `name_tensors`.
     """
 
-    def __init__(self, network: nn.Module, graph: GraphInputs, outputs: Sequence[str]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        graph: GraphInputs,
+        outputs: Sequence[str],
+    ) -> None:
         super().__init__()
         self.network = network
         self._graph = graph
@@ -59,7 +64,13 @@ class DisjointGraphs(nn.Module):
             outputs[name] = self._split(name, output, has_node, place)
         return outputs
 
-    def _split(self, name: str, output: Tensor, has_node: Tensor, place: Tensor) -> Tensor:
+    def _split(
+        self,
+        name: str,
+        output: Tensor,
+        has_node: Tensor,
+        place: Tensor,
+    ) -> Tensor:
         """Return what an output says of each row, (rows, ...)."""
         rows, most_nodes = has_node.shape
         given = len(output)
@@ -117,7 +128,12 @@ def _sort_nodes(has_node: Tensor) -> Tensor:
     return torch.argsort(keys, stable=True)
 
 
-def _join(tensors: Tensors, graph: GraphInputs, has_node: Tensor, order: Tensor) -> Outputs:
+def _join(
+    tensors: Tensors,
+    graph: GraphInputs,
+    has_node: Tensor,
+    order: Tensor,
+) -> Outputs:
     """Return the network's arguments for one graph of all rows.
 
     Args:

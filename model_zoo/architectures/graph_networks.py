@@ -27,7 +27,11 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def build_graph_network(library: Any, name: str, parameters: Mapping[str, Any]) -> nn.Module:
+def build_graph_network(
+    library: Any,
+    name: str,
+    parameters: Mapping[str, Any],
+) -> nn.Module:
     """Build a network of torch_geometric with random weights.
 
     Args:

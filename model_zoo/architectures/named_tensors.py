@@ -107,7 +107,12 @@ def clear_padding(output: Tensor, mask: Tensor) -> Tensor:
     return output.masked_fill(is_padding, 0)
 
 
-def call_network(network: nn.Module, tensors: Tensors, inputs: Sequence[str], call: Call) -> Any:
+def call_network(
+    network: nn.Module,
+    tensors: Tensors,
+    inputs: Sequence[str],
+    call: Call,
+) -> Any:
     """Return whatever the network returns.
 
     Args:

@@ -117,7 +117,12 @@ def _make_shortcut(before: int, after: int, stride: int) -> nn.Module | None:
     return nn.Sequential(convolution, normalisation)
 
 
-def _make_convolution(before: int, after: int, size: int, stride: int) -> nn.Conv2d:
+def _make_convolution(
+    before: int,
+    after: int,
+    size: int,
+    stride: int,
+) -> nn.Conv2d:
     """Return a convolution of size x size pixels, padded so that its stride alone changes the size."""
     return nn.Conv2d(
         before,

@@ -165,7 +165,12 @@ class PooledTokens(nn.Module):
         normalise: whether a vector is divided by its length.
     """
 
-    def __init__(self, network: nn.Module, poolings: Sequence[str], normalise: bool) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        poolings: Sequence[str],
+        normalise: bool,
+    ) -> None:
         super().__init__()
         self.network = network
         self._poolings = tuple(poolings)

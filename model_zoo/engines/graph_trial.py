@@ -26,7 +26,12 @@ _FIX = "pack the model again with pipelines.package"
 _passed: set[str] = set()
 
 
-def try_graph(package: PackedModel, graph: Graph, module: str, told: Mapping[str, Any]) -> None:
+def try_graph(
+    package: PackedModel,
+    graph: Graph,
+    module: str,
+    told: Mapping[str, Any],
+) -> None:
     """Refuse a graph that its library does not survive.
 
     Args:

@@ -46,7 +46,11 @@ class NativeEngine:
         return card.forms.get(self.form)
 
     def load(
-        self, package: PackedModel, device: torch.device, threads: int, settings: Settings
+        self,
+        package: PackedModel,
+        device: torch.device,
+        threads: int,
+        settings: Settings,
     ) -> Network:
         """Load the file in a child, as `Engine.load`, which computes `threads` mini-batches at once."""
         if device.type != "cpu":
@@ -89,7 +93,11 @@ class NativeEngine:
         return isinstance(error, MemoryError)
 
     def list_settings(
-        self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
+        self,
+        card: ModelCard,
+        device: torch.device,
+        batch_rows: int,
+        without: Sequence[str],
     ) -> Iterator[Settings]:
         """Yield nothing: the model says how it is computed."""
         return iter(())
@@ -100,7 +108,12 @@ class NativeEngine:
         """Yield nothing, as `list_settings`."""
         return iter(())
 
-    def calibrate(self, package: PackedModel, settings: Settings, sample: Sample) -> Settings:
+    def calibrate(
+        self,
+        package: PackedModel,
+        settings: Settings,
+        sample: Sample,
+    ) -> Settings:
         """Return the settings as they are: nothing is measured."""
         return settings
 

@@ -56,7 +56,11 @@ def choose_providers(device: torch.device) -> tuple[Provider, ...]:
     return (make_cuda(device), CPU)
 
 
-def refuse_absent(wanted: Sequence[Provider], available: Sequence[str], path: str) -> None:
+def refuse_absent(
+    wanted: Sequence[Provider],
+    available: Sequence[str],
+    path: str,
+) -> None:
     """Refuse to compute with what this ONNX Runtime does not have.
 
     Args:

@@ -52,7 +52,11 @@ class OnnxRuntimeEngine:
         return None if card.onnx is None else card.onnx.model
 
     def load(
-        self, package: PackedModel, device: torch.device, threads: int, settings: Settings
+        self,
+        package: PackedModel,
+        device: torch.device,
+        threads: int,
+        settings: Settings,
     ) -> Network:
         """Load the graph, as `Engine.load`; every thread that calls it computes on its own."""
         _refuse_other_settings(package.url, device, settings)
@@ -77,7 +81,11 @@ class OnnxRuntimeEngine:
         return is_out_of_memory(error)
 
     def list_settings(
-        self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
+        self,
+        card: ModelCard,
+        device: torch.device,
+        batch_rows: int,
+        without: Sequence[str],
     ) -> Iterator[Settings]:
         """Yield int8, where the processor computes it; else the graph says how it is computed."""
         is_fast = device.type == "cpu" and adds_bytes_without_overflow()
@@ -90,7 +98,12 @@ class OnnxRuntimeEngine:
         """Yield nothing: it makes its own code of every graph anyway."""
         return iter(())
 
-    def calibrate(self, package: PackedModel, settings: Settings, sample: Sample) -> Settings:
+    def calibrate(
+        self,
+        package: PackedModel,
+        settings: Settings,
+        sample: Sample,
+    ) -> Settings:
         """Make a graph of int8, as `Engine.calibrate`."""
         if settings.dtype != "int8":
             return settings

@@ -31,7 +31,11 @@ DTYPES = {
 }
 
 
-def open_graph(card: ModelCard, graph: Graph, providers: Sequence[Provider] = (CPU,)) -> Any:
+def open_graph(
+    card: ModelCard,
+    graph: Graph,
+    providers: Sequence[Provider] = (CPU,),
+) -> Any:
     """Return ONNX Runtime's session of a package's graph.
 
     Args:

@@ -84,7 +84,11 @@ class OpenVinoEngine:
         return is_out_of_memory(error)
 
     def list_settings(
-        self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
+        self,
+        card: ModelCard,
+        device: torch.device,
+        batch_rows: int,
+        without: Sequence[str],
     ) -> Iterator[Settings]:
         """Yield the dtypes that the processor computes fast, as `Engine.list_settings`."""
         if device.type != "cpu":
@@ -102,7 +106,12 @@ class OpenVinoEngine:
         """Yield nothing: it makes machine code of every graph anyway."""
         return iter(())
 
-    def calibrate(self, package: PackedModel, settings: Settings, sample: Sample) -> Settings:
+    def calibrate(
+        self,
+        package: PackedModel,
+        settings: Settings,
+        sample: Sample,
+    ) -> Settings:
         """Quantise the graph of int8, as `Engine.calibrate`."""
         if settings.dtype != "int8":
             return settings
@@ -158,7 +167,12 @@ def _choose_properties(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _make_code(core: Any, properties: Mapping[str, Any], url: str, model: Any) -> Any:
+def _make_code(
+    core: Any,
+    properties: Mapping[str, Any],
+    url: str,
+    model: Any,
+) -> Any:
     """Return machine code of a model, as it was asked for and not otherwise."""
     try:
         compiled = core.compile_model(model, _DEVICE, properties)

@@ -66,7 +66,12 @@ def guard_indices(opset: Any, model: Any) -> bool:
     return True
 
 
-def _guard(opset: Any, node: Any, sizes: Any, is_clamped: bool) -> Any:
+def _guard(
+    opset: Any,
+    node: Any,
+    sizes: Any,
+    is_clamped: bool,
+) -> Any:
     """Return whether an operator's indices are outside, a single bool."""
     indices = node.input_value(_INDICES)
     dtype = indices.get_element_type()

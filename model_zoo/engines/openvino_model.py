@@ -24,7 +24,12 @@ _DTYPES = {
 }
 
 
-def read_model(core: Any, card: ModelCard, path: str, content: bytes) -> Any:
+def read_model(
+    core: Any,
+    card: ModelCard,
+    path: str,
+    content: bytes,
+) -> Any:
     """Return OpenVINO's model of a graph.
 
     Args:

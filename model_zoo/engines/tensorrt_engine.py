@@ -64,7 +64,11 @@ class TensorRtEngine:
         return None if card.onnx is None else card.onnx.model
 
     def load(
-        self, package: PackedModel, device: torch.device, threads: int, settings: Settings
+        self,
+        package: PackedModel,
+        device: torch.device,
+        threads: int,
+        settings: Settings,
     ) -> Network:
         """Load the graph, as `Engine.load`, and make its plan where none is kept."""
         _refuse_unfit(package, device, settings)
@@ -104,7 +108,11 @@ class TensorRtEngine:
         return is_out_of_memory(error)
 
     def list_settings(
-        self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
+        self,
+        card: ModelCard,
+        device: torch.device,
+        batch_rows: int,
+        without: Sequence[str],
     ) -> Iterator[Settings]:
         """Yield the other dtypes, on the only devices that it computes on."""
         if device.type != "cuda":
@@ -120,7 +128,12 @@ class TensorRtEngine:
         """Yield nothing: a plan is machine code already."""
         return iter(())
 
-    def calibrate(self, package: PackedModel, settings: Settings, sample: Sample) -> Settings:
+    def calibrate(
+        self,
+        package: PackedModel,
+        settings: Settings,
+        sample: Sample,
+    ) -> Settings:
         """Return the settings as they are: nothing is measured."""
         return settings
 
@@ -144,7 +157,11 @@ def find_tensorrt_version() -> str | None:
 
 
 def make_options(
-    card: ModelCard, device: torch.device, settings: Settings, folder: Path, prefix: str
+    card: ModelCard,
+    device: torch.device,
+    settings: Settings,
+    folder: Path,
+    prefix: str,
 ) -> dict[str, str]:
     """Return what the provider is told.
 
@@ -171,7 +188,11 @@ def make_options(
     }
 
 
-def _refuse_unfit(package: PackedModel, device: torch.device, settings: Settings) -> None:
+def _refuse_unfit(
+    package: PackedModel,
+    device: torch.device,
+    settings: Settings,
+) -> None:
     """Refuse what TensorRT does not compute."""
     url = package.url
     if device.type != "cuda":
@@ -193,7 +214,10 @@ def _refuse_unfit(package: PackedModel, device: torch.device, settings: Settings
 
 
 def _name_plan(
-    package: PackedModel, device: torch.device, settings: Settings, tensorrt: str
+    package: PackedModel,
+    device: torch.device,
+    settings: Settings,
+    tensorrt: str,
 ) -> str:
     """Return the beginning of the plan's file name: what else decides a plan decides it."""
     known = {

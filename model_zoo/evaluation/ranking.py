@@ -113,7 +113,11 @@ def _split(groups: np.ndarray) -> Iterator[np.ndarray]:
     yield from np.split(order, starts)
 
 
-def _measure(relevance: np.ndarray, scores: np.ndarray, k: int) -> tuple[float, float, float]:
+def _measure(
+    relevance: np.ndarray,
+    scores: np.ndarray,
+    k: int,
+) -> tuple[float, float, float]:
     """Return NDCG, average precision and reciprocal rank of one group."""
     is_relevant = relevance > 0
     ndcg = 1.0

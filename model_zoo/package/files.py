@@ -135,7 +135,13 @@ def _find_path(url: str, name: str) -> str:
     return files.join(folder, name)
 
 
-def _check_content(url: str, name: str, entry: FileEntry, size: int, sha256: str) -> None:
+def _check_content(
+    url: str,
+    name: str,
+    entry: FileEntry,
+    size: int,
+    sha256: str,
+) -> None:
     if size != entry.bytes or sha256 != entry.sha256:
         raise ModelError(
             f"{url}/{name}: its content is not what model.yaml lists (size or sha256 differs); "

@@ -74,7 +74,11 @@ class Package:
         return _list_file(self.url, self.card, name).read()
 
 
-def read_package(url: str, expected_digest: str | None = None, modules: Names = ()) -> Package:
+def read_package(
+    url: str,
+    expected_digest: str | None = None,
+    modules: Names = (),
+) -> Package:
     """Open a package, and check every file of it.
 
     Args:
@@ -125,7 +129,10 @@ def read_package(url: str, expected_digest: str | None = None, modules: Names = 
 
 
 def write_package(
-    url: str, card: dict[str, Any], steps: tuple[AnyStep, ...], contents: dict[str, bytes]
+    url: str,
+    card: dict[str, Any],
+    steps: tuple[AnyStep, ...],
+    contents: dict[str, bytes],
 ) -> str:
     """Write a package folder and return its digest.
 
@@ -265,7 +272,10 @@ def _parse_steps(url: str, content: bytes) -> tuple[AnyStep, ...]:
 
 
 def _refuse_wide_steps(
-    url: str, card: ModelCard, steps: tuple[AnyStep, ...], smoke: pa.Table
+    url: str,
+    card: ModelCard,
+    steps: tuple[AnyStep, ...],
+    smoke: pa.Table,
 ) -> None:
     """Refuse steps that make far more numbers of a row than the model takes.
 

@@ -55,7 +55,11 @@ def _score_by_information(matrix: np.ndarray, target: Target) -> np.ndarray:
     return largest
 
 
-def _score_by_coefficients(matrix: np.ndarray, target: Target, strength: float) -> np.ndarray:
+def _score_by_coefficients(
+    matrix: np.ndarray,
+    target: Target,
+    strength: float,
+) -> np.ndarray:
     """Return the sizes of linear models' coefficients, summed over classes, labels or numbers.
 
     Raises:

@@ -159,7 +159,12 @@ class Graph(StepModel):
         ends = np.stack(both, axis=1)
         return _Edges(ends, has_edge)
 
-    def _reject_edges(self, ends: np.ndarray, has_edge: _Flags, count: np.ndarray) -> None:
+    def _reject_edges(
+        self,
+        ends: np.ndarray,
+        has_edge: _Flags,
+        count: np.ndarray,
+    ) -> None:
         # One for both ends of every edge.
         nodes = count[:, None, None]
         is_below = ends < 0

@@ -123,7 +123,10 @@ def forward(
 
 
 def _forward_part(
-    called: CalledNetwork, inputs: Arrays, rows: slice, outputs: Sequence[str]
+    called: CalledNetwork,
+    inputs: Arrays,
+    rows: slice,
+    outputs: Sequence[str],
 ) -> Arrays:
     with torch.inference_mode():
         tensors = to_tensors(

@@ -188,7 +188,11 @@ class Fitting:
         return self._objective.weigh(self._training.targets[rows])
 
     def _compute_loss(
-        self, rows: Rows, epoch: int, batch: int, augment: Augment | None
+        self,
+        rows: Rows,
+        epoch: int,
+        batch: int,
+        augment: Augment | None,
     ) -> torch.Tensor:
         """Return the mean loss of some training rows."""
         seed = derive_seed(self._recipe.seed, epoch, batch)

@@ -115,7 +115,11 @@ def _find_told_task(question: Question, manifest: Manifest) -> str | None:
     return None
 
 
-def _list_optional(question: Question, task: str | None, wanted: Sequence[str]) -> list[str]:
+def _list_optional(
+    question: Question,
+    task: str | None,
+    wanted: Sequence[str],
+) -> list[str]:
     """Return the columns that are read where the run has them."""
     probability = _choose_probability(question, task)
     optional = [probability]
@@ -226,7 +230,11 @@ def _list_wrong_options(question: Question, task: str) -> Iterator[str]:
         yield f"--separator is for --task multi_label or tokens, and this is {task}"
 
 
-def _list_wrong_counts(question: Question, task: str, predicted: Columns) -> Iterator[str]:
+def _list_wrong_counts(
+    question: Question,
+    task: str,
+    predicted: Columns,
+) -> Iterator[str]:
     """Yield what is wrong with how many columns are named."""
     predictions = ", ".join(predicted)
     labels = ", ".join(question.label)

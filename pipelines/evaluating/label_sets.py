@@ -80,7 +80,11 @@ def list_names(
     return _read_lists(whole, name)
 
 
-def order_names(truth: LabelSets, predicted: LabelSets, known: Sequence[str]) -> list[str]:
+def order_names(
+    truth: LabelSets,
+    predicted: LabelSets,
+    known: Sequence[str],
+) -> list[str]:
     """Return all labels: in the model's order where it knows them all, and else sorted.
 
     Args:

@@ -119,7 +119,11 @@ def read_tags(
     return tags
 
 
-def _append_row(tags: Tags, true_tags: list[str | None], predicted_tags: list[str]) -> None:
+def _append_row(
+    tags: Tags,
+    true_tags: list[str | None],
+    predicted_tags: list[str],
+) -> None:
     true_row = []
     predicted_row = []
     pairs = zip(true_tags, predicted_tags, strict=True)
@@ -178,7 +182,11 @@ def _read_truth(
     return rows
 
 
-def _name_all(numbers: Sequence[int], known: Sequence[str], name: str) -> list[str | None]:
+def _name_all(
+    numbers: Sequence[int],
+    known: Sequence[str],
+    name: str,
+) -> list[str | None]:
     label_count = len(known)
     tags: list[str | None] = []
     for number in numbers:

@@ -150,7 +150,10 @@ def _find_difference(examined: _Examined) -> float:
 
 
 def _examine_as(
-    converted: Converted, material: Material, sample: pa.Table, questions: Questions
+    converted: Converted,
+    material: Material,
+    sample: pa.Table,
+    questions: Questions,
 ) -> _Examined | None:
     """Look at a model in one of its forms; None where it cannot be called on the sample.
 
@@ -173,7 +176,11 @@ def _examine_as(
     return _Examined(settled or job, sample, converted, called)
 
 
-def _call(converted: Converted, job: PackagingJob[AnyStep], taken: ModelRows) -> _Called:
+def _call(
+    converted: Converted,
+    job: PackagingJob[AnyStep],
+    taken: ModelRows,
+) -> _Called:
     """Call the library on the sample, and the graph."""
     prepared = _prepare(job, taken.rows, taken.contract, converted)
     rows = _fill_as_said(job, taken)
@@ -301,7 +308,11 @@ def _find_lengths(
     return lengths
 
 
-def _pass_missing(contract: Contract, job: PackagingJob[AnyStep], converted: Converted) -> Contract:
+def _pass_missing(
+    contract: Contract,
+    job: PackagingJob[AnyStep],
+    converted: Converted,
+) -> Contract:
     """Let the missing values through that the model knows how to take, unless the author objects."""
     rules = []
     for rule in contract:
@@ -321,7 +332,10 @@ def _pass_missing(contract: Contract, job: PackagingJob[AnyStep], converted: Con
 
 
 def _prepare(
-    job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract, converted: Converted
+    job: PackagingJob[AnyStep],
+    rows: pa.Table,
+    contract: Contract,
+    converted: Converted,
 ) -> Prepared:
     names = tuple(converted.dtypes)
     signature = Signature(required=names, known=frozenset(names), takes_any=False)

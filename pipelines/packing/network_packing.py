@@ -165,14 +165,21 @@ def _load_network(material: Material, questions: Questions) -> _Loaded | None:
     return _Loaded(network, notes is not None, notes or ())
 
 
-def _refuse_without_scores(network: nn.Module, contract: Contract, called: Called) -> None:
+def _refuse_without_scores(
+    network: nn.Module,
+    contract: Contract,
+    called: Called,
+) -> None:
     prepared = called.prepared
     refuse_unfilled(contract, prepared.steps, prepared.rows, called.outputs)
     refuse_without_scores(called.outputs, network)
 
 
 def _settle(
-    job: PackagingJob[AnyStep], loaded: _Loaded, called: Called, questions: Questions
+    job: PackagingJob[AnyStep],
+    loaded: _Loaded,
+    called: Called,
+    questions: Questions,
 ) -> PackagingJob[AnyStep] | None:
     is_known = job.activation is not None or job.task is None
     # What numbers look like says nothing before the network has its weights.
@@ -252,7 +259,11 @@ def _add_forms(
     return beside.content, (beside.note,)
 
 
-def _make_content(examined: _Examined, scored_as: ScoredAs, trained: Trained) -> Content:
+def _make_content(
+    examined: _Examined,
+    scored_as: ScoredAs,
+    trained: Trained,
+) -> Content:
     called = examined.called
     prepared = called.prepared
     model_columns = [rule.name for rule in examined.contract]

@@ -68,7 +68,12 @@ def _make_decimal(bits: str | None, precision: str, scale: str) -> DataType:
     return make(int(precision), int(scale))
 
 
-def _parse_list(kind: str, inside: str, size: str | None, place: str) -> DataType:
+def _parse_list(
+    kind: str,
+    inside: str,
+    size: str | None,
+    place: str,
+) -> DataType:
     inner = parse_type(inside, place)
     is_fixed = kind == "fixed_size_list"
     has_size = size is not None

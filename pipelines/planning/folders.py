@@ -10,7 +10,11 @@ from storage.input_file import InputFile, make_folder
 from storage.table_logs import Cleared
 
 
-def list_folders(paths: Sequence[str], recursive: bool, options: Mapping[str, Any]) -> Listed:
+def list_folders(
+    paths: Sequence[str],
+    recursive: bool,
+    options: Mapping[str, Any],
+) -> Listed:
     """Return each root with its files, sorted by URL, and the URLs that were left out.
 
     Args:

@@ -93,7 +93,12 @@ def _finish(writer: FileListWriter, units: Units) -> FoundFiles:
     return FoundFiles(tuple(with_digests), listing, writer.files, writer.size_bytes)
 
 
-def _list_members(unit: WorkUnit, folder: InputFile, content: str, writer: FileListWriter) -> None:
+def _list_members(
+    unit: WorkUnit,
+    folder: InputFile,
+    content: str,
+    writer: FileListWriter,
+) -> None:
     first, count = unit.span
     stop = first + count
     members = folder.members[first:stop]

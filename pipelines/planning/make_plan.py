@@ -261,7 +261,11 @@ def _look_into(
     return _Found(shards, reader, schema, pruned)
 
 
-def _choose_format(job: ScoringJob, row_work: int, table: PlannedTable | None) -> Format:
+def _choose_format(
+    job: ScoringJob,
+    row_work: int,
+    table: PlannedTable | None,
+) -> Format:
     """Return how the files are read: of a table, as its log says."""
     stored_format = make_input_format(job.source, row_work)
     if table is None:
@@ -297,7 +301,11 @@ def _list_files(
     )
 
 
-def _estimate_row_work(job: ScoringJob, card: ModelCard, steps: Sequence[AnyStep]) -> int:
+def _estimate_row_work(
+    job: ScoringJob,
+    card: ModelCard,
+    steps: Sequence[AnyStep],
+) -> int:
     # What files of a folder are a unit has always been told by their number and size alone, and is a
     # part of the run's id; a CSV file is cut by its bytes.
     if job.source.format not in ("parquet", *LAKES):

@@ -11,7 +11,11 @@ from configs.suggest import nearest
 from transforms.output.partitioned_rows import can_be_folders
 
 
-def check_partitions(names: Sequence[str], source: Source[Any], columns: Schema) -> None:
+def check_partitions(
+    names: Sequence[str],
+    source: Source[Any],
+    columns: Schema,
+) -> None:
     """Refuse columns that cannot be the names of folders.
 
     Args:

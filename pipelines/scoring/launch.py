@@ -334,7 +334,12 @@ def _show(
     _show_reading_line(plan, run, manifest, log)
 
 
-def _show_reading_line(plan: Plan, run: RunFolder, manifest: summary.Manifest, log: RunLog) -> None:
+def _show_reading_line(
+    plan: Plan,
+    run: RunFolder,
+    manifest: summary.Manifest,
+    log: RunLog,
+) -> None:
     if log.is_for_people:
         file_format = plan.job.sink.format
         line = summary.reading_line(run, manifest, file_format)

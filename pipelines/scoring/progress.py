@@ -29,7 +29,12 @@ _REST = 10.0
 class RowsDone:
     """Rows that are stored, or on their way, by unit; every function looks again."""
 
-    def __init__(self, run: RunFolder, units: tuple[WorkUnit, ...], since: float = 0.0) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        units: tuple[WorkUnit, ...],
+        since: float = 0.0,
+    ) -> None:
         """Look at a run.
 
         Args:

@@ -114,7 +114,12 @@ def choose_features(
     )
 
 
-def _sort_in(column: pa.ChunkedArray, name: str, kinds: _Kinds, is_counted: bool) -> str:
+def _sort_in(
+    column: pa.ChunkedArray,
+    name: str,
+    kinds: _Kinds,
+    is_counted: bool,
+) -> str:
     """Put a column where it belongs; or return why the model cannot see it, in words."""
     dtype = to_logical_type(column.type)
     has_none = column.null_count == len(column)
@@ -174,7 +179,12 @@ def _choose_kind(dtype: pa.DataType, kinds: _Kinds, is_counted: bool) -> list[st
     return kinds.numbers
 
 
-def _sort_text_in(name: str, kinds: _Kinds, count: int, rows: int) -> str:
+def _sort_text_in(
+    name: str,
+    kinds: _Kinds,
+    count: int,
+    rows: int,
+) -> str:
     needed = count * _ROWS_OF_A_CATEGORY
     has_rows_for_each = count <= 2 or rows >= needed
     if count > _MOST_CATEGORIES or not has_rows_for_each:

@@ -67,7 +67,12 @@ def find_labelled(columns: Columns) -> np.ndarray:
     return is_labelled
 
 
-def find_labels(task: Task, columns: Columns, wanted: Names, known_only: bool) -> Labelled:
+def find_labels(
+    task: Task,
+    columns: Columns,
+    wanted: Names,
+    known_only: bool,
+) -> Labelled:
     """Return labels by class number, and the targets.
 
     Args:

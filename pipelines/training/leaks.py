@@ -15,7 +15,11 @@ _ROWS_OF_A_VALUE = 4
 _ALIKE = 1e-9
 
 
-def find_leaks(rows: pa.Table, features: Sequence[str], labelled: Labelled) -> list[str]:
+def find_leaks(
+    rows: pa.Table,
+    features: Sequence[str],
+    labelled: Labelled,
+) -> list[str]:
     """Return the features from which the label follows without any model.
 
     Args:

@@ -222,7 +222,11 @@ def _leave_out_rows(rows: pa.Table, rejected: RejectedRows) -> pa.Table:
 
 
 def _prepare_part(
-    job: Packaging, table: pa.Table, contract: Contract, called: Called, targets: np.ndarray
+    job: Packaging,
+    table: pa.Table,
+    contract: Contract,
+    called: Called,
+    targets: np.ndarray,
 ) -> Part:
     kept = _take_rows(job, table, contract)
     prepared = called.prepared
@@ -237,7 +241,12 @@ def _prepare_part(
             return _make_part(table, kept, inputs, targets)
 
 
-def _make_part(table: pa.Table, kept: pa.Table, inputs: Arrays, targets: np.ndarray) -> Part:
+def _make_part(
+    table: pa.Table,
+    kept: pa.Table,
+    inputs: Arrays,
+    targets: np.ndarray,
+) -> Part:
     # Places in the table, whatever was left out since.
     numbers = kept.column(_ROW).to_numpy()
     places = pa.array(numbers)
@@ -273,7 +282,10 @@ def _settle(job: Packaging, called: Called) -> Packaging:
 
 
 def _wrap(
-    job: Packaging, network: nn.Module, called: Called, outputs: Mapping[str, Tensor]
+    job: Packaging,
+    network: nn.Module,
+    called: Called,
+    outputs: Mapping[str, Tensor],
 ) -> nn.Module:
     """Return the network as scoring calls it."""
     if is_ours(job.network):

@@ -36,7 +36,11 @@ class Progress:
     """
 
     def __init__(
-        self, bar: "tqdm[Never]", epochs: int, with_lines: bool, clock: Callable[[], float]
+        self,
+        bar: "tqdm[Never]",
+        epochs: int,
+        with_lines: bool,
+        clock: Callable[[], float],
     ) -> None:
         self._bar = bar
         self._epochs = epochs

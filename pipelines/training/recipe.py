@@ -64,7 +64,10 @@ def make_objective(
 
 
 def _list_weights(
-    training: Training, task: Task, names: Sequence[str], targets: np.ndarray
+    training: Training,
+    task: Task,
+    names: Sequence[str],
+    targets: np.ndarray,
 ) -> tuple[float, ...]:
     wanted = training.class_weights
     if wanted is None:

@@ -106,7 +106,12 @@ def list_questions(task: Task, labels: Names, scored: Scored) -> list[Question]:
     return [_make_question(task, labels, scored, place) for place in places]
 
 
-def _make_question(task: Task, labels: Names, scored: Scored, place: int) -> Question:
+def _make_question(
+    task: Task,
+    labels: Names,
+    scored: Scored,
+    place: int,
+) -> Question:
     truth = scored.truth
     has_label = truth == place
     if task == "multi_label":

@@ -16,7 +16,11 @@ from pipelines.training.report_page import Rows, Section, Table
 Listed: TypeAlias = dict[str, str]
 
 
-def make_figures_section(task: Task, labels: Names, scored: Mapping[str, Scored]) -> Section:
+def make_figures_section(
+    task: Task,
+    labels: Names,
+    scored: Mapping[str, Scored],
+) -> Section:
     """Return the figures of each part side by side.
 
     Args:

@@ -140,7 +140,12 @@ def draw_calibration(calibration: Calibration) -> str:
     return drawn.getvalue()
 
 
-def draw_density(density: Density, x: str, y: str, line: str) -> str:
+def draw_density(
+    density: Density,
+    x: str,
+    y: str,
+    line: str,
+) -> str:
     """Return counts by two numbers as SVG; the darker, the more rows.
 
     Args:

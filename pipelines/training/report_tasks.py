@@ -39,7 +39,10 @@ _MOST_PICTURED = 4
 
 
 def make_error_sections(
-    task: Task, labels: Names, scored: Mapping[str, Scored], is_drawn: bool
+    task: Task,
+    labels: Names,
+    scored: Mapping[str, Scored],
+    is_drawn: bool,
 ) -> list[Section]:
     """Return where the model errs, a section for the last part: of those, test before validation.
 
@@ -162,7 +165,10 @@ def _to_wide(numbers: np.ndarray) -> np.ndarray:
 
 
 def _make_probability_parts(
-    task: Task, labels: Names, scored: Scored, is_drawn: bool
+    task: Task,
+    labels: Names,
+    scored: Scored,
+    is_drawn: bool,
 ) -> list[Part]:
     """Return ROC, precision and recall, and calibration."""
     questions = list_questions(task, labels, scored)
@@ -289,7 +295,10 @@ def _list_confusions(matrix: np.ndarray, labels: Names) -> Table:
 
 
 def _picture_number(
-    name: str, truth: np.ndarray, predicted: np.ndarray, is_drawn: bool
+    name: str,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    is_drawn: bool,
 ) -> list[Part]:
     """Return how predictions lie beside what is true, of one number of a regression."""
     residuals = predicted - truth

@@ -108,7 +108,13 @@ def _get(rows: pa.Table, column: str | None) -> pa.Array:
     return values
 
 
-def _draw(split: Split, rows: int, targets: Targets, labels: Labels, seed: int) -> Places:
+def _draw(
+    split: Split,
+    rows: int,
+    targets: Targets,
+    labels: Labels,
+    seed: int,
+) -> Places:
     """Draw the parts: with targets each with the same share of each class."""
     # Of the rows that the test leaves.
     left = 1 - split.test
@@ -228,7 +234,12 @@ def _split_fixed(split: Split, values: pa.Array) -> Places:
     return Places(parts, (note,))
 
 
-def _split_by_files(split: Split, part: np.ndarray, targets: Targets, seed: int) -> Places:
+def _split_by_files(
+    split: Split,
+    part: np.ndarray,
+    targets: Targets,
+    seed: int,
+) -> Places:
     """Return the parts that files are of; one that has none is drawn from the training rows."""
     parts: RowNumbers = {}
     for number, name in enumerate(PARTS):

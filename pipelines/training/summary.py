@@ -70,7 +70,10 @@ def _shorten_labels(labels: Sequence[str]) -> str:
 
 
 def describe_training(
-    job: FittingJob, learned: Learned, packed: Packed, written: str
+    job: FittingJob,
+    learned: Learned,
+    packed: Packed,
+    written: str,
 ) -> Iterator[str]:
     """Yield lines that say how good the model is, and where all of it lies.
 

@@ -134,7 +134,11 @@ def make_avro_format(options: InputOptions) -> AvroFormat:
     return AvroFormat(options.max_expansion or _MAX_EXPANSION)
 
 
-def _check_types(url: str, fields: Sequence[AvroField], wanted: Sequence[Column]) -> None:
+def _check_types(
+    url: str,
+    fields: Sequence[AvroField],
+    wanted: Sequence[Column],
+) -> None:
     """Refuse wanted columns of types that no column has, all of them at once."""
     names = {column.name for column in wanted}
     untyped = [field for field in fields if field.type.problem and field.name in names]
@@ -144,7 +148,11 @@ def _check_types(url: str, fields: Sequence[AvroField], wanted: Sequence[Column]
         raise InputError(f"{url}: {listed}; or leave such columns out of the job")
 
 
-def _read_chunks(unit: WorkUnit, stored: StoredBytes, schema: Schema) -> Iterator[Chunk]:
+def _read_chunks(
+    unit: WorkUnit,
+    stored: StoredBytes,
+    schema: Schema,
+) -> Iterator[Chunk]:
     """Yield the rows of a unit, block by block."""
     url = unit.shard
     head = read_head(url, stored)
@@ -170,7 +178,12 @@ def _read_chunks(unit: WorkUnit, stored: StoredBytes, schema: Schema) -> Iterato
     yield from decoder.flush()
 
 
-def _check_rows(url: str, block: Block, row_bytes: int, content_bytes: int) -> None:
+def _check_rows(
+    url: str,
+    block: Block,
+    row_bytes: int,
+    content_bytes: int,
+) -> None:
     """Refuse a block that promises more rows than can stand in it: their number is no number."""
     if block.rows * row_bytes > content_bytes:
         raise InputError(

@@ -148,7 +148,12 @@ def read_block(url: str, stored: StoredBytes, position: int) -> tuple[Block, byt
     return block, packed
 
 
-def unpack_block(url: str, block: Block, packed: bytes, codec: str) -> bytes:
+def unpack_block(
+    url: str,
+    block: Block,
+    packed: bytes,
+    codec: str,
+) -> bytes:
     """Return a block's rows, unpacked.
 
     Args:

@@ -187,7 +187,11 @@ def _make_one_by_one(
     return pa.array(kept, stored), why
 
 
-def _take_out(column: Array, is_wrong: Array, problem: str) -> tuple[Array, dict[int, str]]:
+def _take_out(
+    column: Array,
+    is_wrong: Array,
+    problem: str,
+) -> tuple[Array, dict[int, str]]:
     """Return a column with null where a value is wrong, and why.
 
     Args:

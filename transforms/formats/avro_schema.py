@@ -232,7 +232,12 @@ class _SchemaReader:
                 return self._read(schema, outside, depth)
         raise _refuse(self._url, f"its schema has no type {name!r}")
 
-    def _read_union(self, branches: Sequence[Any], namespace: str, depth: int) -> AvroType:
+    def _read_union(
+        self,
+        branches: Sequence[Any],
+        namespace: str,
+        depth: int,
+    ) -> AvroType:
         types = [self._read(branch, namespace, depth + 1) for branch in branches]
         if not types:
             raise _refuse(self._url, "a union of its schema is empty")
@@ -254,7 +259,12 @@ class _SchemaReader:
         problem = f"is a union of {listed}, and a column has one type"
         return AvroType("union", raw, least_bytes, problem=problem)
 
-    def _read_record(self, schema: Mapping[str, Any], namespace: str, depth: int) -> AvroType:
+    def _read_record(
+        self,
+        schema: Mapping[str, Any],
+        namespace: str,
+        depth: int,
+    ) -> AvroType:
         fields = self.read_fields(schema, namespace, depth)
         raw_fields = []
         least_bytes = 0
@@ -266,7 +276,12 @@ class _SchemaReader:
         problem = "is a record, and no step takes one; write its fields as columns of their own"
         return AvroType("record", raw, least_bytes, problem=problem)
 
-    def _read_enum(self, schema: Mapping[str, Any], namespace: str, depth: int) -> AvroType:
+    def _read_enum(
+        self,
+        schema: Mapping[str, Any],
+        namespace: str,
+        depth: int,
+    ) -> AvroType:
         full_name, _ = self._enter(schema, namespace)
         self._open.remove(full_name)
         symbols = schema.get("symbols")
@@ -275,7 +290,12 @@ class _SchemaReader:
         # Its number is looked up afterwards, where one that stands for nothing costs its row alone.
         return AvroType("enum", "int", 1, pa.string(), "", "enum", tuple(symbols))
 
-    def _read_fixed(self, schema: Mapping[str, Any], namespace: str, depth: int) -> AvroType:
+    def _read_fixed(
+        self,
+        schema: Mapping[str, Any],
+        namespace: str,
+        depth: int,
+    ) -> AvroType:
         full_name, _ = self._enter(schema, namespace)
         self._open.remove(full_name)
         size = schema.get("size")
@@ -286,7 +306,12 @@ class _SchemaReader:
         fixed = AvroType("fixed", raw, size, pa.binary(size))
         return _read_logical(fixed, schema)
 
-    def _read_array(self, schema: Mapping[str, Any], namespace: str, depth: int) -> AvroType:
+    def _read_array(
+        self,
+        schema: Mapping[str, Any],
+        namespace: str,
+        depth: int,
+    ) -> AvroType:
         items = self._read(schema.get("items"), namespace, depth + 1)
         if items.least_bytes == 0:
             raise InputError(
@@ -300,7 +325,12 @@ class _SchemaReader:
             return replace(array, problem=f"is an array whose item {items.problem}")
         return replace(array, arrow=pa.list_(items.arrow))
 
-    def _read_map(self, schema: Mapping[str, Any], namespace: str, depth: int) -> AvroType:
+    def _read_map(
+        self,
+        schema: Mapping[str, Any],
+        namespace: str,
+        depth: int,
+    ) -> AvroType:
         values = self._read(schema.get("values"), namespace, depth + 1)
         raw = {"type": "map", "values": values.raw}
         problem = "is a map, and no step takes one; write its values as columns of their own"

@@ -94,7 +94,11 @@ def _cut_by_bytes(
     yield start, len(batch)
 
 
-def _measure_rows(batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn) -> np.ndarray:
+def _measure_rows(
+    batch: RawBatch,
+    loads: Sequence[Load],
+    listed: ListedByColumn,
+) -> np.ndarray:
     """Return the bytes (int64) of each row with its files; the table's own are shared out evenly."""
     rows = len(batch)
     table_bytes = batch.rows.nbytes

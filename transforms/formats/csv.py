@@ -103,7 +103,12 @@ class CsvFormat:
         )
         yield from mark_last(unit, schema, batches)
 
-    def _check_delimiter(self, url: str, names: Sequence[str], wanted: Sequence[Column]) -> None:
+    def _check_delimiter(
+        self,
+        url: str,
+        names: Sequence[str],
+        wanted: Sequence[Column],
+    ) -> None:
         """Refuse a header of one name that would be several with another delimiter."""
         # Whoever wants one column may be right about a header of one name.
         if len(names) != 1 or len(wanted) < 2:

@@ -130,7 +130,12 @@ class FieldParser:
             reasons[position] = by_width[width]
         return reasons
 
-    def _parse_some(self, records: Records, positions: Positions, broken: Reasons) -> RecordBatch:
+    def _parse_some(
+        self,
+        records: Records,
+        positions: Positions,
+        broken: Reasons,
+    ) -> RecordBatch:
         """Parse some records; one that pyarrow cannot be given is noted in `broken`."""
         if not len(positions):
             return self._make_no_rows()
@@ -155,7 +160,12 @@ class FieldParser:
             return fields
         return _put_back(fields, substitute)
 
-    def _parse_halves(self, records: Records, positions: Positions, broken: Reasons) -> RecordBatch:
+    def _parse_halves(
+        self,
+        records: Records,
+        positions: Positions,
+        broken: Reasons,
+    ) -> RecordBatch:
         """Parse records that together hold every byte: half of them may not."""
         if len(positions) == 1:
             (position,) = positions.tolist()

@@ -31,7 +31,13 @@ class RecordReader:
         first_row: number of the first row behind the header.
     """
 
-    def __init__(self, url: str, text: CsvText, dialect: CsvDialect, first_row: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        text: CsvText,
+        dialect: CsvDialect,
+        first_row: int,
+    ) -> None:
         self._url = url
         self._text = text
         self._dialect = dialect

@@ -58,7 +58,11 @@ class _Range:
     rows_after: int
 
 
-def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tuple[CsvPiece, ...]:
+def split_csv(
+    file: InputFile,
+    header: Sequence[str],
+    dialect: CsvDialect,
+) -> tuple[CsvPiece, ...]:
     """Return the pieces of a file, about `PIECE_BYTES` each; none when it stays whole.
 
     Args:
@@ -169,7 +173,12 @@ def _cut_for_sample(file: InputFile, header_bytes: int) -> tuple[CsvPiece, ...]:
     return _make_pieces(ranges, header_bytes, file_bytes)
 
 
-def _look_at_ranges(url: str, start: int, stop: int, count: int) -> list[_Range]:
+def _look_at_ranges(
+    url: str,
+    start: int,
+    stop: int,
+    count: int,
+) -> list[_Range]:
     """Count the rows of so many ranges of about equal size, several ranges at a time."""
     length = stop - start
     cuts = []
@@ -243,7 +252,12 @@ def _count_header_bytes(url: str, header: Sequence[str], dialect: CsvDialect) ->
     return last_line.end()
 
 
-def _look_at(url: str, first: int, start: int, stop: int) -> _Range:
+def _look_at(
+    url: str,
+    first: int,
+    start: int,
+    stop: int,
+) -> _Range:
     """Count the rows that start in a range of a file's bytes.
 
     Args:

@@ -77,7 +77,12 @@ def _make_text_schema(names: Sequence[str]) -> Schema:
     return pa.schema(fields)
 
 
-def _convert_block(url: str, block: CsvRows, schema: Schema, decimal: str) -> RecordBatch:
+def _convert_block(
+    url: str,
+    block: CsvRows,
+    schema: Schema,
+    decimal: str,
+) -> RecordBatch:
     reasons = dict(block.broken)
     fields = use_points(block.fields, schema, decimal)
     try:

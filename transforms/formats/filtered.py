@@ -113,7 +113,12 @@ class FilteredFormat:
         )
 
 
-def _leave_out(unit: WorkUnit, part: WorkUnit, schema: Schema, last: bool) -> RawBatch:
+def _leave_out(
+    unit: WorkUnit,
+    part: WorkUnit,
+    schema: Schema,
+    last: bool,
+) -> RawBatch:
     """Return a batch without rows, which counts those of a part of a unit as left out.
 
     Args:

@@ -152,7 +152,12 @@ MayPass = Callable[[Mapping[str, Bounds]], bool]
 class FindsSections(Protocol):
     """A format that knows, without reading rows, something of their values."""
 
-    def find_sections(self, unit: WorkUnit, fields: Schema, may_pass: MayPass) -> list[Section]:
+    def find_sections(
+        self,
+        unit: WorkUnit,
+        fields: Schema,
+        may_pass: MayPass,
+    ) -> list[Section]:
         """Cut a unit of known rows where rows that may pass a filter begin and end, in order.
 
         Args:

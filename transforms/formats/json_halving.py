@@ -96,7 +96,11 @@ def spread(count: int, parts: Sequence[Part]) -> Array:
     return take_values(together, indices)
 
 
-def _parse_together(lines: Records, positions: Positions, schema: Schema) -> RecordBatch | None:
+def _parse_together(
+    lines: Records,
+    positions: Positions,
+    schema: Schema,
+) -> RecordBatch | None:
     """Return the rows of some lines; None if one of them is not taken."""
     text = _join_lines(lines, positions)
     size = len(text)

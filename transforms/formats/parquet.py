@@ -118,7 +118,12 @@ class ParquetFormat:
         """Return how many values are missing, as the footer tells; see `CountsNulls`."""
         return count_nulls(url, names)
 
-    def find_sections(self, unit: WorkUnit, fields: Schema, may_pass: MayPass) -> list[Section]:
+    def find_sections(
+        self,
+        unit: WorkUnit,
+        fields: Schema,
+        may_pass: MayPass,
+    ) -> list[Section]:
         """Cut a unit between row groups, by their statistics; see `FindsSections`."""
         return find_sections(unit, fields, may_pass)
 
@@ -250,7 +255,11 @@ def _iterate_reading(
     return _cut_out(steps, first_row, unit.rows or 0)
 
 
-def _cut_out(steps: Iterator[RecordBatch], first_row: int, rows: int) -> Iterator[RecordBatch]:
+def _cut_out(
+    steps: Iterator[RecordBatch],
+    first_row: int,
+    rows: int,
+) -> Iterator[RecordBatch]:
     """Yield some rows of a row group.
 
     Arrow decodes a column from its first page on, so what comes before is decoded and dropped.

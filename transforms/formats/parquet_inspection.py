@@ -61,7 +61,12 @@ class _Checked:
     schema: Schema
     row_bytes: int
 
-    def is_of(self, leaves: pq.ParquetSchema, stored: Schema, wanted: Sequence[Column]) -> bool:
+    def is_of(
+        self,
+        leaves: pq.ParquetSchema,
+        stored: Schema,
+        wanted: Sequence[Column],
+    ) -> bool:
         """Tell whether they are those of a file; arguments as the attributes."""
         if self.wanted is not wanted and list(self.wanted) != list(wanted):
             return False

@@ -298,7 +298,12 @@ def _find_longest(
     return longest
 
 
-def _find_longest_of(file: pq.ParquetFile, groups: Sequence[int], leaf: int, path: str) -> int:
+def _find_longest_of(
+    file: pq.ParquetFile,
+    groups: Sequence[int],
+    leaf: int,
+    path: str,
+) -> int:
     """Return the bytes of the longest value in the dictionaries of a leaf."""
     longest = 0
     for number in groups:

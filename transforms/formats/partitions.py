@@ -87,7 +87,12 @@ class PartitionedFormat:
         """Return pieces of which rows are looked at; see `CutsForSamples`."""
         return split_for_sample(self.inner, shard)
 
-    def find_sections(self, unit: WorkUnit, fields: Schema, may_pass: MayPass) -> list[Section]:
+    def find_sections(
+        self,
+        unit: WorkUnit,
+        fields: Schema,
+        may_pass: MayPass,
+    ) -> list[Section]:
         """Cut a unit by what its folders' names say, and its file; see `FindsSections`."""
         in_folders = [field for field in fields if field.name in self.columns]
         values = read_values(unit.shard, pa.schema(in_folders))

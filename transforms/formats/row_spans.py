@@ -90,7 +90,12 @@ def take_part(batches: Iterator[RawBatch], unit: WorkUnit) -> Iterator[RawBatch]
     )
 
 
-def _cut_batch(batch: RawBatch, unit: WorkUnit, stop: int, last: bool) -> RawBatch:
+def _cut_batch(
+    batch: RawBatch,
+    unit: WorkUnit,
+    stop: int,
+    last: bool,
+) -> RawBatch:
     """Return a batch of a unit, with the rows alone that are of it.
 
     Args:
@@ -130,7 +135,12 @@ def _cut_batch(batch: RawBatch, unit: WorkUnit, stop: int, last: bool) -> RawBat
     )
 
 
-def _cut_records(records: RejectedBatch, id: BatchId, first: int, stop: int) -> RejectedBatch:
+def _cut_records(
+    records: RejectedBatch,
+    id: BatchId,
+    first: int,
+    stop: int,
+) -> RejectedBatch:
     rows = records.rows
     stored = rows.column("row")
     numbers = stored.to_numpy()

@@ -103,7 +103,12 @@ class TableFormat:
         # At least one, of a file of which nothing is left.
         return kept or live[:1]
 
-    def find_sections(self, unit: WorkUnit, fields: Schema, may_pass: MayPass) -> list[Section]:
+    def find_sections(
+        self,
+        unit: WorkUnit,
+        fields: Schema,
+        may_pass: MayPass,
+    ) -> list[Section]:
         """Cut a unit by what its file's footer and the log say; see `FindsSections`."""
         data_file = self.files.find(unit.shard)
         # Rows of row groups are counted with the deleted ones.

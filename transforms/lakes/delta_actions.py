@@ -47,7 +47,11 @@ def name_file(action: Action) -> tuple[str, str]:
     return path, f"{kind}{place}@{offset}"
 
 
-def read_actions(url: str, size_bytes: int, with_statistics: bool = False) -> Iterator[Action]:
+def read_actions(
+    url: str,
+    size_bytes: int,
+    with_statistics: bool = False,
+) -> Iterator[Action]:
     """Yield the actions of a file of JSON lines.
 
     Args:

@@ -134,7 +134,12 @@ class DeltaLog:
                     "commit holds one at most; restore the log"
                 )
 
-    def _add_checkpoint(self, state: State, version: int, choose: ChooseColumns | None) -> None:
+    def _add_checkpoint(
+        self,
+        state: State,
+        version: int,
+        choose: ChooseColumns | None,
+    ) -> None:
         told_of: Collection[str] = ()
         if choose is not None:
             # First what tells the columns' names, which is little.

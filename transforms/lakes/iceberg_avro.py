@@ -91,7 +91,13 @@ def _write_head(written: BytesIO, schema: bytes) -> None:
     written.write(_MARK)
 
 
-def _write_block(url: str, written: BytesIO, raw: Any, content: bytes, rows: int) -> None:
+def _write_block(
+    url: str,
+    written: BytesIO,
+    raw: Any,
+    content: bytes,
+    rows: int,
+) -> None:
     """Write a block, of which each entry was decoded."""
     source = BytesIO(content)
     block = BytesIO()

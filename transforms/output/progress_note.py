@@ -34,7 +34,13 @@ class ProgressNote:
         rows: of the unit that are done.
     """
 
-    def __init__(self, run: RunFolder, unit: int, attempt: str, rows: int = 0) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        unit: int,
+        attempt: str,
+        rows: int = 0,
+    ) -> None:
         self.rows = rows
         self._run = run
         self._name = f"{unit:07d}-{attempt}"

@@ -52,7 +52,11 @@ def list_sigmoid_makers(
     }
 
 
-def list_softmax_makers(logits: np.ndarray, labels: tuple[str, ...], top_k: int) -> Makers:
+def list_softmax_makers(
+    logits: np.ndarray,
+    labels: tuple[str, ...],
+    top_k: int,
+) -> Makers:
     """Return the columns of a logit for each class, of which a row has one.
 
     Args:

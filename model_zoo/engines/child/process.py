@@ -80,7 +80,12 @@ class ChildProcess:
         pid: of the process.
     """
 
-    def __init__(self, what: str, connections: list[socket.socket], life: "_Life") -> None:
+    def __init__(
+        self,
+        what: str,
+        connections: list[socket.socket],
+        life: "_Life",
+    ) -> None:
         self.what = what
         self.most_bytes = life.most_bytes
         self.pid = life.pid
@@ -136,7 +141,11 @@ class ChildProcess:
 
 
 def start_child(
-    module: str, content: bytes, card: Mapping[str, Any], threads: int, what: str
+    module: str,
+    content: bytes,
+    card: Mapping[str, Any],
+    threads: int,
+    what: str,
 ) -> ChildProcess:
     """Start a process, let it load a model's file, and return it.
 

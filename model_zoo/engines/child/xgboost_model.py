@@ -83,6 +83,11 @@ def find_kind(booster: Any) -> str:
     return kind
 
 
-def _predict_linear(xgboost: Any, booster: Any, is_margin: bool, x: Any) -> Any:
+def _predict_linear(
+    xgboost: Any,
+    booster: Any,
+    is_margin: bool,
+    x: Any,
+) -> Any:
     matrix = xgboost.DMatrix(x, feature_names=booster.feature_names, nthread=1)
     return booster.predict(matrix, output_margin=is_margin)

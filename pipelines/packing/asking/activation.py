@@ -88,7 +88,11 @@ def _find_activation(job: Job, outputs: Arrays) -> str:
     )
 
 
-def _find_activation_of_classes(job: Job, outputs: Arrays, shapes: dict[str, object]) -> str:
+def _find_activation_of_classes(
+    job: Job,
+    outputs: Arrays,
+    shapes: dict[str, object],
+) -> str:
     flat = [array.reshape(-1) for array in outputs.values()]
     numbers = np.concatenate(flat)
     is_below = numbers < 0

@@ -115,7 +115,11 @@ def wire(
     return wiring
 
 
-def _find_wiring(signature: Signature, columns: Columns, masks: Container[str]) -> Wiring:
+def _find_wiring(
+    signature: Signature,
+    columns: Columns,
+    masks: Container[str],
+) -> Wiring:
     """Return which columns make up each argument, as their names and kinds say it.
 
     Args:

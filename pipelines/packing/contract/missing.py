@@ -62,7 +62,10 @@ def settle_missing(
 
 
 def refuse_unfilled(
-    contract: Contract, steps: Sequence[AnyStep], rows: pa.Table, outputs: Arrays
+    contract: Contract,
+    steps: Sequence[AnyStep],
+    rows: pa.Table,
+    outputs: Arrays,
 ) -> None:
     """Refuse missing values that nothing fills, and that the model cannot take.
 

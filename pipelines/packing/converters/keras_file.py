@@ -112,7 +112,12 @@ def _find_lengths(opened: KerasModel) -> dict[str, int]:
     return lengths
 
 
-def _predict(keras: Any, model: Any, opened: KerasModel, inputs: Arrays) -> Arrays:
+def _predict(
+    keras: Any,
+    model: Any,
+    opened: KerasModel,
+    inputs: Arrays,
+) -> Arrays:
     """Return what Keras gives, called as its users call it."""
     arrays = [inputs[name] for name in opened.inputs]
     given = arrays if len(arrays) > 1 else arrays[0]

@@ -91,7 +91,12 @@ def _take_off_maps(model: Any) -> list[str]:
     return notes
 
 
-def _keep_outputs(onnx: Any, model: Any, wanted: tuple[str, ...], url: str) -> list[str]:
+def _keep_outputs(
+    onnx: Any,
+    model: Any,
+    wanted: tuple[str, ...],
+    url: str,
+) -> list[str]:
     """Leave out outputs that are not wanted, or no numbers."""
     outputs = model.graph.output
     names = [output.name for output in outputs]

@@ -178,7 +178,12 @@ def _choose_length(column: pa.Array) -> int:
     return 1 << (fitting - 1).bit_length()
 
 
-def _find_dtype(name: str, column: pa.Array, takes_missing: bool, what: str) -> str:
+def _find_dtype(
+    name: str,
+    column: pa.Array,
+    takes_missing: bool,
+    what: str,
+) -> str:
     if pa.types.is_boolean(column.type) and not column.null_count:
         return "bool"
     if pa.types.is_float32(column.type):

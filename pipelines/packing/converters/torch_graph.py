@@ -57,7 +57,12 @@ def make_example(inputs: Arrays, unlike: int) -> Arrays:
     return {name: array[places] for name, array in inputs.items()}
 
 
-def make_graph(program: Program, module: nn.Module, example: Arrays, outputs: Sequence[str]) -> Any:
+def make_graph(
+    program: Program,
+    module: nn.Module,
+    example: Arrays,
+    outputs: Sequence[str],
+) -> Any:
     """Return the program as a graph, `onnx.ModelProto`, that takes any number of rows.
 
     Args:
@@ -109,7 +114,9 @@ def write_graph(
 
 
 def _capture(
-    module: nn.Module, tensors: tuple[torch.Tensor, ...], axes: tuple[Mapping[int, Any], ...]
+    module: nn.Module,
+    tensors: tuple[torch.Tensor, ...],
+    axes: tuple[Mapping[int, Any], ...],
 ) -> Any:
     """Return the module as torch's exported program."""
     # In a tuple of its own: `forward` takes all tensors as one argument, a star's.

@@ -114,7 +114,12 @@ def _load(path: Path, what: str) -> Any:
     return module.eval()
 
 
-def _call(job: Job, module: Any, sample: pa.Table, what: str) -> tuple[Program, Arrays]:
+def _call(
+    job: Job,
+    module: Any,
+    sample: pa.Table,
+    what: str,
+) -> tuple[Program, Arrays]:
     """Find out how the program takes the sample, and return it with the sample as it takes it."""
     columns = choose_columns(job, sample)
     contract = find_contract(job, sample, columns)
@@ -195,7 +200,12 @@ def _list_dtypes(
         yield dtypes | job.dtypes
 
 
-def _describe(module: Any, inputs: Arrays, outputs: tuple[str, ...], what: str) -> Program:
+def _describe(
+    module: Any,
+    inputs: Arrays,
+    outputs: tuple[str, ...],
+    what: str,
+) -> Program:
     schema = module.forward.schema.arguments[1:]
     # In the program's own order.
     names = [argument.name for argument in schema if argument.name in inputs]

@@ -70,7 +70,13 @@ class Forest:
     classes: int = 1
     zero_up_to: float | None = None
 
-    def make_graph(self, columns: int, base: Sequence[float], output: str, is_log: bool) -> Any:
+    def make_graph(
+        self,
+        columns: int,
+        base: Sequence[float],
+        output: str,
+        is_log: bool,
+    ) -> Any:
         """Return the graph, `onnx.ModelProto`, from `x` to the output.
 
         Args:
@@ -321,7 +327,11 @@ def _find_reason(stderr: str) -> str:
     return said[-1] if said else ""
 
 
-def choose_features(names: Sequence[str] | None, columns: Sequence[str], count: int) -> Names:
+def choose_features(
+    names: Sequence[str] | None,
+    columns: Sequence[str],
+    count: int,
+) -> Names:
     """Return the columns that the model takes, in its order.
 
     Args:

@@ -214,7 +214,12 @@ def _read_tree(tree: Any) -> Node | float:
     return parts[0]
 
 
-def _find_base(xgboost: Any, booster: Any, learner: Any, classes: int) -> list[float]:
+def _find_base(
+    xgboost: Any,
+    booster: Any,
+    learner: Any,
+    classes: int,
+) -> list[float]:
     """Return what XGBoost adds to the leaves: its file keeps that before the objective's own link."""
     row = np.full((1, booster.num_features()), np.nan, np.float32)
     matrix = xgboost.DMatrix(row, feature_names=booster.feature_names)

@@ -77,7 +77,12 @@ def _is_guarded(call: Call, tensors: Tensors, place: int) -> bool:
     return any(_is_row_refused(call, tensors, place, row) for row in rows)
 
 
-def _is_row_refused(call: Call, tensors: Tensors, place: int, row: int) -> bool:
+def _is_row_refused(
+    call: Call,
+    tensors: Tensors,
+    place: int,
+    row: int,
+) -> bool:
     return all(_is_refused(call, tensors, place, row, end) for end in _ENDS)
 
 

@@ -174,7 +174,12 @@ def _take_parameters(config: Mapping[str, Any], known: set[str]) -> Fields:
     return plain
 
 
-def _load(library: Any, path: Path, name: str, options: Mapping[str, bool]) -> Any:
+def _load(
+    library: Any,
+    path: Path,
+    name: str,
+    options: Mapping[str, bool],
+) -> Any:
     """Return the library's own network, with its weights and ready to score.
 
     Args:
@@ -216,7 +221,12 @@ def _load(library: Any, path: Path, name: str, options: Mapping[str, bool]) -> A
     return network.eval()
 
 
-def _find_activation(job: Job, written: Mapping[str, Any], name: str, config: Any) -> _Scored:
+def _find_activation(
+    job: Job,
+    written: Mapping[str, Any],
+    name: str,
+    config: Any,
+) -> _Scored:
     """Return what makes scores of the outputs, as the library's own pipelines do.
 
     Args:

@@ -20,7 +20,11 @@ _CONVNEXT_CROPS_BELOW = 384
 _DEFAULT_CROP = 224 / 256
 
 
-def find_longest(config: Any, tokenizer: Mapping[str, Any], sentence: Mapping[str, Any]) -> int:
+def find_longest(
+    config: Any,
+    tokenizer: Mapping[str, Any],
+    sentence: Mapping[str, Any],
+) -> int:
     """Return how many tokens the model takes at most: the least of what its files say.
 
     Args:
@@ -59,7 +63,11 @@ def _count_positions(config: Any) -> int | None:
 
 
 def make_tokenize_step(
-    path: str, column: str, content: str, longest: int, settings: Mapping[str, Any]
+    path: str,
+    column: str,
+    content: str,
+    longest: int,
+    settings: Mapping[str, Any],
 ) -> Tokenize:
     """Return the step that cuts texts into tokens.
 

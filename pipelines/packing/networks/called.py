@@ -63,7 +63,10 @@ class Called:
 
 
 def call_on_rows(
-    job: PackagingJob[AnyStep], network: nn.Module, rows: pa.Table, contract: Contract
+    job: PackagingJob[AnyStep],
+    network: nn.Module,
+    rows: pa.Table,
+    contract: Contract,
 ) -> Called:
     """Find out what the network takes, and call it.
 

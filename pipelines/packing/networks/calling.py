@@ -15,7 +15,12 @@ from pipelines.packing.networks.computed import count_rows, make_failure, to_arr
 _ROWS_AT_A_TIME = 256
 
 
-def compute(network: nn.Module, inputs: Arrays, call: Call, outputs: Sequence[str]) -> Arrays:
+def compute(
+    network: nn.Module,
+    inputs: Arrays,
+    call: Call,
+    outputs: Sequence[str],
+) -> Arrays:
     """Call the network as its author does, and return what it gives, by name.
 
     Args:
@@ -52,7 +57,12 @@ def _join_rows(parts: Sequence[Arrays]) -> Arrays:
     return joined
 
 
-def _compute_part(network: nn.Module, inputs: Arrays, call: Call, outputs: Sequence[str]) -> Arrays:
+def _compute_part(
+    network: nn.Module,
+    inputs: Arrays,
+    call: Call,
+    outputs: Sequence[str],
+) -> Arrays:
     tensors = {}
     for name, array in inputs.items():
         # torch takes no strides that go backwards.

@@ -65,7 +65,12 @@ def make_failure(model: str, inputs: Arrays, error: Exception) -> ModelError:
     return ModelError(f"{model} fails on {shapes}: {reason}")
 
 
-def to_arrays(outputs: Mapping[str, torch.Tensor], rows: int, model: str, fix: str = "") -> Arrays:
+def to_arrays(
+    outputs: Mapping[str, torch.Tensor],
+    rows: int,
+    model: str,
+    fix: str = "",
+) -> Arrays:
     """Return a model's outputs as arrays (rows, ...).
 
     Args:

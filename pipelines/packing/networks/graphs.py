@@ -193,7 +193,10 @@ def list_graph_dtypes(step: Graph, found: DTypes) -> DTypes:
 
 
 def compute_graphs(
-    network: nn.Module, inputs: Arrays, graph: GraphInputs, outputs: Sequence[str]
+    network: nn.Module,
+    inputs: Arrays,
+    graph: GraphInputs,
+    outputs: Sequence[str],
 ) -> Arrays:
     """Call the network on graphs without padding, and return what it gives, by name.
 
@@ -276,7 +279,10 @@ def _find_width(vectors: pa.Array, name: str) -> int:
 
 
 def _compute_part(
-    network: nn.Module, inputs: Arrays, graph: GraphInputs, outputs: Sequence[str]
+    network: nn.Module,
+    inputs: Arrays,
+    graph: GraphInputs,
+    outputs: Sequence[str],
 ) -> Arrays:
     tensors = {}
     for name, array in inputs.items():
@@ -300,7 +306,11 @@ def _compute_part(
     return arrays
 
 
-def _take_padding_out(tensors: Tensors, graph: GraphInputs, has_node: torch.Tensor) -> Tensors:
+def _take_padding_out(
+    tensors: Tensors,
+    graph: GraphInputs,
+    has_node: torch.Tensor,
+) -> Tensors:
     """Return the arguments of one graph of all rows, with their own nodes and edges alone."""
     edges = tensors[graph.edges]
     # Padding leads nowhere: its nodes are numbered -1.
@@ -327,7 +337,10 @@ def _take_padding_out(tensors: Tensors, graph: GraphInputs, has_node: torch.Tens
 
 
 def _split(
-    name: str, output: torch.Tensor, has_node: torch.Tensor, graph: GraphInputs
+    name: str,
+    output: torch.Tensor,
+    has_node: torch.Tensor,
+    graph: GraphInputs,
 ) -> torch.Tensor:
     rows = len(has_node)
     nodes = int(has_node.sum())

@@ -128,7 +128,11 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
     return _add_what_comes_along(pictures, name, meta)
 
 
-def _add_what_comes_along(pictures: Pictures, name: str, meta: Mapping[str, Any]) -> Pictures:
+def _add_what_comes_along(
+    pictures: Pictures,
+    name: str,
+    meta: Mapping[str, Any],
+) -> Pictures:
     """Return what is known of torchvision's own weights beside their pictures.
 
     Args:

@@ -60,7 +60,10 @@ def prove(
 
 
 def _score(
-    content: Content, modules: tuple[str, ...], inputs: Arrays, engine: str | None
+    content: Content,
+    modules: tuple[str, ...],
+    inputs: Arrays,
+    engine: str | None,
 ) -> Scored:
     # In this process's memory: what is not proven is left nowhere.
     url = f"memory://packaging/{uuid.uuid4().hex}"

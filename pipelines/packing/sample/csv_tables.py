@@ -40,7 +40,11 @@ class CsvFields(NamedTuple):
     broken: Mapping[int, Exception]
 
 
-def read_fields(url: str, most_rows: int, dialect: CsvDialect = AS_JOBS_READ) -> CsvFields:
+def read_fields(
+    url: str,
+    most_rows: int,
+    dialect: CsvDialect = AS_JOBS_READ,
+) -> CsvFields:
     """Return the first rows of a file as scoring reads them, and read no further.
 
     Args:

@@ -240,7 +240,12 @@ def read_named(
         yield content
 
 
-def _read_below(root: FileRoot, path: Any, max_bytes: int, problems: list[str]) -> bytes | None:
+def _read_below(
+    root: FileRoot,
+    path: Any,
+    max_bytes: int,
+    problems: list[str],
+) -> bytes | None:
     if not isinstance(path, str):
         raise JobError("load_file takes paths, which are texts; name another column")
     try:
@@ -253,7 +258,10 @@ def _read_below(root: FileRoot, path: Any, max_bytes: int, problems: list[str]) 
 
 
 def _read(
-    root: FileRoot, name: str, problems: list[str], max_bytes: int = _MOST_BYTES
+    root: FileRoot,
+    name: str,
+    problems: list[str],
+    max_bytes: int = _MOST_BYTES,
 ) -> bytes | None:
     try:
         file = root.describe(name)

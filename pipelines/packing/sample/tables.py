@@ -102,7 +102,11 @@ def _read_parquet(url: str, most: int) -> pa.Table:
         return _take_rows(batches, parquet.schema_arrow, most)
 
 
-def _take_rows(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int) -> pa.Table:
+def _take_rows(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    most: int,
+) -> pa.Table:
     """Return the first rows, and read no further: a file may be larger than the memory."""
     taken: list[pa.RecordBatch] = []
     rows = 0

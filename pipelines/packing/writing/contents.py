@@ -84,7 +84,12 @@ def _take_rows(scored: ScoredRows, places: np.ndarray) -> ScoredRows:
     return ScoredRows(rows, inputs, outputs)
 
 
-def _append_arrays(table: pa.Table, prefix: str, arrays: Arrays, rows: int) -> pa.Table:
+def _append_arrays(
+    table: pa.Table,
+    prefix: str,
+    arrays: Arrays,
+    rows: int,
+) -> pa.Table:
     for name, array in arrays.items():
         column = to_column(array[:rows])
         table = table.append_column(f"{prefix}.{name}", column)

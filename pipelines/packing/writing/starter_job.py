@@ -81,7 +81,13 @@ def write_package_and_job(
     return Written(digest, command, path)
 
 
-def _write_both(starter: str, text: str, output: str, content: Content, replaces: bool) -> str:
+def _write_both(
+    starter: str,
+    text: str,
+    output: str,
+    content: Content,
+    replaces: bool,
+) -> str:
     # The job first: a package that stands is never written again, so it must have all beside it.
     files.replace(starter, text.encode())
     try:
