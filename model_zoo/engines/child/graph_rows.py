@@ -17,6 +17,8 @@ def add_columns(inputs: Arrays, ranks: Mapping[str, int]) -> Arrays:
     arrays = {}
     for name, array in inputs.items():
         # A column is (rows, 1) in many graphs, and (rows,) in a table.
-        is_column = array.ndim + 1 == ranks[name]
-        arrays[name] = array[:, np.newaxis] if is_column else array
+        dimensions = array.ndim + 1
+        if dimensions == ranks[name]:
+            array = array[:, np.newaxis]
+        arrays[name] = array
     return arrays

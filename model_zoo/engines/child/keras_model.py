@@ -1,12 +1,12 @@
 """A `.keras` file, in the child: Keras 3 on torch, in float32 as it was saved, on a thread for each call."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import io
 from typing import Any
 
 from model_zoo.engines.child.keras_archive import check_archive
-from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.messages import Arrays, Call, MakeCall
 
 # What makes probabilities of logits, in Keras' words and in cards.
 _ACTIVATIONS = ("sigmoid", "softmax")
@@ -36,13 +36,16 @@ class KerasModel:
         """
         import keras
 
-        given = list(tensors) if len(tensors) > 1 else tensors[0]
+        given: Any = list(tensors)
+        # A model of one input takes it as it is.
+        if len(tensors) == 1:
+            (given,) = tensors
         computed = self.model(given, training=False)
         flat = keras.tree.flatten(computed)
         return dict(zip(self.outputs, flat, strict=True))
 
 
-def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
+def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     """Return what makes a call for each thread.
 
     Args:
@@ -59,7 +62,7 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
             computed = opened.compute(tensors)
         return {name: tensor.numpy() for name, tensor in computed.items()}
 
-    def make_call() -> Callable[[Arrays], Arrays]:
+    def make_call() -> Call:
         # torch keeps this number per thread; a sum that is spread over several rounds differently.
         torch.set_num_threads(1)
         return compute
@@ -83,7 +86,8 @@ def open_model(content: bytes, activation: str | None) -> KerasModel:
     from keras.src.saving import saving_lib
 
     # The public function takes a path alone, and there is no file here.
-    model = saving_lib.load_model(io.BytesIO(content), compile=False, safe_mode=True)
+    file = io.BytesIO(content)
+    model = saving_lib.load_model(file, compile=False, safe_mode=True)
     if not model.inputs:
         raise ValueError("it is not built; begin it with keras.Input")
     names = tuple(tensor.name for tensor in model.inputs)
@@ -101,10 +105,13 @@ def name_outputs(keras: Any, model: Any) -> tuple[str, ...]:
     """
     functional = getattr(model, "_functional", model)
     names = list(functional.output_names)
-    if len(set(names)) == len(names):
+    count = len(names)
+    different = set(names)
+    if len(different) == count:
         return tuple(names)
     # A layer that was called twice gives its name to both.
-    return tuple(f"output_{number}" for number in range(len(names)))
+    numbered = [f"output_{number}" for number in range(count)]
+    return tuple(numbered)
 
 
 def _take_activation_off(model: Any, outputs: int, wanted: str | None) -> str:

@@ -1,12 +1,12 @@
 """LightGBM's own file, in the child: sums of the leaves, or what the objective makes of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 import re
 from typing import Any
 
 import numpy as np
 
-from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.messages import Arrays, MakeCall
 from model_zoo.engines.child.tree_nodes import check_children
 
 # As in `objective=binary sigmoid:2`: what a sum is multiplied with before the sigmoid.
@@ -17,7 +17,7 @@ _LEFT = re.compile(rb"^left_child=(.*)$", re.MULTILINE)
 _RIGHT = re.compile(rb"^right_child=(.*)$", re.MULTILINE)
 
 
-def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
+def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     """Return what makes a call for each thread.
 
     Args:
@@ -31,17 +31,29 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
 
     check_trees(content)
     text = content.decode()
-    booster = lightgbm.Booster(model_str=text, params={"num_threads": 1, "verbosity": -1})
+    quiet = {"num_threads": 1, "verbosity": -1}
+    booster = lightgbm.Booster(model_str=text, params=quiet)
     (output,) = card["outputs"]
     is_margin = output == "margin"
-    found = _FACTOR.search(content)
-    factor = float(found[1]) if found and is_margin else 1.0
+    factor = 1.0
+    if is_margin:
+        factor = _find_factor(content)
 
     def compute(inputs: Arrays) -> Arrays:
-        scores = booster.predict(inputs["x"], raw_score=is_margin, num_threads=1)
-        return {output: np.asarray(scores) * factor}
+        x = inputs["x"]
+        given = booster.predict(x, raw_score=is_margin, num_threads=1)
+        scores = np.asarray(given)
+        return {output: scores * factor}
 
     return lambda: compute
+
+
+def _find_factor(content: bytes) -> float:
+    """Return what a sum is multiplied with before the sigmoid; 1 where the file says nothing of it."""
+    found = _FACTOR.search(content)
+    if found is None:
+        return 1.0
+    return float(found[1])
 
 
 def check_trees(content: bytes) -> None:

@@ -6,7 +6,7 @@ No pickle in either direction: what comes back from a process that read a strang
 words, whatever has become of that process. Each array is copied once into the socket and once out of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 import json
 from math import prod
@@ -17,6 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 Arrays: TypeAlias = dict[str, np.ndarray]
+Call: TypeAlias = Callable[[Arrays], Arrays]
+# What a module of this folder loads: called once in each thread that computes.
+MakeCall: TypeAlias = Callable[[], Call]
 
 _LENGTH = struct.Struct("<Q")
 # Names of some thousand arrays, or a long message of a library.

@@ -1,14 +1,14 @@
 """A graph of ONNX, in the child: ONNX Runtime loads it and computes a few rows, before a worker does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from model_zoo.engines.child.graph_rows import add_columns
-from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.messages import Arrays, MakeCall
 from model_zoo.engines.onnx_library import CPU_NAME, is_out_of_memory, shorten, start_session
 
 
-def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
+def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     """Return what makes a call for each thread.
 
     Args:
@@ -24,7 +24,9 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
         session = start_session(graph, data, [(CPU_NAME, {})])
     except Exception as error:
         raise _make_error("ONNX Runtime does not take it: ", error) from error
-    ranks = {found.name: len(found.shape) for found in session.get_inputs()}
+    ranks = {}
+    for taken in session.get_inputs():
+        ranks[taken.name] = len(taken.shape)
 
     def compute(inputs: Arrays) -> Arrays:
         arrays = add_columns(inputs, ranks)
@@ -43,10 +45,12 @@ def _cut(content: bytes, sizes: Mapping[str, int]) -> tuple[bytes, dict[str, byt
     files = {}
     start = 0
     for name, size in sizes.items():
-        files[name] = content[start : start + size]
-        start += size
-    first, *others = files
-    return files[first], {name: files[name] for name in others}
+        end = start + size
+        files[name] = content[start:end]
+        start = end
+    graph_name, *_ = sizes
+    graph = files.pop(graph_name)
+    return graph, files
 
 
 def _make_error(before: str, error: Exception) -> Exception:

@@ -1,15 +1,15 @@
 """A graph of ONNX, in the child: OpenVINO reads and compiles it and computes a few rows, before a worker does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from model_zoo.engines.child.graph_rows import add_columns
-from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.messages import Arrays, MakeCall
 from model_zoo.engines.openvino_guards import guard_indices
 from model_zoo.engines.openvino_library import import_openvino, is_out_of_memory, shorten
 
 
-def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
+def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     """Return what makes a call for each thread.
 
     Args:

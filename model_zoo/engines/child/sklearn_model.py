@@ -1,13 +1,13 @@
 """A `.skops` file, in the child: an estimator or a Pipeline of scikit-learn, called with a table as its author does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 import io
 from typing import Any
 import zipfile
 
 import numpy as np
 
-from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.messages import Arrays, MakeCall
 from model_zoo.engines.child.skops_types import TYPES
 from model_zoo.engines.child.tree_nodes import check_estimator
 
@@ -23,7 +23,7 @@ _UNPACKED_OF_ONE = 20
 _UNPACKED_AT_LEAST = 1 << 20
 
 
-def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
+def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     """Return what makes a call for each thread.
 
     Args:
@@ -38,16 +38,20 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
 
     model = open_model(content)
     check_estimator(model)
-    (output,) = card["outputs"]
-    is_of_label_sets = card["activation"] == "sigmoid" and bool(card["outputs"][output]["shape"])
+    outputs = card["outputs"]
+    ((output, tensor),) = outputs.items()
+    is_of_classes = output == "logit"
+    # Of a single label a row has one number, and no shape.
+    is_of_several = bool(tensor["shape"])
+    is_of_label_sets = is_of_several and card["activation"] == "sigmoid"
 
     def compute(inputs: Arrays) -> Arrays:
         given = make_table(model, inputs)
         # A forest on several threads adds its trees up in whichever order they end.
         with joblib.parallel_config(backend="sequential"):
-            scores = predict(model, given, is_of_classes=output == "logit")
-        if output == "logit":
-            return {output: to_logits(scores, is_of_label_sets)}
+            scores = predict(model, given, is_of_classes)
+        if is_of_classes:
+            scores = to_logits(scores, is_of_label_sets)
         return {output: scores}
 
     return lambda: compute
@@ -59,13 +63,15 @@ def open_model(content: bytes) -> Any:
     Raises:
         ValueError: it holds what is not scikit-learn's own, or unpacks to far more than it is.
     """
+    file = io.BytesIO(content)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            sizes = [entry.file_size for entry in archive.infolist()]
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
     except zipfile.BadZipFile as error:
         raise ValueError("it is no .skops file") from error
     most = _UNPACKED_AT_LEAST + _UNPACKED_OF_ONE * len(content)
-    if sum(sizes) > most:
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > most:
         raise ValueError(f"it unpacks to more than the {most:,} bytes that it may")
     foreign = list_foreign(content)
     if foreign:
@@ -77,7 +83,8 @@ def open_model(content: bytes) -> Any:
 
     # Bound to a name of its own: it reads bytes, and of trusted types alone.
     read = skops.io.loads
-    return read(content, trusted=list(TYPES))
+    trusted = list(TYPES)
+    return read(content, trusted=trusted)
 
 
 def list_foreign(content: bytes) -> list[str]:
@@ -102,17 +109,25 @@ def make_table(model: Any, inputs: Mapping[str, np.ndarray]) -> Any:
     """
     import pandas as pd
 
-    names = getattr(model, "feature_names_in_", None)
-    arrays = list(inputs.values())
-    is_matrix = len(arrays) == 1 and arrays[0].ndim == 2 and arrays[0].dtype != np.uint8
-    if is_matrix:
-        (matrix,) = arrays
-        return matrix if names is None else pd.DataFrame(matrix, columns=names)
-    columns = {}
+    first = next(iter(inputs.values()))
+    if len(inputs) == 1 and _is_matrix(first):
+        names = getattr(model, "feature_names_in_", None)
+        if names is None:
+            return first
+        return pd.DataFrame(first, columns=names)
+    columns: dict[str, Any] = {}
     for name, array in inputs.items():
-        values = _decode(array) if array.ndim == 2 else array
-        columns[name] = pd.Series(values, dtype="str") if array.ndim == 2 else values
-    return choose_table(model, pd.DataFrame(columns))
+        columns[name] = array
+        if array.ndim == 2:
+            texts = _decode(array)
+            columns[name] = pd.Series(texts, dtype="str")
+    frame = pd.DataFrame(columns)
+    return choose_table(model, frame)
+
+
+def _is_matrix(array: np.ndarray) -> bool:
+    """Tell whether an array holds several numbers of a row, and not the bytes of a text."""
+    return array.ndim == 2 and array.dtype != np.uint8
 
 
 def choose_table(model: Any, frame: Any) -> Any:
@@ -125,16 +140,23 @@ def choose_table(model: Any, frame: Any) -> Any:
     if hasattr(model, "feature_names_in_"):
         return frame
     # What counts the words of texts takes a list of them, and not a table of one column.
-    is_of_texts = len(frame.columns) == 1 and not hasattr(model, "n_features_in_")
-    return frame.iloc[:, 0].to_numpy() if is_of_texts else frame.to_numpy()
+    is_single = len(frame.columns) == 1
+    if is_single and not hasattr(model, "n_features_in_"):
+        texts = frame.iloc[:, 0]
+        return texts.to_numpy()
+    return frame.to_numpy()
 
 
 def _decode(array: np.ndarray) -> list[str | None]:
     """Return texts of bytes (rows, length)."""
     texts: list[str | None] = []
     for row in array:
-        content, _, _ = row.tobytes().partition(_END)
-        texts.append(None if content == _MISSING else content.decode())
+        whole = row.tobytes()
+        content, _, _ = whole.partition(_END)
+        text = None
+        if content != _MISSING:
+            text = content.decode()
+        texts.append(text)
     return texts
 
 
@@ -152,7 +174,8 @@ def predict(model: Any, given: Any, is_of_classes: bool) -> np.ndarray:
     if not isinstance(probabilities, list):
         return np.asarray(probabilities)
     # Of several labels some estimators give two classes each: without, and with the label.
-    return np.stack([of_label[:, 1] for of_label in probabilities], axis=1)
+    with_label = [of_label[:, 1] for of_label in probabilities]
+    return np.stack(with_label, axis=1)
 
 
 def to_logits(probabilities: np.ndarray, is_of_label_sets: bool) -> np.ndarray:
@@ -163,11 +186,22 @@ def to_logits(probabilities: np.ndarray, is_of_label_sets: bool) -> np.ndarray:
         is_of_label_sets: whether a row may have any number of the classes.
     """
     wide = probabilities.astype(np.float64)
-    logarithms = np.log(np.maximum(wide, _LEAST))
+    logarithms = _take_logarithm(wide)
     if is_of_label_sets:
-        return logarithms - np.log(np.maximum(1 - wide, _LEAST))
-    if wide.shape[1] != 2:
+        without = _take_logarithm(1 - wide)
+        return logarithms - without
+    classes = wide.shape[1]
+    if classes != 2:
         return logarithms
-    difference = logarithms[:, 1] - logarithms[:, 0]
-    difference[difference == 0] = _TIE
+    first = logarithms[:, 0]
+    second = logarithms[:, 1]
+    difference = second - first
+    is_tie = difference == 0
+    difference[is_tie] = _TIE
     return difference
+
+
+def _take_logarithm(probabilities: np.ndarray) -> np.ndarray:
+    positive = np.maximum(probabilities, _LEAST)
+    logarithms: np.ndarray = np.log(positive)
+    return logarithms

@@ -5,13 +5,13 @@ given that many at a time. Inputs and outputs of a quantised model are numbers o
 are made integers, and of integers, by the scales that the file holds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.messages import Arrays, MakeCall
 
 _FEWEST_BYTES = 16
 
@@ -50,19 +50,22 @@ class Place:
         if not np.isfinite(array).all():
             raise ValueError("an input is not finite, and the model computes in integers")
         limits = np.iinfo(self.dtype)
-        steps = np.round(array / self.scale) + self.zero_point
-        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        steps = np.round(array / self.scale)
+        integers = np.clip(steps + self.zero_point, limits.min, limits.max)
+        return integers.astype(self.dtype)
 
     def from_model(self, array: np.ndarray) -> np.ndarray:
         """Return numbers of the model as a job has them."""
         if not self.is_quantised:
             # A copy: the interpreter's own are overwritten by the next mini-batch.
             return np.array(array)
-        steps = array.astype(np.float32) - np.float32(self.zero_point)
-        return steps * np.float32(self.scale)
+        numbers = array.astype(np.float32)
+        zero_point = np.float32(self.zero_point)
+        scale = np.float32(self.scale)
+        return (numbers - zero_point) * scale
 
 
-def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
+def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     """Return what makes a call for each thread.
 
     Args:
@@ -81,13 +84,16 @@ class Model:
         if len(content) < _FEWEST_BYTES or content[4:8] != b"TFL3":
             raise ValueError("it is no .tflite file")
         # Of the interpreter, which keeps reading it.
-        self._interpreter = Interpreter(model_content=content, num_threads=1)
-        self.inputs = _list_places(self._interpreter.get_input_details())
-        self.outputs = _list_places(self._interpreter.get_output_details())
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        taken = interpreter.get_input_details()
+        given = interpreter.get_output_details()
+        self.inputs = _list_places(taken)
+        self.outputs = _list_places(given)
+        self._interpreter = interpreter
         self._rows = 0
-        self._fixed_rows = _find_fixed_rows(self._interpreter)
+        self._fixed_rows = _find_fixed_rows(interpreter)
         if self._fixed_rows:
-            self._interpreter.allocate_tensors()
+            interpreter.allocate_tensors()
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Return the outputs of some rows.
@@ -95,53 +101,74 @@ class Model:
         Raises:
             Exception: of the library, which does not take them.
         """
-        rows = len(inputs[self.inputs[0].name])
-        if not self._fixed_rows:
+        first, *_ = self.inputs
+        rows = len(inputs[first.name])
+        count = self._fixed_rows
+        if not count:
             return self._compute(inputs, rows)
         pieces: dict[str, list[np.ndarray]] = {place.name: [] for place in self.outputs}
-        for start in range(0, rows, self._fixed_rows):
+        for start in range(0, rows, count):
+            stop = start + count
             piece = {}
             for name, array in inputs.items():
-                piece[name] = _fill_up(array[start : start + self._fixed_rows], self._fixed_rows)
-            for name, array in self._compute(piece, self._fixed_rows).items():
+                given = array[start:stop]
+                piece[name] = _fill_up(given, count)
+            computed = self._compute(piece, count)
+            for name, array in computed.items():
                 pieces[name].append(array)
-        # Without the rows that it was filled up with.
-        return {name: np.concatenate(arrays)[:rows] for name, arrays in pieces.items()}
+        outputs = {}
+        for name, arrays in pieces.items():
+            together = np.concatenate(arrays)
+            # Without the rows that it was filled up with.
+            outputs[name] = together[:rows]
+        return outputs
 
     def _compute(self, inputs: Arrays, rows: int) -> Arrays:
+        interpreter = self._interpreter
         if rows != self._rows and not self._fixed_rows:
-            for place in self.inputs:
-                self._interpreter.resize_tensor_input(place.index, [rows, *place.shape])
-            self._interpreter.allocate_tensors()
-            self._rows = rows
+            self._make_room(rows)
         for place in self.inputs:
             array = place.to_model(inputs[place.name])
-            self._interpreter.set_tensor(place.index, array)
-        self._interpreter.invoke()
+            interpreter.set_tensor(place.index, array)
+        interpreter.invoke()
         outputs = {}
         for place in self.outputs:
-            array = self._interpreter.get_tensor(place.index)
+            array = interpreter.get_tensor(place.index)
             outputs[place.name] = place.from_model(array)
         return outputs
 
+    def _make_room(self, rows: int) -> None:
+        """Make the inputs as long as a mini-batch."""
+        for place in self.inputs:
+            shape = [rows, *place.shape]
+            self._interpreter.resize_tensor_input(place.index, shape)
+        self._interpreter.allocate_tensors()
+        self._rows = rows
+
 
 def _list_places(details: Any) -> tuple[Place, ...]:
-    places = []
-    for detail in details:
-        scales = detail["quantization_parameters"]["scales"]
-        zero_points = detail["quantization_parameters"]["zero_points"]
-        is_quantised = len(scales) == 1
-        place = Place(
-            name=_shorten(detail["name"]),
-            index=int(detail["index"]),
-            shape=tuple(int(size) for size in detail["shape"][1:]),
-            dtype=np.dtype(detail["dtype"]),
-            scale=float(scales[0]) if is_quantised else 0.0,
-            zero_point=int(zero_points[0]) if is_quantised else 0,
-            is_free=_has_free_rows(detail),
-        )
-        places.append(place)
+    places = list(map(_make_place, details))
     return tuple(places)
+
+
+def _make_place(detail: Any) -> Place:
+    parameters = detail["quantization_parameters"]
+    scale = 0.0
+    zero_point = 0
+    # Several are those of weights, each channel with its own.
+    if len(parameters["scales"]) == 1:
+        scale = float(parameters["scales"][0])
+        zero_point = int(parameters["zero_points"][0])
+    sizes = detail["shape"][1:]
+    return Place(
+        name=_shorten(detail["name"]),
+        index=int(detail["index"]),
+        shape=tuple(map(int, sizes)),
+        dtype=np.dtype(detail["dtype"]),
+        scale=scale,
+        zero_point=zero_point,
+        is_free=_has_free_rows(detail),
+    )
 
 
 def _shorten(name: str) -> str:
@@ -152,17 +179,23 @@ def _shorten(name: str) -> str:
 
 def _has_free_rows(detail: Any) -> bool:
     signature = detail["shape_signature"]
-    return len(signature) > 0 and int(signature[0]) < 0
+    if len(signature) == 0:
+        return False
+    rows = int(signature[0])
+    # The library's word for a size that is not fixed is -1.
+    return rows < 0
 
 
 def _find_fixed_rows(interpreter: Any) -> int:
     """Return how many rows the model always takes; 0 where it takes any number."""
     details = interpreter.get_input_details()
-    if not details or any(len(detail["shape"]) == 0 for detail in details):
+    shapes = [detail["shape"] for detail in details]
+    are_lists = [len(shape) > 0 for shape in shapes]
+    if not details or not all(are_lists):
         raise ValueError("it has an input without rows")
-    if all(_has_free_rows(detail) for detail in details):
+    if all(map(_has_free_rows, details)):
         return 0
-    counts = {int(detail["shape"][0]) for detail in details}
+    counts = {int(shape[0]) for shape in shapes}
     if len(counts) != 1 or min(counts) < 1:
         raise ValueError("its inputs take different numbers of rows")
     return counts.pop()
@@ -173,4 +206,6 @@ def _fill_up(array: np.ndarray, rows: int) -> np.ndarray:
     missing = rows - len(array)
     if not missing:
         return array
-    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
+    last = array[-1:]
+    repeated = np.repeat(last, missing, axis=0)
+    return np.concatenate([array, repeated])

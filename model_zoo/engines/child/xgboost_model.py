@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.messages import Arrays, MakeCall
 from model_zoo.engines.child.tree_nodes import check_children
 
 
-def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
+def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     """Return what makes a call for each thread.
 
     Args:
@@ -23,13 +23,17 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
     """
     import xgboost
 
-    booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(content))
+    # It takes a path, or bytes that may be written to.
+    writable = bytearray(content)
+    booster = xgboost.Booster({"nthread": 1}, model_file=writable)
     check_trees(booster)
     (output,) = card["outputs"]
-    predict = make_predict(xgboost, booster, output == "margin")
+    is_margin = output == "margin"
+    predict = make_predict(xgboost, booster, is_margin)
 
     def compute(inputs: Arrays) -> Arrays:
-        return {output: predict(inputs["x"])}
+        x = inputs["x"]
+        return {output: predict(x)}
 
     return lambda: compute
 
@@ -58,7 +62,8 @@ def check_trees(booster: Any) -> None:
     # As text, whatever the file is: that the library gives the numbers of its nodes in this way alone.
     write = booster.save_raw
     text = write("json")
-    learner = json.loads(text)["learner"]
+    written = json.loads(text)
+    learner = written["learner"]
     found = learner["gradient_booster"]
     # Trees of which some are dropped in training are kept in a booster within it.
     booster_of_trees = found.get("gbtree", found)
@@ -70,7 +75,8 @@ def check_trees(booster: Any) -> None:
         right = np.array(tree["right_children"])
         # Of a leaf whose value is a vector, the right one is a place among those.
         is_inner = left >= 0
-        children = np.concatenate([left[is_inner], right[is_inner]])
+        both = [left[is_inner], right[is_inner]]
+        children = np.concatenate(both)
         check_children(f"tree {number}", children, len(left))
 
 
@@ -78,8 +84,10 @@ def find_kind(booster: Any) -> str:
     """Return what a Booster is: gbtree, dart or gblinear."""
     # Bound to a name of its own: it writes to memory, and what saves to a path is storage's alone.
     to_config = booster.save_config
-    config = json.loads(to_config())
-    kind: str = config["learner"]["gradient_booster"]["name"]
+    text = to_config()
+    config = json.loads(text)
+    learner = config["learner"]
+    kind: str = learner["gradient_booster"]["name"]
     return kind
 
 
