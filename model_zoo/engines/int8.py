@@ -22,6 +22,11 @@ from model_zoo.engines.torch_private import Inputs
 _BACKEND = "x86"
 
 
+def can_quantise() -> bool:
+    """Tell whether torch still has what this is built on, and a backend for it here."""
+    return torch_private.has_graph_quantisation() and torch_private.has_backend(_BACKEND)
+
+
 def measure_scales(network: nn.Module, batches: Iterable[Inputs]) -> tuple[Scale, ...]:
     """Return scales for `quantise`, from what flows through the network on some mini-batches.
 
@@ -94,6 +99,11 @@ def quantising() -> Iterator[None]:
     Raises:
         ModelError: torch has no such backend here.
     """
+    if not torch_private.has_graph_quantisation():
+        raise ModelError(
+            "int8 of torch needs torch.ao.quantization, which this version of torch has not any more; "
+            "run pipelines.tune again, which then tries int8 of OpenVINO and ONNX Runtime"
+        )
     if not torch_private.has_backend(_BACKEND):
         raise ModelError("int8 needs an x86 processor here; use float32 or bfloat16")
     with torch_private.use_backend(_BACKEND):

@@ -16,8 +16,10 @@ import tempfile
 from typing import Any
 
 from configs.errors import ModelError
+from model_zoo.arrays import Arrays
 from model_zoo.engines.engine import Inputs
-from model_zoo.engines.graph_arrays import lay_out
+from model_zoo.engines.failures import shorten_failure
+from model_zoo.engines.graph_settings import arrange_batches
 from model_zoo.engines.machine import adds_bytes_without_overflow
 from model_zoo.engines.whole_graph import read_whole_graph
 from model_zoo.package.packed_model import PackedModel
@@ -25,7 +27,6 @@ from model_zoo.package.packed_model import PackedModel
 # Both are names in a folder of this call alone.
 _PLAIN = "plain.onnx"
 _QUANTISED = "int8.onnx"
-_SHOWN_CHARACTERS = 300
 
 
 def quantise_graph(package: PackedModel, batches: Iterable[Inputs]) -> bytes:
@@ -51,8 +52,7 @@ def quantise_graph(package: PackedModel, batches: Iterable[Inputs]) -> bytes:
     except ModelError:
         raise
     except Exception as error:  # the library's own, of any class
-        words = str(error).split()
-        reason = " ".join(words)[:_SHOWN_CHARACTERS] or type(error).__name__
+        reason = shorten_failure(error)
         raise ModelError(
             f"the ONNX graph cannot be computed in int8: {reason}; tune with --without int8"
         ) from error
@@ -61,19 +61,12 @@ def quantise_graph(package: PackedModel, batches: Iterable[Inputs]) -> bytes:
 class _Reader:
     """Mini-batches as the library asks for them, one after the other."""
 
-    def __init__(self, batches: Iterator[Inputs], ranks: dict[str, int]) -> None:
+    def __init__(self, batches: Iterator[Arrays]) -> None:
         self._batches = batches
-        self._ranks = ranks
 
-    def get_next(self) -> dict[str, Any] | None:
+    def get_next(self) -> Arrays | None:
         """Return the arrays of the next mini-batch; None behind the last one."""
-        batch = next(self._batches, None)
-        if batch is None:
-            return None
-        arrays = {}
-        for name, tensor in batch.items():
-            arrays[name] = lay_out(tensor, self._ranks[name])
-        return arrays
+        return next(self._batches, None)
 
 
 def _quantise(content: bytes, batches: Iterable[Inputs], folder: Path) -> bytes:
@@ -81,17 +74,13 @@ def _quantise(content: bytes, batches: Iterable[Inputs], folder: Path) -> bytes:
 
     quantization = _import_quantization()
     model = onnx.ModelProto.FromString(content)
-    ranks = {}
-    for value in model.graph.input:
-        shape = value.type.tensor_type.shape
-        ranks[value.name] = len(shape.dim)
     plain = folder / _PLAIN
     quantised = folder / _QUANTISED
     plain.write_bytes(content)
     quantization.quantize_static(
         plain,
         quantised,
-        _Reader(iter(batches), ranks),
+        _Reader(arrange_batches(model, batches)),
         quant_format=quantization.QuantFormat.QDQ,
         per_channel=True,
         activation_type=quantization.QuantType.QUInt8,

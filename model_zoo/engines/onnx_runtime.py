@@ -11,6 +11,8 @@ memory says.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -18,6 +20,8 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.failures import start_library
+from model_zoo.engines.graph_settings import calibrate_graph, list_dtypes, refine_nothing
 from model_zoo.engines.graph_trial import try_graph
 from model_zoo.engines.machine import adds_bytes_without_overflow
 from model_zoo.engines.nan_guard import NanGuard
@@ -26,8 +30,8 @@ from model_zoo.engines.onnx_int8 import quantise_graph
 from model_zoo.engines.onnx_library import is_out_of_memory
 from model_zoo.engines.onnx_providers import choose_providers
 from model_zoo.engines.onnx_session import open_graph
-from model_zoo.engines.quantised_graph import keep_in_memory, read_quantised
-from model_zoo.engines.settings import Settings
+from model_zoo.engines.quantised_graph import read_quantised
+from model_zoo.engines.settings import DType, Settings
 from model_zoo.engines.whole_graph import read_graph
 from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
@@ -62,6 +66,7 @@ class OnnxRuntimeEngine:
         _refuse_other_settings(package.url, device, settings)
         is_int8 = settings.dtype == "int8"
         graph = read_quantised(settings) if is_int8 else read_graph(package)
+        start_library(self.name, self.extra, _import_library)
         # The process of a trial has no GPU, and a CPU may lack what a graph for one asks for.
         if device.type == "cpu":
             try_graph(package, graph, _TRIAL, {})
@@ -87,16 +92,16 @@ class OnnxRuntimeEngine:
         batch_rows: int,
         without: Sequence[str],
     ) -> Iterator[Settings]:
-        """Yield int8, where the processor computes it; else the graph says how it is computed."""
+        """Return int8, where the processor computes it; else the graph says how it is computed."""
         is_fast = device.type == "cpu" and adds_bytes_without_overflow()
-        if is_fast and "int8" not in without:
-            yield Settings(batch_rows, "int8", engine=self.name)
+        dtypes: tuple[DType, ...] = ("int8",) if is_fast else ()
+        return list_dtypes(self.name, dtypes, batch_rows, without)
 
     def list_refinements(
         self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
     ) -> Iterator[Settings]:
-        """Yield nothing: it makes its own code of every graph anyway."""
-        return iter(())
+        """Return nothing, as `refine_nothing`."""
+        return refine_nothing()
 
     def calibrate(
         self,
@@ -105,11 +110,13 @@ class OnnxRuntimeEngine:
         sample: Sample,
     ) -> Settings:
         """Make a graph of int8, as `Engine.calibrate`."""
-        if settings.dtype != "int8":
-            return settings
-        batches = sample(_CALIBRATION_ROWS)
-        content = quantise_graph(package, batches)
-        return replace(settings, graph=keep_in_memory(content))
+        quantise = partial(quantise_graph, package)
+        return calibrate_graph(settings, sample, _CALIBRATION_ROWS, quantise)
+
+
+def _import_library() -> None:
+    # Half a second of start-up, for packages with a graph alone.
+    import_module("onnxruntime")
 
 
 def _refuse_other_settings(url: str, device: torch.device, settings: Settings) -> None:

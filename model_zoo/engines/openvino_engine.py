@@ -5,7 +5,6 @@ The graph is read and looked through as bytes, so no name in it opens a file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -14,14 +13,16 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.failures import start_library
+from model_zoo.engines.graph_settings import calibrate_graph, list_dtypes, refine_nothing
 from model_zoo.engines.graph_trial import try_graph
 from model_zoo.engines.machine import adds_bytes_without_overflow, cores, instructions
 from model_zoo.engines.openvino_graph import OpenVinoGraph
 from model_zoo.engines.openvino_guards import guard_indices
 from model_zoo.engines.openvino_library import import_openvino, is_out_of_memory, shorten
 from model_zoo.engines.openvino_model import read_model
-from model_zoo.engines.quantisation import can_quantise, quantise
-from model_zoo.engines.quantised_graph import keep_in_memory, read_quantised
+from model_zoo.engines.quantisation import CALIBRATION_ROWS, can_quantise, quantise
+from model_zoo.engines.quantised_graph import read_quantised
 from model_zoo.engines.settings import DType, Settings
 from model_zoo.engines.whole_graph import read_whole_graph
 from model_zoo.package.card import ModelCard
@@ -58,11 +59,12 @@ class OpenVinoEngine:
     ) -> Network:
         """Load the graph, as `Engine.load`; every thread that calls it computes on its own."""
         _refuse_other_settings(package.url, device, settings)
+        # First: the trial would blame the graph for a library that does not start.
+        openvino = start_library(self.name, self.extra, import_openvino)
         is_int8 = settings.dtype == "int8"
         read = read_quantised(settings) if is_int8 else read_whole_graph(package)
         properties = _choose_properties(settings)
         try_graph(package, read, _TRIAL, {"properties": properties})
-        openvino = import_openvino()
         core = openvino.Core()
         model = read_model(core, package.card, read.path, read.content)
         tells_outside = guard_indices(openvino.opset13, model)
@@ -90,21 +92,21 @@ class OpenVinoEngine:
         batch_rows: int,
         without: Sequence[str],
     ) -> Iterator[Settings]:
-        """Yield the dtypes that the processor computes fast, as `Engine.list_settings`."""
-        if device.type != "cpu":
-            return
-        if has_bfloat16() and "bfloat16" not in without:
-            yield Settings(batch_rows, "bfloat16", engine=self.name)
+        """Return the dtypes that the processor computes fast, as `Engine.list_settings`."""
+        dtypes: list[DType] = []
+        is_on_cpu = device.type == "cpu"
+        if is_on_cpu and has_bfloat16():
+            dtypes.append("bfloat16")
         # Older processors lose what the sums of two products of bytes have beyond 16 bits.
-        is_exact = adds_bytes_without_overflow()
-        if is_exact and can_quantise() and "int8" not in without:
-            yield Settings(batch_rows, "int8", engine=self.name)
+        if is_on_cpu and adds_bytes_without_overflow() and can_quantise():
+            dtypes.append("int8")
+        return list_dtypes(self.name, dtypes, batch_rows, without)
 
     def list_refinements(
         self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
     ) -> Iterator[Settings]:
-        """Yield nothing: it makes machine code of every graph anyway."""
-        return iter(())
+        """Return nothing, as `refine_nothing`."""
+        return refine_nothing()
 
     def calibrate(
         self,
@@ -113,11 +115,7 @@ class OpenVinoEngine:
         sample: Sample,
     ) -> Settings:
         """Quantise the graph of int8, as `Engine.calibrate`."""
-        if settings.dtype != "int8":
-            return settings
-        whole = read_whole_graph(package)
-        quantised = quantise(whole.content, package.card, sample)
-        return replace(settings, graph=keep_in_memory(quantised))
+        return calibrate_graph(settings, sample, CALIBRATION_ROWS, partial(quantise, package))
 
 
 def has_bfloat16() -> bool:

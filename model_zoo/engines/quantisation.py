@@ -5,7 +5,7 @@ Integer-Arithmetic-Only Inference". The result is an ONNX graph again, which Ope
 compute, and which can be looked through as the package's own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 import io
@@ -16,18 +16,19 @@ import numpy as np
 
 from configs.errors import ModelError
 from model_zoo.arrays import Arrays
-from model_zoo.engines.engine import Sample
-from model_zoo.engines.graph_arrays import lay_out
+from model_zoo.engines.engine import Inputs
+from model_zoo.engines.failures import shorten_failure
+from model_zoo.engines.graph_settings import arrange_batches
 from model_zoo.engines.onnx_session import make_session
+from model_zoo.engines.whole_graph import read_whole_graph
 from model_zoo.package.card import ModelCard
+from model_zoo.package.packed_model import PackedModel
 
 # What nncf's `quantize` is told.
 Options: TypeAlias = dict[str, Any]
 
 # What nncf's own authors take; of more rows the bounds of what flows change little.
-_ROWS = 300
-# A message of the library may hold a whole graph.
-_SHOWN_CHARACTERS = 300
+CALIBRATION_ROWS = 300
 
 
 def can_quantise() -> bool:
@@ -35,27 +36,23 @@ def can_quantise() -> bool:
     return find_spec("nncf") is not None
 
 
-def quantise(content: bytes, card: ModelCard, sample: Sample) -> bytes:
-    """Return a graph in 8-bit integers.
+def quantise(package: PackedModel, rows: Iterable[Inputs]) -> bytes:
+    """Return a package's graph in 8-bit integers.
 
     Args:
-        content: of the graph in floating point, all of it in one piece.
-        card: of the package.
-        sample: rows that the reference scores.
+        package: of a card that names a graph.
+        rows: mini-batches that the reference scores, one tensor (rows, *shape) per input each.
 
     Raises:
         ModelError: there are no rows, or nncf does not take the graph.
     """
     import onnx
 
+    card = package.card
+    content = read_whole_graph(package).content
     graph = onnx.ModelProto.FromString(content)
-    ranks = {}
-    for port in graph.graph.input:
-        ranks[port.name] = len(port.type.tensor_type.shape.dim)
-    batches = []
-    for inputs in sample(_ROWS):
-        batch = {name: lay_out(tensor, ranks[name]) for name, tensor in inputs.items()}
-        batches.append(batch)
+    # Several ways are tried on them.
+    batches = list(arrange_batches(graph, rows))
     if not batches:
         raise ModelError("no rows to quantise the graph of int8 on")
     ways = _list_ways(card)
@@ -107,8 +104,7 @@ def _quantise(graph: Any, batches: Sequence[Arrays], options: Options) -> bytes:
         try:
             quantised = nncf.quantize(graph, dataset, subset_size=len(batches), **options)
         except Exception as error:  # nncf's, or ONNX Runtime's, of a graph that somebody else made
-            words = str(error).split()
-            reason = " ".join(words)[:_SHOWN_CHARACTERS] or type(error).__name__
+            reason = shorten_failure(error)
             raise ModelError(f"nncf cannot quantise the graph: {reason}") from error
     content: bytes = quantised.SerializeToString()
     return content

@@ -122,9 +122,13 @@ def _refuse_unreadable(name: str, package: Package) -> None:
     if engine.reads(card) is not None:
         return
     readers = [reader.name for reader in list_readers(card)]
+    # Packaging and training tell it too, in a line that is easily missed.
+    how = ""
+    if card.has_network:
+        how = " where what exports its ONNX graph is installed: pip install '.[exported]'"
     raise ModelError(
         f"{package.url}: holds no form of the model that engine {name} reads; "
-        f"set model.engine to {' or '.join(readers)}, or pack the model again with one"
+        f"set model.engine to {' or '.join(readers)}, or pack the model again{how or ' with one'}"
     )
 
 

@@ -10,7 +10,8 @@ from torch import nn
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
 from model_zoo.architectures.named_tensors import NamedTensors
-from model_zoo.engines.int8 import measure_scales, quantise
+from model_zoo.engines import torch_private
+from model_zoo.engines.int8 import can_quantise, measure_scales, quantise
 from model_zoo.package.card import Tensor
 
 
@@ -63,6 +64,24 @@ def test_scales_of_another_network_are_refused(cnn: nn.Module) -> None:
 def test_without_rows_there_are_no_scales(cnn: nn.Module) -> None:
     with pytest.raises(ModelError, match="no rows to measure"):
         measure_scales(cnn, iter(()))
+
+
+def test_torch_still_has_what_this_is_built_on(
+    monkeypatch: pytest.MonkeyPatch, cnn: nn.Module
+) -> None:
+    """When this fails, torch has deleted its base: then int8.py goes, and OpenVINO's and ONNX Runtime's int8 are left."""
+    from torch.ao.quantization import quantize_fx
+
+    assert torch_private.has_graph_quantisation()
+    assert callable(quantize_fx.prepare_fx)
+    assert callable(quantize_fx.convert_fx)
+    # A torch without it: what is refused, and what to do.
+    monkeypatch.setattr(torch, "__file__", "/nowhere/torch/__init__.py")
+    assert not can_quantise()
+    with pytest.raises(
+        ModelError, match=r"^int8 of torch needs torch\.ao\.quantization, which .*tune"
+    ):
+        measure_scales(cnn, batches())
 
 
 def test_a_network_that_chooses_its_way_by_its_input_cannot_be_traced() -> None:

@@ -249,3 +249,16 @@ def test_nothing_of_onnx_is_imported_before_a_package_needs_it() -> None:
         "sys.exit(any(name in sys.modules for name in ('onnx', 'onnxruntime')))"
     )
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_library_that_does_not_start_is_not_the_graph_s_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start() -> None:
+        raise ImportError("libonnx.so is missing")
+
+    monkeypatch.setattr(onnx_runtime, "_import_library", start)
+    package = read_package(graph_package(tmp_path / "model", linear_graph()))
+    settings = Settings(16, engine="onnxruntime")
+    with pytest.raises(ModelError, match=r"^engine onnxruntime is installed here and does not sta"):
+        OnnxRuntimeEngine().load(package, torch.device("cpu"), 1, settings)
