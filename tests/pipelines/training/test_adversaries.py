@@ -3,16 +3,20 @@
 from contextlib import redirect_stderr, redirect_stdout
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 import pytest
 import yaml
 
+from configs.errors import JobError
 from model_zoo.package.package import read_package
 from pipelines import train
 from pipelines.cli.command_line import run_program
 from pipelines.planning.jobs import FittingJob
+from pipelines.training.adversaries import _size_generator, learn_adversaries
 
 EXAMPLE = "configs/train_digits_gan.yaml"
 ONE_EPOCH = ("--set", "training.epochs=1", "--set", "report=false", "--quiet")
@@ -83,3 +87,36 @@ def test_a_job_of_a_gan_says_nothing_in_vain() -> None:
         job(from_package="models/a/1")
     with pytest.raises(ValidationError, match="noise"):
         job(gan={"noise": 0})
+
+
+def size(*shapes: tuple[int, ...], **said: Any) -> Any:
+    arrays = {str(number): np.zeros((5, *shape)) for number, shape in enumerate(shapes)}
+    job: Any = SimpleNamespace(gan=SimpleNamespace(model_dump=lambda: said))
+    training: Any = SimpleNamespace(inputs=arrays)
+    return _size_generator(job, training)
+
+
+def test_a_generator_makes_pictures_of_the_size_that_the_network_takes() -> None:
+    usual = size((1, 8, 9))
+    assert (usual["channels"], usual["height"], usual["width"]) == (1, 8, 9)
+    # What nobody says stays as usual.
+    assert size((1, 8, 9), noise=None) == usual
+    assert size((1, 8, 9), noise=7)["noise"] == 7
+
+
+@pytest.mark.parametrize("shapes", [[(3,)], [(8, 9)], [(1, 2, 8, 9)], [(1, 8, 9), (1, 8, 9)], []])
+def test_other_inputs_are_no_pictures(shapes: list[tuple[int, ...]]) -> None:
+    with pytest.raises(JobError, match="gan: pictures are learned, and the network takes"):
+        size(*shapes)
+
+
+@pytest.mark.parametrize(
+    ("activation", "labels"),
+    [("softmax", ("a", "b")), ("sigmoid", ("a",)), ("sigmoid", ("a", "b", "c"))],
+)
+def test_the_second_of_two_labels_is_imitated(activation: str, labels: tuple[str, ...]) -> None:
+    network = SimpleNamespace(activation=activation)
+    job: Any = SimpleNamespace(network=network, data=SimpleNamespace(labels=labels))
+    prepared: Any = None
+    with pytest.raises(JobError, match="gan: the label must have two values"):
+        learn_adversaries(job, prepared, {}, lambda _: None)

@@ -89,3 +89,34 @@ def test_what_the_job_fills_no_step_fills() -> None:
     table = pa.table(COLUMNS)
     found = choose_features(table, ["age", "vip"], ["age", "vip"])
     assert [step.step for step in found.steps] == ["standardise", "stack"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "different", "is_taken"),
+    [
+        # Two rows of each text are enough, and one row less is not.
+        (6, 3, True),
+        (5, 3, False),
+        # Of two texts it is a yes and a no, however few rows there are.
+        (2, 2, True),
+        (3, 2, True),
+    ],
+)
+def test_texts_come_twice_each(rows: int, different: int, is_taken: bool) -> None:
+    table = pa.table({"x": [f"v{n % different}" for n in range(rows)]})
+    found = choose_features(table, ["x"], [])
+    assert found.names == (("x",) if is_taken else ())
+
+
+def test_a_value_and_a_missing_one_are_two_of_texts_alone() -> None:
+    table = pa.table({"n": [1, None], "t": ["a", None], "f": [1.0, float("nan")]})
+    assert choose_features(table, ["n", "t", "f"], []).names == ("t",)
+
+
+def test_rows_without_a_list_have_no_score() -> None:
+    lists = [[1.0, 2.0], [3.0, 4.0]]
+    table = pa.table({"l": lists, "n": [1, 2]})
+    assert choose_features(table, ["l", "n"], []).missing == {"default": "fill", "l": "reject"}
+    assert choose_features(table, ["l"], []).missing == {"default": "reject"}
+    assert choose_features(table, ["n"], []).missing == {"default": "fill"}
+    assert choose_features(table, [], []).missing == {"default": "fill"}
