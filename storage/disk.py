@@ -20,6 +20,20 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
 _REMOVALS = 100
 
 
+def read_end(path: str, size_bytes: int) -> bytes:
+    """Return the last bytes of a file; all of one that has fewer.
+
+    Args:
+        path: the file.
+        size_bytes: how many.
+    """
+    with open(path, "rb") as file:
+        status = os.fstat(file.fileno())
+        first = max(0, status.st_size - size_bytes)
+        file.seek(first)
+        return file.read(size_bytes)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder below one that is there, or find it made, and make its name durable."""
     try:

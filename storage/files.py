@@ -64,6 +64,25 @@ def read(url: str) -> bytes | None:
 
 @retried
 @plain_errors()
+def read_end(url: str, size_bytes: int) -> bytes:
+    """Return the last bytes of a file, in one request to a store; all of a file that has fewer.
+
+    Args:
+        url: the file.
+        size_bytes: how many.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+    """
+    fs, path = locate(url)
+    if isinstance(fs, LocalFileSystem):
+        return disk.read_end(path, size_bytes)
+    content: bytes = fs.cat_file(path, start=-size_bytes)
+    return content
+
+
+@retried
+@plain_errors()
 def open_read(url: str, ahead: bool = True) -> Any:
     """Open a file for reading at any position.
 

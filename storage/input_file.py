@@ -14,7 +14,8 @@ _VERSION_DIGITS = 32
 _READING = ",read_as="
 
 
-@dataclass(frozen=True, order=True)
+# Slots, because a plan holds as many of them as there are shards.
+@dataclass(frozen=True, order=True, slots=True)
 class InputFile:
     """An input file as it is at the moment of listing.
 

@@ -53,13 +53,15 @@ def describe_file(fs: Any, info: Info) -> InputFile:
         info: what a listing of that says of it.
     """
     url = get_url(fs, info["name"])
+    if isinstance(fs, LocalFileSystem):
+        return _describe_local(url)
     # A web server's listing tells no sizes.
     if info["size"] is None:
         info = fs.info(info["name"])
     version = _describe_version(fs, info)
     size_bytes = int(info["size"])
-    identity = _identify(fs, url)
-    return InputFile(url, size_bytes, version, identity)
+    # A store has no links: a key is the object.
+    return InputFile(url, size_bytes, version, identity=url)
 
 
 def get_url(fs: Any, path: str) -> str:
@@ -84,17 +86,14 @@ def describe_stat(stat: Any) -> str:
     return f"size={stat.st_size},{times},ino={stat.st_ino}"
 
 
-def _identify(fs: Any, url: str) -> str:
-    # A store has no links: a key is the object.
-    if not isinstance(fs, LocalFileSystem):
-        return url
-    stat = os.stat(url)
+def _describe_local(path: str) -> InputFile:
+    # Once for all of it: of a hundred thousand small files each look counts.
+    stat = os.stat(path)
+    identity = path
     # Some file systems number no files.
     if stat.st_ino:
-        disk = stat.st_dev
-        number = stat.st_ino
-        return f"{disk}:{number}"
-    return url
+        identity = f"{stat.st_dev}:{stat.st_ino}"
+    return InputFile(path, stat.st_size, describe_stat(stat), identity)
 
 
 def _describe_version(fs: Any, info: Info) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
+from storage.disk_listing import list_disk_folder
 from storage.listed import Info, Listing
 from storage.listing_rules import find_rule, is_partition
 from storage.object_stores import is_object_store, locate
@@ -205,7 +206,7 @@ def _list_folders(fs: Any, folders: Sequence[_Folder]) -> Iterator[list[Info]]:
 def _list_folder(fs: Any, path: str) -> list[Info]:
     try:
         # The root of a disk is no text.
-        found: list[Info] = fs.ls(path or "/", detail=True)
+        found = _list_entries(fs, path or "/")
     # A pattern may begin where nothing is; and a folder may be removed after its own was listed,
     # which is as if it had been removed before.
     except (FileNotFoundError, NotADirectoryError):
@@ -213,6 +214,13 @@ def _list_folder(fs: Any, path: str) -> list[Info]:
     # A store may keep an object of the folder's own name.
     others = [info for info in found if info["name"].rstrip("/") != path]
     return sorted(others, key=lambda info: str(info["name"]))
+
+
+def _list_entries(fs: Any, path: str) -> list[Info]:
+    if isinstance(fs, LocalFileSystem):
+        return list_disk_folder(path)
+    found: list[Info] = fs.ls(path, detail=True)
+    return found
 
 
 def _get_name(info: Info) -> str:

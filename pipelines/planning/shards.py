@@ -4,6 +4,7 @@ No worker has started yet.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from storage.listing import to_printable
 from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
 from transforms.formats.file_list import FILES_OF_A_UNIT
-from transforms.formats.format import Format, Piece, Shard, make_unit
+from transforms.formats.format import Format, Shard, make_unit
 
 # Enough to see what was meant, few enough for a line.
 _SHOWN_NAMES = 5
@@ -39,11 +40,6 @@ class Listed(NamedTuple):
 
     files: list[InputFile]
     ignored: list[str]
-
-
-class _PlacedPiece(NamedTuple):
-    shard: Shard
-    piece: Piece
 
 
 def list_shards(
@@ -85,8 +81,12 @@ def list_shards(
             )
     refuse_second_names(taken)
     # One path may leave out what another one names.
-    left_out_of_all = set(ignored) - _list_places(taken)
-    return Listed(taken, sorted(left_out_of_all))
+    left_out_of_all = set(ignored)
+    if left_out_of_all:
+        left_out_of_all -= _list_places(taken)
+    # Nobody asks again whether two names are one file, and each such answer takes its place.
+    forgotten = [replace(file, identity="") for file in taken]
+    return Listed(forgotten, sorted(left_out_of_all))
 
 
 def choose_rows_per_unit(
@@ -163,15 +163,11 @@ def cut_into_units(
         format: how they are read.
         rows_per_unit: about how many rows each shall have.
     """
-    pieces: list[_PlacedPiece] = []
+    units: list[WorkUnit] = []
     for shard in shards:
         for piece in format.split(shard, rows_per_unit):
-            placed = _PlacedPiece(shard, piece)
-            pieces.append(placed)
-    units = []
-    for index, placed in enumerate(pieces):
-        unit = make_unit(index, placed.shard, placed.piece)
-        units.append(unit)
+            unit = make_unit(len(units), shard, piece)
+            units.append(unit)
     return tuple(units)
 
 

@@ -79,3 +79,14 @@ def test_a_file_that_fails_to_be_written_or_named_leaves_nothing(
     with pytest.raises(OSError, match="full"):
         files.link_folder(f"{tmp_path}/link", "target", str(tmp_path))
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"), [(1, b"d"), (3, b"bcd"), (4, b"abcd"), (9, b"abcd")]
+)
+def test_the_end_of_a_file_is_all_of_one_that_is_shorter(
+    tmp_path: Path, wanted: int, expected: bytes
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abcd")
+    assert files.read_end(str(path), wanted) == expected

@@ -43,7 +43,8 @@ class InputOptions:
     sparse: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+# Slots, because there may be hundreds of thousands of them.
+@dataclass(frozen=True, slots=True)
 class Shard:
     """An input file, and what looking into it has told.
 
@@ -57,7 +58,7 @@ class Shard:
     details: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """Rows of a shard that are read together: what a work unit is made of.
 

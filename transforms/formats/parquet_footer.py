@@ -7,12 +7,18 @@ from typing import TypeAlias
 
 import pyarrow as pa
 from pyarrow import DataType, Schema
-from pyarrow.parquet import ColumnChunkMetaData, ColumnSchema, FileMetaData, RowGroupMetaData
+from pyarrow.parquet import (
+    ColumnChunkMetaData,
+    ColumnSchema,
+    FileMetaData,
+    ParquetFile,
+    RowGroupMetaData,
+)
 
 from configs.errors import InputError
 from storage import files
 from storage.retries import retried
-from transforms.formats.parquet_ways import USUAL, declare_int96, open_for
+from transforms.formats.parquet_ways import USUAL, declare_int96
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
 
 _DECRYPT = "store it decrypted, on an encrypted disk or in an encrypted bucket if need be"
@@ -35,6 +41,10 @@ _MOST_CHARACTERS = 200
 # A Parquet file ends with the length of its footer, and four letters.
 _FOOTER_LENGTH_BYTES = 4
 _FILE_END_BYTES = 8
+# An encrypted footer ends otherwise, and is refused for that.
+_MAGIC = b"PAR1"
+# What is fetched at first: more than the footers of most files, and less than a store takes longer for.
+_LIKELY_FOOTER_BYTES = 1 << 16
 
 
 def read_footer(url: str) -> tuple[Schema, FileMetaData]:
@@ -232,8 +242,22 @@ def refuse_encrypted_columns(url: str, metadata: FileMetaData) -> None:
 
 @retried
 def _read_footer(url: str) -> tuple[Schema, FileMetaData]:
-    with open_for(url, USUAL) as parquet:
+    # Nothing else of the file: of a store that is one request, and Arrow makes several.
+    end = pa.BufferReader(_read_end(url))
+    with ParquetFile(end, coerce_int96_timestamp_unit=USUAL.unit) as parquet:
         return parquet.schema_arrow, parquet.metadata
+
+
+def _read_end(url: str) -> bytes:
+    """Return a file from its footer on, or from before; all of one that ends with none."""
+    end = files.read_end(url, _LIKELY_FOOTER_BYTES)
+    stored_length = end[-_FILE_END_BYTES:][:_FOOTER_LENGTH_BYTES]
+    wanted_bytes = int.from_bytes(stored_length, "little") + _FILE_END_BYTES
+    is_cut = len(end) == _LIKELY_FOOTER_BYTES
+    # Arrow says what is wrong with what does not end like Parquet.
+    if is_cut and wanted_bytes > len(end) and end.endswith(_MAGIC):
+        return files.read_end(url, wanted_bytes)
+    return end
 
 
 def _list_leaves(metadata: FileMetaData, names: set[str]) -> Leaves:

@@ -15,7 +15,7 @@ _MOST_PARTS = 8
 _BLOCKS = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RowGroup:
     """Rows of one row group, and its bytes before they are compressed.
 

@@ -63,3 +63,23 @@ def test_a_text_is_as_large_as_its_letters_and_its_length(letters: int, tmp_path
     held = ROWS * (letters + 4)
     assert holds_more_than(held - 1, str(path), metadata, {"a"})
     assert not holds_more_than(held + 200, str(path), metadata, {"a"})
+
+
+@pytest.mark.parametrize("names", [1, 400, 3_000])
+def test_a_footer_is_read_however_long_it_is(tmp_path: Path, names: int) -> None:
+    path = tmp_path / "a.parquet"
+    columns = {f"column_{number:04d}": [1, 2] for number in range(names)}
+    pq.write_table(pa.table(columns), path)
+    schema, metadata = read_footer(str(path))
+    assert schema.names == list(columns)
+    # More than is fetched at first, of the longest one.
+    assert (metadata.serialized_size > 1 << 16) == (names == 3_000)
+    assert metadata.equals(pq.read_metadata(path))
+
+
+@pytest.mark.parametrize("length", [1, 70_000, 2**32 - 1])
+def test_a_footer_that_is_longer_than_its_file_says_is_refused(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1" + bytes(80_000) + length.to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(InputError, match="is not a readable Parquet file"):
+        read_footer(str(path))
