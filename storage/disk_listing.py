@@ -5,6 +5,7 @@ anyway, once, see `inputs.describe_file`.
 """
 
 import os
+from os import DirEntry
 
 from storage.listed import Info
 
@@ -19,7 +20,7 @@ def list_disk_folder(path: str) -> list[Info]:
         return [_describe(entry) for entry in entries]
 
 
-def _describe(entry: os.DirEntry[str]) -> Info:
+def _describe(entry: DirEntry[str]) -> Info:
     kind = "other"
     # Links are told as such, and followed by whoever wants to know where they lead.
     if entry.is_dir(follow_symlinks=False):

@@ -8,6 +8,7 @@ that name yet. Whatever goes wrong is an OSError.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 import hashlib
+from io import BytesIO
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from storage import disk
 from storage.client_errors import plain_errors
 from storage.hashing_writer import HashingFile
+from storage.held import find_held
 from storage.object_stores import (
     Reader,
     discard,
@@ -24,6 +26,7 @@ from storage.object_stores import (
     is_object_store,
     locate,
     put_if_absent,
+    whole_in_one_request,
 )
 from storage.object_stores import can_publish_to as can_publish_to
 from storage.retries import retried
@@ -55,7 +58,7 @@ def read(url: str) -> bytes | None:
     """Return the whole content, or None when there is no such file."""
     fs, path = locate(url)
     try:
-        content: bytes = fs.cat_file(path)
+        content: bytes = fs.cat_file(path, **whole_in_one_request(fs))
         return content
     # A disk says the second where a file stands in the place of a folder.
     except (FileNotFoundError, NotADirectoryError):
@@ -74,6 +77,9 @@ def read_end(url: str, size_bytes: int) -> bytes:
     Raises:
         OSError: there is no such file, or it cannot be read.
     """
+    held = find_held(url)
+    if held is not None:
+        return held[-size_bytes:]
     fs, path = locate(url)
     if isinstance(fs, LocalFileSystem):
         return disk.read_end(path, size_bytes)
@@ -90,6 +96,9 @@ def open_read(url: str, ahead: bool = True) -> Any:
         url: the file.
         ahead: whether a store may be asked for more than is read.
     """
+    held = find_held(url)
+    if held is not None:
+        return BytesIO(held)
     # By default fsspec reads some MiB more, which of a Parquet file are seldom the ones wanted
     # next.
     options = {} if ahead else {"cache_type": "none"}
@@ -203,8 +212,9 @@ def move(source: str, target: str) -> None:
     try:
         if isinstance(fs, LocalFileSystem):
             disk.move(Path(source_path), Path(target_path))
-        # The same content by its name; copied again it would only take time.
-        elif not fs.exists(target_path):
+        # The same content by its name: where it stands already it is copied again, which is seldom,
+        # and to ask before takes longer than a copy.
+        else:
             fs.cp_file(source_path, target_path)
     except FileNotFoundError:
         # Somebody was faster.

@@ -67,6 +67,19 @@ def is_folder_version(version: str) -> bool:
     return version.startswith(_FILES_VERSION)
 
 
+def find_size(version: str) -> int | None:
+    """Return the size that a file's version tells; None where it tells none.
+
+    >>> find_size("size=12,mtime_ns=2"), find_size("files=0123456789abcdef"), find_size("v")
+    (12, None, None)
+    """
+    first, _, _ = version.partition(",")
+    name, _, number = first.partition("=")
+    if name != "size" or not number.isdecimal():
+        return None
+    return int(number)
+
+
 def with_reading(version: str, digest: str) -> str:
     """Return the version of a file and of what else decides its rows.
 

@@ -4,18 +4,26 @@ Which files a path stands for is told in `input_listing.py`.
 """
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from fsspec.implementations.local import LocalFileSystem
 
 from storage.client_errors import plain_errors
+from storage.fsspec_private import get_gcs_object, get_s3_object
 from storage.input_file import InputFile
 from storage.listed import Info
-from storage.object_stores import is_object_store, locate
+from storage.object_stores import GCS, S3, is_object_store, list_protocols, locate
 from storage.retries import retried
 
 # What stores know a content by, the best first: Google's number, S3's digest, then times.
 _VERSION_KEYS = ("generation", "ETag", "etag", "md5Hash", "mtime", "LastModified", "created")
+
+
+class WholeFile(NamedTuple):
+    """The content of a file, and the version of which it is all; see `InputFile`."""
+
+    content: bytes
+    version: str
 
 
 @retried
@@ -40,9 +48,39 @@ def read_version(url: str) -> str | None:
     try:
         if not isinstance(fs, LocalFileSystem):
             info = fs.info(path)
-        return _describe_version(fs, info)
+        return describe_version(fs, info)
     except FileNotFoundError:
         return None
+
+
+@retried
+@plain_errors()
+def read_whole(url: str, size_bytes: int) -> WholeFile | None:
+    """Read a file at once; None where its place does not say which version it gives.
+
+    Args:
+        url: the file.
+        size_bytes: what it had, at least 1; of a larger one no more is read, and its version is
+            another one.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+    """
+    fs, path = locate(url)
+    if isinstance(fs, LocalFileSystem):
+        return _read_local(path, size_bytes)
+    protocols = list_protocols(fs)
+    if not S3.isdisjoint(protocols):
+        got = get_s3_object(fs, path, size_bytes)
+    elif not GCS.isdisjoint(protocols):
+        got = get_gcs_object(fs, path, size_bytes)
+    else:
+        return None
+    # A server that leaves it out does not tell one content from another.
+    if not all(got.version.values()):
+        return None
+    info = {"name": path, "size": len(got.content), **got.version}
+    return WholeFile(got.content, describe_version(fs, info))
 
 
 def describe_file(fs: Any, info: Info) -> InputFile:
@@ -58,7 +96,7 @@ def describe_file(fs: Any, info: Info) -> InputFile:
     # A web server's listing tells no sizes.
     if info["size"] is None:
         info = fs.info(info["name"])
-    version = _describe_version(fs, info)
+    version = describe_version(fs, info)
     size_bytes = int(info["size"])
     # A store has no links: a key is the object.
     return InputFile(url, size_bytes, version, identity=url)
@@ -86,6 +124,15 @@ def describe_stat(stat: Any) -> str:
     return f"size={stat.st_size},{times},ino={stat.st_ino}"
 
 
+def _read_local(path: str, size_bytes: int) -> WholeFile:
+    # All of it in one call of the system, which a buffer would only copy.
+    with open(path, "rb", buffering=0) as file:
+        content = file.read(size_bytes)
+        # Behind the reading: what was written into on the way has another time than was planned.
+        status = os.fstat(file.fileno())
+    return WholeFile(content, describe_stat(status))
+
+
 def _describe_local(path: str) -> InputFile:
     # Once for all of it: of a hundred thousand small files each look counts.
     stat = os.stat(path)
@@ -96,8 +143,13 @@ def _describe_local(path: str) -> InputFile:
     return InputFile(path, stat.st_size, describe_stat(stat), identity)
 
 
-def _describe_version(fs: Any, info: Info) -> str:
-    """Return what tells one content from another, as far as its place knows."""
+def describe_version(fs: Any, info: Info) -> str:
+    """Return what tells one content from another, as far as its place knows.
+
+    Args:
+        fs: the file system.
+        info: what it says of the file; of a disk the name is enough.
+    """
     if isinstance(fs, LocalFileSystem):
         return describe_stat(os.stat(info["name"]))
     if not is_object_store(fs):

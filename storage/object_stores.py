@@ -17,7 +17,9 @@ from fsspec.spec import AbstractBufferedFile
 from storage.client_errors import plain_errors
 from storage.fsspec_private import to_local_path
 
-_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs"})
+S3 = frozenset({"s3", "s3a"})
+GCS = frozenset({"gs", "gcs"})
+_OBJECT_STORES = S3 | GCS
 _PUBLISHABLE = _OBJECT_STORES | {"file", "local", "memory"}
 # A conflict lasts as long as another request for the same name; five in a row are somebody's
 # mistake.
@@ -58,11 +60,26 @@ def _get_local() -> LocalFileSystem:
 
 def is_object_store(fs: Any) -> bool:
     """Tell whether names there are flat keys, and a put is atomic and may be conditional."""
+    return not _OBJECT_STORES.isdisjoint(list_protocols(fs))
+
+
+def list_protocols(fs: Any) -> list[str]:
+    """Return the names that a file system has in URLs."""
     protocols = fs.protocol
-    # A file system has one name, or several.
+    # It has one name, or several.
     if isinstance(protocols, str):
-        protocols = [protocols]
-    return not _OBJECT_STORES.isdisjoint(protocols)
+        return [protocols]
+    return list(protocols)
+
+
+def whole_in_one_request(fs: Any) -> dict[str, int]:
+    """Return the options with which an object is read without being asked for its size before.
+
+    s3fs asks for it to fetch large objects in parts; what is read whole here is small.
+    """
+    if S3.isdisjoint(list_protocols(fs)):
+        return {}
+    return {"max_concurrency": 1}
 
 
 def can_publish_to(url: str) -> bool:

@@ -17,6 +17,7 @@ from storage.layout import is_published
 from storage.run_folder import RunFolder
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.format import Format, ReadsNamedFiles
+from transforms.formats.held_shards import hold_small
 from transforms.formats.read_ahead import read_ahead
 from transforms.formats.unchanged import check_unchanged
 from transforms.on_beam import Timed
@@ -162,10 +163,12 @@ def read_unit(
     if unit.members:
         yield from read_together(unit, read_member, rows_per_batch)
         return
-    check_unchanged(unit)
-    for batch in format.read(unit, schema, rows_per_batch, record):
-        # Looked at before the writer records the unit as done: a retried bundle would not look
-        # again.
-        if batch.last:
+    with hold_small(unit) as is_held:
+        if not is_held:
             check_unchanged(unit)
-        yield replace(batch, record=record)
+        for batch in format.read(unit, schema, rows_per_batch, record):
+            # Looked at before the writer records the unit as done: a retried bundle would not look
+            # again. What is held is of one version, and cannot change.
+            if batch.last and not is_held:
+                check_unchanged(unit)
+            yield replace(batch, record=record)

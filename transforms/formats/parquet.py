@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import InputError
 from storage import files
+from storage.held import is_held
 from storage.input_file import InputFile
 from storage.retries import resumed
 from transforms.batches import RawBatch, RowRecord, WorkUnit
@@ -334,6 +335,8 @@ def _open(url: str, reading: Reading) -> pq.ParquetFile:
         url: the file.
         reading: how it is read.
     """
+    if is_held(url):
+        return open_for(url, reading, pre_buffer=False, page_checksum_verification=True)
     if files.is_local(url):
         return open_for(
             url,

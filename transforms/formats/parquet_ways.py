@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pyarrow.types import is_dictionary, is_fixed_size_list, is_nested, is_timestamp
 
 from storage import files
+from storage.held import find_held
 from transforms.formats.parquet_int96 import INT96_UNIT, explain_inexact, find_inexact, has_int96
 from transforms.logical_types import blank_out, holds
 
@@ -226,10 +227,17 @@ def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
     if reading.stored:
         options["metadata"] = _read_stored_metadata(url)
     options["coerce_int96_timestamp_unit"] = reading.unit
-    source = url
-    if not files.is_local(url):
-        source = files.open_read(url)
-    return pq.ParquetFile(source, **options)
+    return pq.ParquetFile(_find_source(url), **options)
+
+
+def _find_source(url: str) -> Any:
+    """Return what Arrow reads of a file: itself finds a path of this disk."""
+    held = find_held(url)
+    if held is not None:
+        return pa.BufferReader(held)
+    if files.is_local(url):
+        return url
+    return files.open_read(url)
 
 
 def align(streams: Sequence[Stream]) -> Iterator[list[RecordBatch]]:

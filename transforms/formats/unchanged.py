@@ -9,6 +9,7 @@ from configs.errors import InputError
 from storage import inputs
 from storage.input_file import is_folder_version, without_reading
 from transforms.batches import RawBatch, WorkUnit
+from transforms.formats.changed import refuse_changed, refuse_unreadable
 from transforms.formats.format import no_rows, number_rows
 
 
@@ -25,14 +26,9 @@ def check_unchanged(unit: WorkUnit) -> None:
         version = inputs.read_version(unit.shard)
     # Retried already, where it may pass.
     except OSError as error:
-        raise InputError(
-            f"{unit.shard}: cannot be read: {error.strerror}; start the run again to resume"
-        ) from error
+        raise refuse_unreadable(unit, error) from error
     if version != without_reading(unit.version):
-        raise InputError(
-            f"{unit.shard}: changed after the run was planned; "
-            "start the run again to score the new content"
-        )
+        raise refuse_changed(unit)
 
 
 def mark_last(

@@ -65,7 +65,7 @@ def test_a_text_is_as_large_as_its_letters_and_its_length(letters: int, tmp_path
     assert not holds_more_than(held + 200, str(path), metadata, {"a"})
 
 
-@pytest.mark.parametrize("names", [1, 400, 3_000])
+@pytest.mark.parametrize("names", [1, 700])
 def test_a_footer_is_read_however_long_it_is(tmp_path: Path, names: int) -> None:
     path = tmp_path / "a.parquet"
     columns = {f"column_{number:04d}": [1, 2] for number in range(names)}
@@ -73,7 +73,7 @@ def test_a_footer_is_read_however_long_it_is(tmp_path: Path, names: int) -> None
     schema, metadata = read_footer(str(path))
     assert schema.names == list(columns)
     # More than is fetched at first, of the longest one.
-    assert (metadata.serialized_size > 1 << 16) == (names == 3_000)
+    assert (metadata.serialized_size > 1 << 16) == (names == 700)
     assert metadata.equals(pq.read_metadata(path))
 
 
