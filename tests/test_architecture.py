@@ -68,7 +68,9 @@ SIBLINGS = {
         "transforms.scores.tokens",
         "transforms.token_places",
         "transforms.where",
+        "transforms.written_columns",
     },
+    "transforms.written_columns": {"transforms.scores.options"},
     "transforms.score_columns": {
         f"transforms.scores.{kind}"
         for kind in ("classes", "label_sets", "makers", "numbers", "options", "tokens")

@@ -26,12 +26,12 @@ from transforms.output.partitioned_rows import find_unfit
 from transforms.record_batches import filter_rows
 from transforms.rejected import find_kept, reject_rows
 from transforms.score_columns import score_columns
-from transforms.scores.options import ScoreColumns
 from transforms.scores.tokens import Places
 from transforms.shard_counts import count_by_shard
 from transforms.source_columns import make_source_columns
 from transforms.token_places import find_places
 from transforms.where import where_columns, where_mask
+from transforms.written_columns import WrittenColumns
 
 # By name.
 Columns: TypeAlias = Mapping[str, Array]
@@ -40,22 +40,19 @@ Columns: TypeAlias = Mapping[str, Array]
 def postprocess_rows(
     rows: RecordBatch,
     outputs: Arrays,
-    carried: Sequence[str],
-    how: ScoreColumns,
-    keep: Sequence[str],
-    where: str | None,
+    wanted: WrittenColumns,
     places: Places | None = None,
     sources: Columns | None = None,
 ) -> RecordBatch:
-    """Return carried columns and kept score columns of the rows that `where` leaves in.
+    """Return the wanted columns of the rows that the filter leaves in.
 
     Args:
-        rows, outputs, carried, how, keep, where, places, sources: as for `make_rows`.
+        rows, outputs, wanted, places, sources: as for `make_rows`.
 
     Raises:
         RejectedRows, JobError: as `make_rows`.
     """
-    made = make_rows(rows, outputs, carried, how, keep, where, places, sources)
+    made = make_rows(rows, outputs, wanted, places, sources)
     if made.mask is None:
         return made.rows
     return filter_rows(made.rows, made.mask)
@@ -71,22 +68,16 @@ class MadeRows(NamedTuple):
 def make_rows(
     rows: RecordBatch,
     outputs: Arrays,
-    carried: Sequence[str],
-    how: ScoreColumns,
-    keep: Sequence[str],
-    where: str | None,
+    wanted: WrittenColumns,
     places: Places | None = None,
     sources: Columns | None = None,
 ) -> MadeRows:
-    """Return carried columns and kept score columns of all rows, and which of them `where` leaves in.
+    """Return the wanted columns of all rows, and which of them the filter leaves in.
 
     Args:
         rows: input rows, in the order of `outputs`.
         outputs: raw network outputs (rows, ...), by name.
-        carried: names of key and pass-through columns.
-        how: how score columns are made.
-        keep: old names of score columns, in the order to write them.
-        where: filter expression over carried and (renamed) score columns, or None.
+        wanted: what is written of them.
         places: of the rows' tokens, where they have any.
         sources: columns that tell where each row came from, where they are asked for.
 
@@ -94,8 +85,10 @@ def make_rows(
         RejectedRows: rows whose score does not fit the declared dtype.
         JobError: names or types that do not fit together.
     """
-    scores = _make_scores(outputs, carried, how, keep, where, places)
-    kept = [how.rename.get(name, name) for name in keep]
+    carried = wanted.carried
+    how = wanted.scores
+    scores = _make_scores(outputs, wanted, places)
+    kept = [how.rename.get(name, name) for name in wanted.keep]
     origin = sources or {}
     _refuse_doubles([*carried, *kept, *how.constants, *origin])
 
@@ -107,19 +100,17 @@ def make_rows(
     schema = _make_schema(columns, rows.schema, carried)
     arrays = list(columns.values())
     result = RecordBatch.from_arrays(arrays, schema=schema)
-    if where is None:
+    if wanted.where is None:
         return MadeRows(result, None)
     # A filter may read score columns that are not written.
-    mask = where_mask(where, {**inputs, **scores}, rows.num_rows)
+    readable = {**inputs, **scores}
+    mask = where_mask(wanted.where, readable, rows.num_rows)
     return MadeRows(result, mask)
 
 
 def postprocess_batch(
     batch: PredictionBatch,
-    carried: Sequence[str],
-    how: ScoreColumns,
-    keep: Sequence[str],
-    where: str | None,
+    wanted: WrittenColumns,
     format: str = "parquet",
     text: TokenText | None = None,
     partition_by: Sequence[str] = (),
@@ -128,7 +119,7 @@ def postprocess_batch(
 
     Args:
         batch: rows, and what the model gave for them.
-        carried, how, keep, where: as for `postprocess_rows`.
+        wanted: what is written of them.
         format: name of the output format, which may not hold every value of a type.
         text: that the rows' tokens were cut from, where their places are asked for.
         partition_by: carried columns whose values become names of folders.
@@ -142,12 +133,14 @@ def postprocess_batch(
     # Once more after each rejection: it names all rows of one column, and each may reject some.
     while True:
         try:
-            _reject_what_no_file_holds(raw.rows, carried, format, partition_by)
+            _reject_what_no_file_holds(raw.rows, wanted.carried, format, partition_by)
             places = None
             if lengths is not None:
                 places = find_places(raw.rows, lengths, text)
-            sources = make_source_columns(raw) if how.with_source else None
-            made = make_rows(raw.rows, outputs, carried, how, keep, where, places, sources)
+            sources = None
+            if wanted.scores.with_source:
+                sources = make_source_columns(raw)
+            made = make_rows(raw.rows, outputs, wanted, places, sources)
             break
         except RejectedRows as rejected:
             kept = find_kept(len(raw), rejected)
@@ -180,10 +173,7 @@ def postprocess_batch(
 class Postprocess(beam.PTransform):
     """`postprocess_batch` on every batch."""
 
-    carried: tuple[str, ...]
-    scores: ScoreColumns
-    keep: tuple[str, ...]
-    where: str | None
+    wanted: WrittenColumns
     format: str = "parquet"
     text: TokenText | None = None
     partition_by: tuple[str, ...] = ()
@@ -191,10 +181,7 @@ class Postprocess(beam.PTransform):
     def expand(self, batches: beam.PCollection[PredictionBatch]) -> beam.PCollection[ScoredBatch]:
         postprocess = partial(
             postprocess_batch,
-            carried=self.carried,
-            how=self.scores,
-            keep=self.keep,
-            where=self.where,
+            wanted=self.wanted,
             format=self.format,
             text=self.text,
             partition_by=self.partition_by,
@@ -254,19 +241,17 @@ def _make_schema(
 
 def _make_scores(
     outputs: Arrays,
-    carried: Sequence[str],
-    how: ScoreColumns,
-    keep: Sequence[str],
-    where: str | None,
+    wanted: WrittenColumns,
     places: Places | None,
 ) -> Mapping[str, Array]:
     """Return the score columns that are kept or filtered by, by their new names, in their types."""
-    filtered_by = _list_filtered_by(how, carried, where)
+    how = wanted.scores
+    filtered_by = _list_filtered_by(wanted)
     # Each once, kept ones first.
-    named = [*keep, *filtered_by]
-    wanted = list(dict.fromkeys(named))
+    named = [*wanted.keep, *filtered_by]
+    different = list(dict.fromkeys(named))
     scores = {}
-    columns = score_columns(outputs, how, wanted, places)
+    columns = score_columns(outputs, how, different, places)
     for old_name, column in columns.items():
         name = how.rename.get(old_name, old_name)
         dtype = how.dtypes.get(name)
@@ -274,18 +259,15 @@ def _make_scores(
     return scores
 
 
-def _list_filtered_by(
-    how: ScoreColumns,
-    carried: Sequence[str],
-    where: str | None,
-) -> Sequence[str]:
+def _list_filtered_by(wanted: WrittenColumns) -> Sequence[str]:
     """Return the old names of the score columns that the filter reads."""
-    if where is None:
+    if wanted.where is None:
         return []
     # A filter has the new names, as a reader of the output has.
-    old_names = {new: old for old, new in how.rename.items()}
-    named = where_columns(where)
-    new_names = [name for name in named if name not in carried]
+    renamed = wanted.scores.rename
+    old_names = {new: old for old, new in renamed.items()}
+    named = where_columns(wanted.where)
+    new_names = [name for name in named if name not in wanted.carried]
     return [old_names.get(name, name) for name in new_names]
 
 

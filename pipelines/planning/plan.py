@@ -23,6 +23,7 @@ from storage.run_folder import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
+from transforms.written_columns import WrittenColumns
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,13 @@ class Plan:
     def contract(self) -> tuple[InputColumn, ...]:
         """Return every model column with what a missing value does in this run."""
         return with_job_fills(self.package.card.columns, self.job.preprocess.steps)
+
+    @property
+    def written_columns(self) -> WrittenColumns:
+        """Return which columns are written, and of which rows."""
+        written = self.output_plan
+        where = self.job.postprocess.where
+        return WrittenColumns(self.job.source.carried, written.scores, written.keep, where)
 
     @property
     def rows(self) -> int | None:

@@ -28,6 +28,7 @@ from transforms.scores.options import ScoreColumns
 from transforms.source_columns import make_no_source_columns
 from transforms.token_places import find_places
 from transforms.where import where_columns
+from transforms.written_columns import WrittenColumns
 
 _DESCENDING = " desc"
 # Score columns that tell places in texts.
@@ -70,16 +71,11 @@ def plan_output(
     if card.mask is not None:
         no_numbers = np.zeros(0, dtype=np.int64)
         places = find_places(rows, no_numbers, text)
-    scored = postprocess_rows(
-        rows,
-        outputs,
-        carried=job.source.carried,
-        how=scores,
-        keep=keep,
-        where=job.postprocess.where,
-        places=places,
-        sources=make_no_source_columns() if scores.with_source else None,
-    )
+    sources = None
+    if scores.with_source:
+        sources = make_no_source_columns()
+    wanted = WrittenColumns(job.source.carried, scores, keep, job.postprocess.where)
+    scored = postprocess_rows(rows, outputs, wanted, places, sources)
     # So that a file says which model made it, wherever it is copied to.
     metadata = {"model.name": card.name, "model.version": card.version, "model.digest": digest}
     columns = scored.schema.with_metadata(metadata)

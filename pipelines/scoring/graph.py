@@ -62,10 +62,7 @@ def build(
     load = partial(load_model, scoring)
     predict = Predict(load, job.model.not_finite, card.mask, plan.run)
     postprocess = Postprocess(
-        carried=job.source.carried,
-        scores=output_plan.scores,
-        keep=output_plan.keep,
-        where=job.postprocess.where,
+        wanted=plan.written_columns,
         format=job.sink.format,
         text=output_plan.text,
         partition_by=job.sink.partition_by,

@@ -148,10 +148,7 @@ def try_batch(plan: Plan, score: Score, batch: RawBatch) -> Trial:
     prediction = predict_batch(score, features, job.model.not_finite)
     scored = postprocess_batch(
         prediction,
-        carried=job.source.carried,
-        how=plan.output_plan.scores,
-        keep=plan.output_plan.keep,
-        where=job.postprocess.where,
+        wanted=plan.written_columns,
         format=job.sink.format,
         partition_by=job.sink.partition_by,
     )

@@ -51,15 +51,7 @@ def _score(shards: list[Path], package: Path, output: Path, source: dict[str, in
         ):
             features = preprocess_batch(batch, card.columns, plan.steps, card.inputs)
             prediction = predict_batch(scorer, features, job.model.not_finite)
-            writer.write(
-                postprocess_batch(
-                    prediction,
-                    job.source.carried,
-                    output_plan.scores,
-                    output_plan.keep,
-                    job.postprocess.where,
-                )
-            )
+            writer.write(postprocess_batch(prediction, plan.written_columns))
         for file in writer.close(last=True).scored:
             shutil.copy(Path(plan.run.attempts) / file.path, output)
 

@@ -12,6 +12,7 @@ import pytest
 
 from configs.errors import SupersededError
 from configs.load import load
+from model_zoo.scoring.loading import load_model
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from pipelines.planning.jobs import ScoringJob
@@ -70,18 +71,14 @@ def plan_for(world: Path, output: Path, *settings: tuple[str, str]) -> Plan:
 def scored(world: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ScoredBatch]:
     """What a worker has in hand just before it writes, for every unit."""
     plan = plan_for(world, tmp_path_factory.mktemp("scored") / "scores")
-    scorer = scoring_of(plan, workers=1).load()
+    scorer = load_model(scoring_of(plan, workers=1))
     card = plan.package.card
     batches = []
     for unit in plan.units:
         for raw in read_unit(unit, plan.schema, plan.format, plan.rows_per_batch, RowRecord("id")):
             features = preprocess_batch(raw, card.columns, plan.steps, card.inputs)
             prediction = predict_batch(scorer, features)
-            batches.append(
-                postprocess_batch(
-                    prediction, ("id",), plan.output_plan.scores, plan.output_plan.keep, None
-                )
-            )
+            batches.append(postprocess_batch(prediction, plan.written_columns))
     return batches
 
 

@@ -15,6 +15,7 @@ from transforms.batches import PredictionBatch, ScoredBatch
 from transforms.postprocess import postprocess_batch, postprocess_rows
 from transforms.score_columns import score_columns
 from transforms.scores.options import ScoreColumns
+from transforms.written_columns import WrittenColumns
 
 LOGITS = np.random.default_rng(11).normal(0, 3, (50, 4)).astype(np.float32)
 LABELS = ("a", "b", "c", "d")
@@ -263,7 +264,7 @@ def post(
     where: str | None = None,
     carried: Any = ("id",),
 ) -> pa.RecordBatch:
-    return postprocess_rows(ROWS, LOGIT, carried, how, keep, where)
+    return postprocess_rows(ROWS, LOGIT, WrittenColumns(carried, how, keep, where))
 
 
 def test_carried_columns_keep_their_fields_exactly_and_come_first() -> None:
@@ -306,10 +307,11 @@ def test_a_dtype_that_no_row_fits_is_refused() -> None:
         postprocess_rows(
             pa.RecordBatch.from_pydict({"id": range(50)}),
             {"l": np.full(50, 0.5, dtype=np.float32)},
-            ("id",),
-            ScoreColumns("sigmoid", dtypes={"probability": pa.int8()}),
-            ("probability",),
-            None,
+            WrittenColumns(
+                ("id",),
+                ScoreColumns("sigmoid", dtypes={"probability": pa.int8()}),
+                ("probability",),
+            ),
         )
 
 
@@ -348,9 +350,8 @@ def scored(
 ) -> ScoredBatch:
     rows = len(next(iter(outputs.values())))
     raw = raw_batch({"id": np.arange(rows) + 100}, first_row=10, last=False)
-    function = partial(
-        postprocess_batch, carried=("id",), how=how, keep=tuple(outputs), where=where
-    )
+    wanted = WrittenColumns(("id",), how, tuple(outputs), where)
+    function = partial(postprocess_batch, wanted=wanted)
     verb = BatchFunction(function, "postprocess")
     verb.setup()
     (result,) = verb.process(PredictionBatch(raw, outputs, "cpu"))

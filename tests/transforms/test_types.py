@@ -37,6 +37,7 @@ from transforms.publish import Published, PublishRun
 from transforms.read import ReadShards
 from transforms.scores.options import ScoreColumns
 from transforms.write import WriteShards
+from transforms.written_columns import WrittenColumns
 
 RUN = RunFolder("memory://nowhere", "run")
 SCHEMA = pa.schema([("id", pa.int64()), ("a", pa.float32())])
@@ -51,7 +52,9 @@ MADE: dict[str, Callable[[], beam.PTransform]] = {
     "Predict": lambda: Predict(
         partial(load_model, Scoring("nowhere", "0" * 64, "cpu", Settings(8), 60.0, 1))
     ),
-    "Postprocess": lambda: Postprocess(("id",), ScoreColumns("sigmoid"), ("probability",), None),
+    "Postprocess": lambda: Postprocess(
+        WrittenColumns(("id",), ScoreColumns("sigmoid"), ("probability",))
+    ),
     "WriteShards": lambda: WriteShards(RUN, FileFormat("parquet", SCHEMA, (), (), 10)),
     "PublishRun": lambda: PublishRun(RUN, {}, 0, 0.0),
 }
