@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -91,10 +90,27 @@ def _choose_version(log: DeltaLog, choice: Choice) -> int:
     # Not by a version that the table only had later.
     state = log.replay(newest)
     metadata = _require_metadata(log.url, state)
-    is_in_commits = metadata.get("configuration", {}).get(_IN_COMMIT_TIMESTAMPS) == "true"
-    for number in sorted(log.commits, reverse=True):
-        if _find_commit_time(log, number, is_in_commits) <= choice.moment:
-            return number
+    configuration = metadata.get("configuration") or {}
+    is_in_commits = configuration.get(_IN_COMMIT_TIMESTAMPS) == "true"
+    numbers = sorted(log.commits)
+    # Such times never go back, and each is read from a file, so the newest come first.
+    while is_in_commits and numbers:
+        told = _read_commit_time(log, numbers[-1])
+        if told is None:
+            break
+        if told <= choice.moment.timestamp() * 1_000:
+            return numbers[-1]
+        numbers.pop()
+    chosen: int | None = None
+    newest_time = 0.0
+    for number in numbers:
+        # Of a log that was copied, files have times in any order; versions have not.
+        newest_time = max(newest_time, log.commits[number].seconds)
+        if newest_time > choice.moment.timestamp():
+            break
+        chosen = number
+    if chosen is not None:
+        return chosen
     oldest = min(log.commits, default=newest)
     raise JobError(
         f"source.timestamp {choice.moment.isoformat()}: {log.url} has no version of that time; "
@@ -102,14 +118,14 @@ def _choose_version(log: DeltaLog, choice: Choice) -> int:
     )
 
 
-def _find_commit_time(log: DeltaLog, number: int, is_in_commits: bool) -> datetime:
-    if is_in_commits:
-        for action in log.read_commit(number):
-            info = action.get("commitInfo") or {}
-            milliseconds = info.get("inCommitTimestamp")
-            if isinstance(milliseconds, int):
-                return datetime.fromtimestamp(milliseconds / 1_000, UTC)
-    return datetime.fromtimestamp(log.commits[number].seconds, UTC)
+def _read_commit_time(log: DeltaLog, number: int) -> int | None:
+    """Return the time that a commit says it was made at, in milliseconds since 1970; None where it says none."""
+    for action in log.read_commit(number):
+        info = action.get("commitInfo") or {}
+        milliseconds = info.get("inCommitTimestamp")
+        if type(milliseconds) is int:
+            return milliseconds
+    return None
 
 
 def _require_metadata(url: str, state: State) -> Action:

@@ -89,7 +89,8 @@ def list_columns(url: str, metadata: Action) -> tuple[TableColumn, ...]:
     Raises:
         InputError: its schema is not readable.
     """
-    mapping = metadata.get("configuration", {}).get(_MAPPING, "none")
+    configuration = metadata.get("configuration") or {}
+    mapping = configuration.get(_MAPPING, "none")
     if mapping not in ("none", "name", "id"):
         raise InputError(f"{url}: maps columns by {mapping!r}, which is not known here")
     try:
