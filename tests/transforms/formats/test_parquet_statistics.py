@@ -1,6 +1,8 @@
 """Missing values that a footer tells of, against those that are there."""
 
+import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +13,7 @@ from transforms.formats.format import InputOptions, find_input_format
 from transforms.formats.load import Load
 from transforms.formats.loading import LoadingFormat
 from transforms.formats.parquet import ParquetFormat
+from transforms.formats.parquet_statistics import list_bounds
 from transforms.formats.partitions import PartitionedFormat, count_nulls_of
 
 TABLE = pa.table(
@@ -84,3 +87,73 @@ def test_contents_are_missing_where_paths_are(tmp_path: Path) -> None:
         "bytes": 0,
         "path": 0,
     }
+
+
+def bounds_of(
+    path: Path, table: pa.Table, dtype: pa.DataType | None = None, **options: object
+) -> object:
+    """Return what statistics say of the only column of a file, in its only row group."""
+    pq.write_table(table, path, **options)
+    fields = pa.schema([("a", dtype or table.schema.field("a").type)])
+    (group,) = list_bounds(str(path), fields)
+    return group.bounds["a"]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "least", "most"),
+    [
+        ([3, 1, 2], pa.int16(), 1, 3),
+        ([1.5, -2.0], pa.float32(), -2.0, 1.5),
+        (["b", "a"], pa.string(), "a", "b"),
+        ([5, 2], pa.date32(), dt.date(1970, 1, 3), dt.date(1970, 1, 6)),
+        (
+            [5, 2],
+            pa.timestamp("ms"),
+            dt.datetime(1970, 1, 1, 0, 0, 0, 2000),
+            dt.datetime(1970, 1, 1, 0, 0, 0, 5000),
+        ),
+    ],
+)
+def test_bounds_are_the_least_and_the_largest(
+    tmp_path: Path, values: list[Any], dtype: pa.DataType, least: Any, most: Any
+) -> None:
+    found: Any = bounds_of(tmp_path / "p", pa.table({"a": pa.array(values, dtype)}))
+    assert (found.least.as_py(), found.most.as_py()) == (least, most)
+    assert found.may_be_value
+
+
+def test_bounds_come_out_in_the_type_that_is_wanted(tmp_path: Path) -> None:
+    table = pa.table({"a": pa.array([1, 2], pa.int8())})
+    found: Any = bounds_of(tmp_path / "p", table, pa.float64())
+    assert (found.least, found.most) == (pa.scalar(1.0), pa.scalar(2.0))
+    # What does not fit tells nothing.
+    large = pa.table({"a": pa.array([1, 1 << 40])})
+    found = bounds_of(tmp_path / "p", large, pa.int32())
+    assert (found.least, found.most) == (None, None)
+
+
+def test_moments_of_96_bits_have_no_bounds(tmp_path: Path) -> None:
+    table = pa.table({"a": pa.array([1, 2], pa.timestamp("ns"))})
+    found: Any = bounds_of(tmp_path / "p", table, use_deprecated_int96_timestamps=True)
+    assert (found.least, found.most) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "nullable", "may_be_null", "may_be_value"),
+    [
+        ([1, 2], True, False, True),
+        ([1, None], True, True, True),
+        ([None, None], True, True, False),
+        ([1, 2], False, False, True),
+    ],
+)
+def test_nulls_are_told_where_they_are_counted(
+    tmp_path: Path, values: list[Any], nullable: bool, may_be_null: bool, may_be_value: bool
+) -> None:
+    schema = pa.schema([pa.field("a", pa.int64(), nullable)])
+    table = pa.table({"a": pa.array(values, pa.int64())}, schema=schema)
+    found: Any = bounds_of(tmp_path / "p", table)
+    assert (found.may_be_null, found.may_be_value) == (may_be_null, may_be_value)
+    # Without statistics anything may be.
+    found = bounds_of(tmp_path / "p", table, write_statistics=False)
+    assert (found.may_be_null, found.may_be_value, found.least) == (nullable, True, None)
