@@ -1,20 +1,17 @@
 """JSON lines, Arrow IPC, ORC and Avro, end to end: the scores of Parquet's rows, and what is wrong in a file costs a row or is named."""
 
 from collections.abc import Callable
-import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import feather, ipc, orc
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.avro_files import write_avro
+from tests.support.format_files import KINDS, TYPES, WRITERS, write_lines
 from tests.support.jobs import Outcome, small_table
 
 Score = Callable[..., Outcome]
-TYPES = {"id": "int64", "s": "string"}
 
 
 def settings_of(name: str) -> dict[str, Any]:
@@ -22,25 +19,6 @@ def settings_of(name: str) -> dict[str, Any]:
     if name == "jsonl":
         settings["source.types"] = TYPES
     return settings
-
-
-def write_lines(path: Path, rows: pa.Table) -> None:
-    lines = [json.dumps(row) for row in rows.to_pylist()]
-    path.write_text("\n".join(lines) + "\n")
-
-
-def write_stream(path: Path, rows: pa.Table) -> None:
-    with ipc.new_stream(str(path), rows.schema) as sink:
-        sink.write_table(rows, max_chunksize=7)
-
-
-WRITERS: dict[str, tuple[str, Callable[[Path, pa.Table], Any]]] = {
-    "lines": ("jsonl", write_lines),
-    "feather": ("arrow", lambda path, rows: feather.write_feather(rows, str(path))),
-    "stream": ("arrow", write_stream),
-    "avro": ("avro", write_avro),
-    "orc": ("orc", lambda path, rows: orc.write_table(rows, str(path))),
-}
 
 
 def make_rows(count: int, first: int = 0) -> pa.Table:
@@ -52,7 +30,7 @@ def in_order(outcome: Outcome) -> list[dict[str, Any]]:
     return sorted(outcome.scored().to_pylist(), key=lambda row: row["id"])
 
 
-@pytest.mark.parametrize("kind", sorted(WRITERS))
+@pytest.mark.parametrize("kind", KINDS)
 def test_rows_are_scored_as_those_of_parquet(kind: str, score_it: Score, tmp_path: Path) -> None:
     name, write = WRITERS[kind]
     plain, other = tmp_path / "plain", tmp_path / kind
@@ -68,7 +46,7 @@ def test_rows_are_scored_as_those_of_parquet(kind: str, score_it: Score, tmp_pat
     assert found.manifest["rows"] == expected.manifest["rows"]
 
 
-@pytest.mark.parametrize("kind", sorted(WRITERS))
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_row_that_fails_costs_itself(kind: str, score_it: Score, tmp_path: Path) -> None:
     name, write = WRITERS[kind]
     rows = small_table(9, a=pa.array([1.0] * 4 + [1e300] + [1.0] * 4), s=pa.array(["x"] * 9))
