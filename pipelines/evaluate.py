@@ -1,8 +1,9 @@
 """How good published scores are: join them to labels by key, and print the metrics.
 
 For example `python -m pipelines.evaluate --output scores/breast_cancer --labels
-samples/breast_cancer/labels.parquet --key id --label diagnosis`. Scores and labels may be Parquet
-or CSV; they are read as the types that the run's manifest states, and CSV by scoring's own reader.
+samples/breast_cancer/labels.parquet --key id --label diagnosis`. Scores and labels may be Parquet,
+CSV, JSON lines or Arrow IPC; they are read as the types that the run's manifest states, and CSV by
+scoring's own reader. Columns whose values are the names of folders are columns like others.
 
     classification   a label a row, beside its probability
     multi_label      any number of labels a row, beside the probabilities of all
@@ -67,7 +68,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser("pipelines.evaluate", "Compare published scores with labels, joined by key.")
     output = "output folder of pipelines.score"
     parser.add_argument("--output", required=True, metavar="FOLDER", help=output)
-    labels = "Parquet or CSV file with key and label"
+    labels = "file with key and label: Parquet, CSV, JSON lines or Arrow IPC"
     parser.add_argument("--labels", required=True, metavar="FILE", help=labels)
     csv = "a field of source.csv, for a labels' file in CSV; as often as needed"
     parser.add_argument("--csv", action="append", default=[], metavar="FIELD=VALUE", help=csv)

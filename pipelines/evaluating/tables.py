@@ -18,6 +18,7 @@ from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_table import read_csv_table
 from transforms.formats.json_preview import is_json_lines
 from transforms.formats.json_table import read_json_table
+from transforms.formats.partitions import read_values
 
 # As they are published: plain, and read by scoring's own reader.
 _PUBLISHED = CsvDialect()
@@ -54,14 +55,14 @@ def read_scores(
     declared = {}
     for name in (*wanted, *present):
         declared[name] = _parse_declared(types[name])
+    in_folders = _list_in_folders(manifest)
 
     tables = []
     for entry in manifest["files"]:
         # A CSV file without a row tells no types.
         if not entry["rows"]:
             continue
-        path = entry["path"]
-        table = read_table(f"{run.published}/{path}", declared, _PUBLISHED)
+        table = _read_scored(run, entry, declared, in_folders)
         tables.append(table)
     if not tables:
         raise InputError(f"{run.published}: has no scored rows to evaluate")
@@ -69,8 +70,46 @@ def read_scores(
 
 
 def list_types(manifest: Manifest) -> dict[str, str]:
-    """Return the published columns' types, as the manifest writes them, by name."""
-    return {column["name"]: column["type"] for column in manifest["schema"]}
+    """Return the published columns' types, as the manifest writes them, by name.
+
+    Those of the files come first, then those whose values are the names of folders.
+    """
+    in_files = {column["name"]: column["type"] for column in manifest["schema"]}
+    return in_files | _list_in_folders(manifest)
+
+
+def _list_in_folders(manifest: Manifest) -> dict[str, str]:
+    """Return the types of the columns of `sink.partition_by`, which no file holds."""
+    # Manifests of older versions do not say it.
+    columns = manifest.get("partition_by") or ()
+    return {column["name"]: column["type"] for column in columns}
+
+
+def _read_scored(
+    run: RunFolder,
+    entry: Mapping[str, Any],
+    declared: Types,
+    in_folders: Mapping[str, str],
+) -> Table:
+    """Return columns of one file of scored rows, and those that the names of its folders tell.
+
+    Args:
+        run: a published run.
+        entry: the file, as the manifest writes it.
+        declared: the columns.
+        in_folders: those that are no column of any file.
+    """
+    path = entry["path"]
+    in_file = {name: dtype for name, dtype in declared.items() if name not in in_folders}
+    table = read_table(f"{run.published}/{path}", in_file, _PUBLISHED)
+    named = {name: dtype for name, dtype in declared.items() if name in in_folders}
+    fields = _make_schema(named)
+    # Of the path below the run alone: folders above it may be called so, too.
+    for name, value in read_values(path, fields).items():
+        (scalar,) = value
+        column = pa.repeat(scalar, entry["rows"])
+        table = table.append_column(name, column)
+    return table
 
 
 def read_table(url: str, columns: Types, dialect: CsvDialect) -> Table:
