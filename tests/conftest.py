@@ -19,6 +19,7 @@ from tests.support.built_once import built_once
 from tests.support.drawing import draw_nothing
 from tests.support.exporting import export, export_nothing
 from tests.support.graph_trials import try_graphs, try_no_graph
+from tests.support.logs import LogsOfFailures
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 from tests.support.shortcuts import (
@@ -107,6 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Programs that a test kills leave theirs behind, and so do libraries. Workers share one folder, and
     with it what libraries keep to compute it once. It is near the top: paths of sockets are short.
     """
+    config.pluginmanager.register(LogsOfFailures())
     folder = _session_folder(config) / "tmp"
     folder.mkdir(exist_ok=True)
     os.environ["TMPDIR"] = str(folder)

@@ -3,7 +3,7 @@
 Every package here is signed by the attacker: the card lists the hostile file with its right size and sha256.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import io
 import logging
 from pathlib import Path
@@ -132,12 +132,22 @@ def test_the_program_refuses_it_and_publishes_nothing(
     assert not (tmp_path / "scores/CURRENT").exists()
 
 
+@pytest.fixture
+def _torch_logs_errors() -> Iterator[None]:
+    """torch.export has a warning that logging cannot format."""
+    logger = logging.getLogger("torch")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    yield
+    logger.setLevel(before)
+
+
 @pytest.mark.program
 @pytest.mark.parametrize("kind", RUN_CODE)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_the_payloads_are_real(kind: str, canary: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("_torch_logs_errors")
+def test_the_payloads_are_real(kind: str, canary: Path) -> None:
     """Each starts a shell, as an attacker would."""
-    caplog.set_level(logging.ERROR, "torch")  # a warning of torch.export that logging cannot format
     FOLLOWED_BY.get(kind, follow)(RUN_CODE[kind](canary))
     assert canary.exists()
 
