@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 import gc
 import importlib
+from importlib.util import find_spec
 import io
 import os
 from pathlib import Path
@@ -140,6 +141,15 @@ def _session_folder(config: Any) -> Path:
     return own.parent if is_worker else own
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Import early what looks through all other modules when it is imported, which takes seconds once all are there."""
+    takes_all = session.config.args == session.config.getini("testpaths")
+    tells_only = session.config.getoption("numprocesses", None) and _WORKER is None
+    if takes_all and not tells_only and find_spec("skops"):
+        importlib.import_module("skops.io")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts programs by its fixtures, and put the longest work first."""
     for item in items:
@@ -175,7 +185,7 @@ def pytest_collection_finish() -> None:
     # What the program imports only when its job is valid comes in before the first test, too.
     if not sys.modules.keys().isdisjoint({"apache_beam", "pipelines.score"}):
         importlib.import_module("pipelines.scoring.score_job")
-    gc.collect()
+    # What the imports left behind stays too: looking for it would be one more walk.
     gc.freeze()
     # Tests leave little behind and make much: a fortieth of the time went by in looking for garbage after each 700 objects.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
@@ -205,8 +215,9 @@ def _restore(before: dict[str, str | None]) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Let go of it again: libraries look at their leftovers when the interpreter ends."""
-    gc.unfreeze()
+    """Let go of it again: libraries look at their leftovers when the interpreter ends, which that of a worker does at once."""
+    if _WORKER is None:
+        gc.unfreeze()
 
 
 _may_start = True
@@ -284,9 +295,11 @@ def _environment_as_it_was() -> Iterator[None]:
     """The program sets up its process for workers (PATH, PYTHONPATH, PYTHONSAFEPATH); run inside a test, it must not for the next one."""
     before = dict(os.environ)
     yield
-    for name in os.environ.keys() - before.keys():
-        del os.environ[name]
-    os.environ.update(before)
+    after = dict(os.environ)
+    # Setting each of them again, in every test, took longer than most tests.
+    if after != before:
+        changed = {name: before.get(name) for name in after.keys() | before.keys()}
+        _restore(changed)
 
 
 @pytest.fixture(scope="session")
