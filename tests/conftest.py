@@ -346,6 +346,16 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
 
 
 @pytest.fixture
+def forked_workers(
+    programs: Programs, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Worker processes of runs in this process are forked: for tests of what they do, and not of how they start."""
+    from tests.support.beam_workers import fork_workers
+
+    fork_workers(monkeypatch, tmp_path_factory.mktemp("workers"), programs.address())
+
+
+@pytest.fixture
 def run_score(tmp_path: Path) -> Callable[..., int]:
     """`pipelines.score` in this process; by default the sample job, quiet, into `tmp_path/scores`."""
 

@@ -23,6 +23,7 @@ def folder(engine_folder: Path) -> Path:
 
 @pytest.mark.program
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 @on_each_engine
 def test_any_number_of_workers_writes_the_same_bytes(folder: Path, run: Run) -> None:
     for shard in range(4):

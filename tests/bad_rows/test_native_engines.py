@@ -162,13 +162,14 @@ def test_a_file_that_takes_other_numbers_than_the_card_says_is_refused_in_one_li
 
 @pytest.mark.beam
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 @on_native_engines
 def test_any_number_of_workers_writes_the_same_bytes(folder: Path, run: Run, engine: str) -> None:
     numbers = np.arange(100)
     holes = np.where(numbers == 7, np.nan, numbers / 3)
     write_shard(folder / "shards/0.parquet", numbers, b=pa.array(np.float32(holes)))
     flags = ["--set", "source.rows_per_batch=40", "--set", "errors.max_rejected_rows=10"]
-    # Processes start in the same way for each: one engine shows that they do.
+    # Processes begin in the same way for each: one engine shows that they do.
     if engine == "xgboost":
         flags.append(PROCESSES)
     expected = run(*flags, "--direct_num_workers=1", output="one").read_files()

@@ -148,6 +148,7 @@ def test_csv_output_reads_back_as_the_parquet_output(run_score: Score, tmp_path:
 
 @pytest.mark.beam
 @pytest.mark.program
+@pytest.mark.usefixtures("forked_workers")
 def test_every_number_and_kind_of_workers_writes_the_same_bytes(
     run_score: Score, tmp_path: Path
 ) -> None:
