@@ -16,7 +16,7 @@ from torchvision import transforms
 
 from model_zoo.architectures.builders import build
 from tests.benchmarks.digits_data import MEAN, PARAMETERS, STD
-from tests.benchmarks.engine_loops import load_tuned, tuned_engine
+from tests.benchmarks.engine_loops import is_tuned, load_tuned
 
 BATCH_ROWS = 32
 # The network is small: calling it costs more than 32 of its rows.
@@ -52,7 +52,7 @@ def best_loop(shards: list[Path], package: Path, output: Path) -> None:
 
 def best_loop_of_engine(shards: list[Path], package: Path, output: Path) -> None:
     """The best loop, its network computed by the engine and in the precision that tuning found fastest."""
-    if tuned_engine(package) == "torch":
+    if not is_tuned(package):
         best_loop(shards, package, output)
         return
     torch.set_num_threads(1)

@@ -14,7 +14,7 @@ import torch
 from torchvision import transforms
 from torchvision.models import resnet18
 
-from tests.benchmarks.engine_loops import load_tuned, tuned_engine
+from tests.benchmarks.engine_loops import is_tuned, load_tuned
 from tests.benchmarks.images_data import CLASSES, MEAN, SIDE, STD
 from tests.benchmarks.machine import cpu_flags
 
@@ -68,14 +68,14 @@ def best_loop(shards: list[Path], package: Path, output: Path) -> None:
 
 def best_loop_of_engine(shards: list[Path], package: Path, output: Path) -> None:
     """The best loop, its network computed by the engine and in the precision that tuning found fastest."""
-    if tuned_engine(package) == "torch":
+    if not is_tuned(package):
         best_loop(shards, package, output)
         return
     torch.set_num_threads(1)
     compute = load_tuned(package)
 
     def network(images: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(compute({"image": images.contiguous().numpy()}))
+        return torch.from_numpy(compute({"image": images.numpy()}))
 
     with ThreadPoolExecutor(2) as threads:
         list(

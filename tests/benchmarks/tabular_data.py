@@ -74,6 +74,7 @@ def make_package(folder: Path) -> None:
 
     from model_zoo.package.package import SMOKE, write_package
     from model_zoo.steps.stack import Stack
+    from tests.benchmarks.graphs import add_graph
 
     target = package_folder(folder)
     if (target / "model.yaml").exists():
@@ -95,6 +96,7 @@ def make_package(folder: Path) -> None:
     }
     stack = Stack(step="stack", columns=COLUMNS, into="x")
     files = {"weights.safetensors": save(network.state_dict()), SMOKE: _smoke(network)}
+    add_graph(card, files, network, {"x": _smoke_rows()})
     write_package(str(target), card, (stack,), files)
 
 
@@ -105,8 +107,12 @@ def _network() -> torch.nn.Module:
     return build("mlp", _PARAMETERS).eval()
 
 
+def _smoke_rows() -> np.ndarray:
+    return np.random.default_rng(3).standard_normal((8, len(COLUMNS)), dtype=np.float32)
+
+
 def _smoke(network: torch.nn.Module) -> bytes:
-    x = np.random.default_rng(3).standard_normal((8, len(COLUMNS)), dtype=np.float32)
+    x = _smoke_rows()
     with torch.inference_mode():
         logit = network(x=torch.from_numpy(x))["logit"].numpy()
     columns = dict(zip(COLUMNS, x.T, strict=True))

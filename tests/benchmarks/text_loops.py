@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import torch
 from transformers import AutoTokenizer, BertModel
 
-from tests.benchmarks.engine_loops import load_tuned, tuned_engine
+from tests.benchmarks.engine_loops import is_tuned, load_tuned
 from tests.benchmarks.machine import cpu_flags
 from tests.benchmarks.text_data import MAX_TOKENS, WIDTH, model_folder
 
@@ -73,7 +73,7 @@ def best_loop(shards: list[Path], package: Path, output: Path) -> None:
 
 def best_loop_of_engine(shards: list[Path], package: Path, output: Path) -> None:
     """The best loop, its network computed by the engine and in the precision that tuning found fastest."""
-    if tuned_engine(package) == "torch":
+    if not is_tuned(package):
         best_loop(shards, package, output)
         return
     compute = load_tuned(package)

@@ -117,6 +117,7 @@ def make_package(folder: Path) -> None:
     from model_zoo.steps.scale import Standardise
     from model_zoo.steps.stack import Stack
     from model_zoo.steps.table import fit_steps
+    from tests.benchmarks.graphs import add_graph
 
     steps = (
         Fill(step="fill", columns=(*DOUBLES, *FLOATS), strategy="median"),
@@ -139,12 +140,10 @@ def make_package(folder: Path) -> None:
     smoke = _smoke(rows.slice(0, _SMOKE_ROWS), left["x"][:_SMOKE_ROWS], network)
     shutil.rmtree(folder / "package", ignore_errors=True)
     (folder / TRANSFORMER).write_bytes(pickle.dumps(_transformer().fit(rows.to_pandas())))
-    write_package(
-        str(folder / "package"),
-        _card(parameters),
-        fitted,
-        {"weights.safetensors": save(network.state_dict()), SMOKE: smoke},
-    )
+    card = _card(parameters)
+    files = {"weights.safetensors": save(network.state_dict()), SMOKE: smoke}
+    add_graph(card, files, network, {"x": np.ascontiguousarray(left["x"][:_SMOKE_ROWS])})
+    write_package(str(folder / "package"), card, fitted, files)
 
 
 def _card(parameters: dict[str, Any]) -> dict[str, Any]:
