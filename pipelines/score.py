@@ -1,7 +1,7 @@
 """Score shards with a model: `python -m pipelines.score --config configs/breast_cancer.yaml`.
 
-The flags stand here, the graph in `pipelines/scoring/graph.py`, and what comes before and after it in
-`score_job.py` beside that.
+The flags stand here, the graph in `pipelines/scoring/graph.py`, what comes before it in `plan_job.py`
+beside that, and what comes after it in `launch.py`.
 """
 
 import argparse
@@ -30,11 +30,22 @@ def main(argv: Sequence[str]) -> int:
     arguments, flags = _parse(argv)
     job = load_job(arguments)
     log.facts.job = job.name
-    # Beam and torch take seconds, which help, a wrong flag and a wrong job do without.
+    # Planning reads tables, whose libraries help, a wrong flag and a wrong job do without.
     with quick_imports():
-        from pipelines.scoring.score_job import score_job
+        from pipelines.scoring.plan_job import plan_job
 
-    return score_job(job, arguments, flags, log)
+    planned = plan_job(job, arguments, flags, log)
+    if planned is None:
+        return 0
+    # Beam and torch take seconds, which a run that is published already does without.
+    with quick_imports():
+        from pipelines.scoring.dry_run import try_plan
+        from pipelines.scoring.graph import build
+        from pipelines.scoring.launch import launch_planned
+
+    if arguments.dry_run:
+        return try_plan(planned.plan)
+    return launch_planned(planned, build, log)
 
 
 class _Parsed(NamedTuple):
@@ -73,7 +84,8 @@ def _parse(argv: Sequence[str]) -> _Parsed:
         return _Parsed(arguments, [])
     # The rest is Beam's, who would drop what it does not know with a warning.
     with quick_imports():
-        from pipelines.runners.flags import join_values, known_flags, unknown_flags
+        from pipelines.runners.flag_words import join_values
+        from pipelines.runners.flags import known_flags, unknown_flags
 
     flags = join_values(words)
     parser.refuse_unknown(unknown_flags(flags), known_flags())

@@ -184,7 +184,8 @@ def pytest_collection_finish() -> None:
     """Never look again at what was imported: each collection of garbage would go through half a million objects."""
     # What the program imports only when its job is valid comes in before the first test, too.
     if not sys.modules.keys().isdisjoint({"apache_beam", "pipelines.score"}):
-        importlib.import_module("pipelines.scoring.score_job")
+        for module in ("plan_job", "dry_run", "graph", "launch"):
+            importlib.import_module(f"pipelines.scoring.{module}")
     # What the imports left behind stays too: looking for it would be one more walk.
     gc.freeze()
     # Tests leave little behind and make much: a fortieth of the time went by in looking for garbage after each 700 objects.

@@ -60,17 +60,25 @@ MAY_IMPORT = {
 # parts of it, or that wrote what it reads.
 APART = ("transforms.", "model_zoo.steps.")
 SIBLINGS = {
+    "transforms.announce": {"transforms.output.published_files"},
     "transforms.postprocess": {
         "transforms.output.partitioned_rows",
+        "transforms.postprocess_rows",
+        "transforms.written_columns",
         "transforms.score_columns",
         "transforms.source_columns",
         "transforms.scores.options",
-        "transforms.scores.tokens",
         "transforms.token_places",
+    },
+    "transforms.postprocess_rows": {
+        "transforms.score_columns",
+        "transforms.scores.options",
+        "transforms.scores.tokens",
         "transforms.where",
         "transforms.written_columns",
     },
     "transforms.written_columns": {"transforms.scores.options"},
+    "transforms.preprocess": {"transforms.preprocess_rows"},
     "transforms.score_columns": {
         f"transforms.scores.{kind}"
         for kind in ("classes", "label_sets", "makers", "numbers", "options", "tokens")
@@ -84,10 +92,12 @@ SIBLINGS = {
     "transforms.read": {
         "transforms.formats.read_ahead",
         "transforms.output.done_record",
-        "transforms.shards_together",
+        "transforms.read_unit",
     },
+    "transforms.read_unit": {"transforms.shards_together"},
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     "transforms.publish": {
+        "transforms.announce",
         "transforms.output.books",
         "transforms.output.manifest",
         "transforms.output.published_files",

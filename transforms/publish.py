@@ -5,8 +5,8 @@ created if absent, and `CURRENT` is replaced by compare-and-set. So a retried bu
 launcher, or a worker that wakes up late cannot change a published run, nor lead readers back.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 import errno
@@ -15,28 +15,17 @@ from typing import Any
 
 import apache_beam as beam
 
-from configs.errors import OtherContentError, PublishError, SupersededError
+from configs.errors import OtherContentError, PublishError
 from storage import files
-from storage.current import make_current
-from storage.layout import is_published, read_manifest, refuse_links, remove_temporary
+from storage.layout import is_published, refuse_links
 from storage.listing_rules import count_by_rule
 from storage.run_folder import RunFolder
+from transforms.announce import Published, announce, storage_errors
 from transforms.batches import WrittenPart
 from transforms.output.books import balance, check_budget, choose_parts, list_row_counts
 from transforms.output.manifest import describe_run, format_manifest, list_unit_books
 from transforms.output.plan_file import read_plan
 from transforms.output.published_files import move_files, publish_file_list, remove_strays
-
-
-@dataclass(frozen=True)
-class Published:
-    """The totals of a published run."""
-
-    run_id: str
-    rows_in: int
-    rows_scored: int
-    rows_filtered: int
-    rows_rejected: int
 
 
 @dataclass
@@ -108,7 +97,7 @@ def publish_run(
     """
     refuse_links(run, PublishError)
     planned_at = datetime.fromisoformat(manifest["planned_at"])
-    with _storage_errors(run):
+    with storage_errors(run):
         # First: once a run is published, its plan and its attempts are removed.
         if is_published(run):
             return announce(run, planned_at)
@@ -133,50 +122,6 @@ def publish_run(
         # Last: what it lists is there, and durable.
         _create_manifest(run, content)
         return announce(run, planned_at)
-
-
-def announce(run: RunFolder, planned_at: datetime) -> Published:
-    """Point readers at a run whose manifest stands, and remove its temporary files.
-
-    Args:
-        run: the run.
-        planned_at: when the launch was planned that asks for it.
-
-    Raises:
-        PublishError: a file cannot be read, written or removed.
-        SupersededError: readers stay with a run that was planned later.
-    """
-    with _storage_errors(run, "cannot be made the current run"):
-        _, manifest = read_manifest(run.output, run.run_id)
-        # Here, because a publication may have been killed once its manifest stood.
-        remove_strays(run, manifest)
-        newer = make_current(run, planned_at)
-    left = f"is published, but its temporary files in {run.temporary} cannot be removed"
-    with _storage_errors(run, left):
-        remove_temporary(run)
-    if newer is not None:
-        raise SupersededError(
-            f"{run.published}: is published, but readers stay with run {newer}, which was planned "
-            "later; run the same command again to make this one current"
-        )
-    rows = manifest["rows"]
-    return Published(
-        run_id=run.run_id,
-        rows_in=rows["in"],
-        rows_scored=rows["scored"],
-        rows_filtered=rows["filtered"],
-        rows_rejected=rows["rejected"],
-    )
-
-
-@contextmanager
-def _storage_errors(run: RunFolder, what: str = "cannot be published") -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise PublishError(
-            f"{run.published}: {what}: {error}; mend the folder and run again to resume"
-        ) from error
 
 
 def _create_manifest(run: RunFolder, content: dict[str, Any]) -> None:

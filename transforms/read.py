@@ -6,7 +6,6 @@ retried bundle cheap.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 import time
 
 import apache_beam as beam
@@ -17,13 +16,11 @@ from storage.layout import is_published
 from storage.run_folder import RunFolder
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.format import Format, ReadsNamedFiles
-from transforms.formats.held_shards import hold_small
 from transforms.formats.read_ahead import read_ahead
-from transforms.formats.unchanged import check_unchanged
 from transforms.on_beam import Timed
 from transforms.output.done_record import is_done
 from transforms.output.plan_file import read_plan
-from transforms.shards_together import read_together
+from transforms.read_unit import read_unit
 from transforms.timing import StageTimes
 
 
@@ -132,43 +129,3 @@ def _is_on_disk(unit: WorkUnit, format: Format) -> bool:
     if isinstance(format, ReadsNamedFiles):
         urls += format.list_roots()
     return all(files.is_local(url) for url in urls)
-
-
-def read_unit(
-    unit: WorkUnit,
-    schema: Schema,
-    format: Format,
-    rows_per_batch: int,
-    record: RowRecord,
-) -> Iterator[RawBatch]:
-    """Yield the rows of one unit, in order; see `Format.read`.
-
-    Args:
-        unit: the unit.
-        schema: the columns to read, with their types.
-        format: how its file is read.
-        rows_per_batch: rows of a batch, at most.
-        record: what is kept of a rejected row.
-
-    Raises:
-        InputError: the shard changed since the plan was made, or cannot be read.
-    """
-    read_member = partial(
-        read_unit,
-        schema=schema,
-        format=format,
-        rows_per_batch=rows_per_batch,
-        record=record,
-    )
-    if unit.members:
-        yield from read_together(unit, read_member, rows_per_batch)
-        return
-    with hold_small(unit) as is_held:
-        if not is_held:
-            check_unchanged(unit)
-        for batch in format.read(unit, schema, rows_per_batch, record):
-            # Looked at before the writer records the unit as done: a retried bundle would not look
-            # again. What is held is of one version, and cannot change.
-            if batch.last and not is_held:
-                check_unchanged(unit)
-            yield replace(batch, record=record)

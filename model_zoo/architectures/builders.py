@@ -12,31 +12,24 @@ has the others do the same.
 from collections.abc import Callable, Container
 import difflib
 from functools import partial
-import re
 from typing import Any, TypeAlias
 
 from torch import nn
 
-from configs.errors import JobError, ModelError, Refusal, crashes_as_errors
+from configs.errors import ModelError, Refusal, crashes_as_errors
 from configs.user_code import describe_failure
 from model_zoo.architectures.adversarial import discriminator, generator
 from model_zoo.architectures.cnn import cnn
-from model_zoo.architectures.libraries import LIBRARIES, build_of_library, is_of_library
+from model_zoo.architectures.libraries import LIBRARIES, build_of_library
+from model_zoo.architectures.library_names import is_of_library
 from model_zoo.architectures.mlp import mlp
 from model_zoo.architectures.recurrent import gru, lstm
 from model_zoo.architectures.resnet import resnet18
 from model_zoo.architectures.sentence_encoder import sentence_encoder
-from model_zoo.architectures.users_own import (
-    check_source,
-    find_users_builder,
-    module_of,
-    refuse_others_code,
-)
+from model_zoo.architectures.users_own import find_users_builder, is_users_own, refuse_unlisted
 
 Builder: TypeAlias = Callable[..., nn.Module]
 
-# A module's dotted name, and a class or function of it that is not private.
-_USERS_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z]\w*")
 # Closed: a card is data that anybody may have written, and names nothing else to be called, but for
 # what the job allows by its module.
 BUILDERS: dict[str, Builder] = {
@@ -49,16 +42,6 @@ BUILDERS: dict[str, Builder] = {
     "resnet18": resnet18,
     "sentence_encoder": sentence_encoder,
 }
-
-
-def is_ours(name: str) -> bool:
-    """Tell whether a network is one of this program, and no library's or user's."""
-    return not is_of_library(name) and not is_users_own(name)
-
-
-def is_users_own(name: str) -> bool:
-    """Tell whether a network comes from a user's own module."""
-    return _USERS_OWN.fullmatch(name) is not None and not is_of_library(name)
 
 
 def find_builder(name: str, modules: Container[str] = ()) -> Builder:
@@ -77,7 +60,7 @@ def find_builder(name: str, modules: Container[str] = ()) -> Builder:
     if is_of_library(name):
         return partial(_build_of_library, name)
     if is_users_own(name):
-        _refuse_unlisted(name, modules)
+        refuse_unlisted(name, modules)
         return find_users_builder(name)
     if name not in BUILDERS:
         # Without a cutoff, the nearest name however far it is: there always is one.
@@ -87,39 +70,6 @@ def find_builder(name: str, modules: Container[str] = ()) -> Builder:
             f"networks of {sorted(LIBRARIES)} as library:name, and your own as module:callable"
         )
     return BUILDERS[name]
-
-
-def check_users_network(
-    name: str,
-    source_sha256: str | None,
-    modules: Container[str],
-) -> None:
-    """Refuse a user's own network that may not be imported here; others are never refused.
-
-    Nothing is imported before its module is known to be allowed.
-
-    Args:
-        name: of the network, as a model card says it.
-        source_sha256: of its module's file, as the card says it.
-        modules: users' own modules that the job lists.
-
-    Raises:
-        JobError: its module is not a user's own, not listed, or not there.
-        ModelError: its module is another version.
-    """
-    if not is_users_own(name):
-        return
-    _refuse_unlisted(name, modules)
-    check_source(name, source_sha256)
-
-
-def _refuse_unlisted(name: str, modules: Container[str]) -> None:
-    refuse_others_code(name)
-    module = module_of(name)
-    if module not in modules:
-        raise JobError(
-            f"the model package's network is {name}; list {module} in model.modules to allow it"
-        )
 
 
 def build(

@@ -14,6 +14,7 @@ from torch import nn
 from configs.errors import ModelError
 from configs.suggest import nearest_at_all
 from model_zoo.architectures.graph_networks import build_graph_network
+from model_zoo.architectures.library_names import EXTRAS
 from model_zoo.architectures.library_parameters import Parameters, check_parameters
 from model_zoo.architectures.transformers_networks import build_encoder, build_transformer
 from model_zoo.extras import import_extra
@@ -56,7 +57,7 @@ def _build_of_sentence_transformers(name: str, parameters: Parameters) -> nn.Mod
     return build_encoder(library, name, parameters)
 
 
-# By the name before the colon.
+# By the name before the colon, each of which stands in `library_names.py`, too.
 LIBRARIES: dict[str, Build] = {
     "sentence_transformers": _build_of_sentence_transformers,
     "timm": _build_of_timm,
@@ -64,43 +65,6 @@ LIBRARIES: dict[str, Build] = {
     "torchvision": _build_of_torchvision,
     "transformers": _build_of_transformers,
 }
-# The extra of this program that brings a library.
-_EXTRAS = {
-    "timm": "timm",
-    "torch_geometric": "torch_geometric",
-    "torchvision": "images",
-    "transformers": "transformers",
-}
-
-
-def is_of_library(name: str) -> bool:
-    """Tell whether a network's name is `library:name` of a library that is known.
-
-    >>> is_of_library("torchvision:resnet50"), is_of_library("my_nets:Net"), is_of_library("mlp")
-    (True, False, False)
-    """
-    library, colon, _ = name.partition(":")
-    return bool(colon) and library in LIBRARIES
-
-
-def is_of_graphs(name: str) -> bool:
-    """Tell whether a library's network takes graphs."""
-    return name.startswith("torch_geometric:")
-
-
-def find_distribution(name: str) -> str | None:
-    """Return the installed package that a network comes from; None for networks of no library.
-
-    >>> find_distribution("sentence_transformers:BertModel"), find_distribution("mlp")
-    ('transformers', None)
-    """
-    if not is_of_library(name):
-        return None
-    library, _, _ = name.partition(":")
-    # Its encoders are built with transformers alone.
-    if library == "sentence_transformers":
-        return "transformers"
-    return library
 
 
 def build_of_library(name: str, parameters: Parameters) -> nn.Module:
@@ -130,7 +94,7 @@ def import_library(library: str, module: str) -> Any:
     Raises:
         JobError: it is not installed.
     """
-    extra = _EXTRAS[library]
+    extra = EXTRAS[library]
     return import_extra(
         module,
         f"the model is a network of {library}, which is not installed here; "

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from model_zoo.architectures.builders import is_ours
 from model_zoo.architectures.named_tensors import is_double
+from model_zoo.architectures.users_own import is_ours
 
 
 class TakenDtypes(NamedTuple):

@@ -5,19 +5,36 @@ whoever packs a model names the module, and the package keeps the digest of its 
 imports it only where the job lists it too, and only with that source.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
+import re
 from types import FunctionType
-from typing import TypeAlias
-
-from torch import nn
+from typing import TYPE_CHECKING, TypeAlias
 
 from configs.errors import JobError, ModelError, crashes_as_errors
 from configs.user_code import HOW_TO_INSTALL, describe_failure, import_attribute, why_not
+from model_zoo.architectures.library_names import is_of_library
 
-Builder: TypeAlias = Callable[..., nn.Module]
+# For its types alone: torch takes a second to import, and what a package may call is refused without it.
+if TYPE_CHECKING:
+    from torch import nn
+
+Builder: TypeAlias = Callable[..., "nn.Module"]
+
+# A module's dotted name, and a class or function of it that is not private.
+_USERS_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z]\w*")
+
+
+def is_users_own(name: str) -> bool:
+    """Tell whether a network comes from a user's own module."""
+    return _USERS_OWN.fullmatch(name) is not None and not is_of_library(name)
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether a network is one of this program, and no library's or user's."""
+    return not is_of_library(name) and not is_users_own(name)
 
 
 def find_users_builder(name: str) -> Builder:
@@ -26,6 +43,8 @@ def find_users_builder(name: str) -> Builder:
     Raises:
         JobError: it cannot be imported, or the callable is not one that the module defines.
     """
+    from torch import nn
+
     module = module_of(name)
     found = import_attribute(name, "network")
     is_network = isinstance(found, type) and issubclass(found, nn.Module)
@@ -101,4 +120,46 @@ def check_source(name: str, expected: str | None) -> None:
         raise ModelError(
             f"module {module} here is not the one that the model was packed with "
             "(its source differs); install that version, or pack the model again"
+        )
+
+
+def check_users_network(
+    name: str,
+    source_sha256: str | None,
+    modules: Container[str],
+) -> None:
+    """Refuse a user's own network that may not be imported here; others are never refused.
+
+    Nothing is imported before its module is known to be allowed.
+
+    Args:
+        name: of the network, as a model card says it.
+        source_sha256: of its module's file, as the card says it.
+        modules: users' own modules that the job lists.
+
+    Raises:
+        JobError: its module is not a user's own, not listed, or not there.
+        ModelError: its module is another version.
+    """
+    if not is_users_own(name):
+        return
+    refuse_unlisted(name, modules)
+    check_source(name, source_sha256)
+
+
+def refuse_unlisted(name: str, modules: Container[str]) -> None:
+    """Refuse a user's own network, before it is imported, whose module the job does not list.
+
+    Args:
+        name: of the network, `module:callable`.
+        modules: users' own modules that the job lists.
+
+    Raises:
+        JobError: its module is not listed, or is not a user's own.
+    """
+    refuse_others_code(name)
+    module = module_of(name)
+    if module not in modules:
+        raise JobError(
+            f"the model package's network is {name}; list {module} in model.modules to allow it"
         )

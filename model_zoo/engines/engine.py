@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol, TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from configs.errors import ModelError
 from configs.suggest import nearest
@@ -18,8 +16,12 @@ from model_zoo.engines.table import ENGINES, ENGINES_OF_FORMS
 from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
 
+# For its types alone: torch takes a second to import, and a run that is published needs none of it.
+if TYPE_CHECKING:
+    import torch
+
 # One tensor (rows, *shape) per input.
-Inputs: TypeAlias = Mapping[str, torch.Tensor]
+Inputs: TypeAlias = Mapping[str, "torch.Tensor"]
 # Called with the number of rows wanted: mini-batches of the job's own rows, at most so many rows.
 Sample: TypeAlias = Callable[[int], Iterable[Inputs]]
 
@@ -41,9 +43,9 @@ class Network:
     """
 
     compute: Callable[..., Any]
-    dtype: torch.dtype | None
-    layout: torch.memory_format
-    kept_dtype: torch.dtype | None = None
+    dtype: "torch.dtype | None"
+    layout: "torch.memory_format"
+    kept_dtype: "torch.dtype | None" = None
     provider: str = ""
     is_exact: bool = True
 
@@ -73,7 +75,7 @@ class Engine(Protocol):
     def load(
         self,
         package: PackedModel,
-        device: torch.device,
+        device: "torch.device",
         threads: int,
         settings: Settings,
     ) -> Network:
@@ -100,7 +102,7 @@ class Engine(Protocol):
     def list_settings(
         self,
         card: ModelCard,
-        device: torch.device,
+        device: "torch.device",
         batch_rows: int,
         without: Sequence[str],
     ) -> Iterator[Settings]:

@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 import platform
+from typing import TYPE_CHECKING
 
-import torch
+# For its types alone: torch takes a second to import, and a run that is published needs none of it.
+if TYPE_CHECKING:
+    import torch
 
 # Instructions that libraries choose their kernels by; other kernels add in another order.
 _INSTRUCTIONS = (
@@ -24,8 +27,10 @@ _INSTRUCTIONS = (
 _ADDING_BYTES_IN_32_BITS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 
 
-def machine_kind(device: torch.device) -> dict[str, str]:
+def machine_kind(device: "torch.device") -> dict[str, str]:
     """Return processor, its instructions, cores, the device, and torch's version."""
+    import torch
+
     # ARM's cpuinfo has no model name, and other systems have no cpuinfo.
     processor = _read_cpuinfo("model name") or platform.processor() or platform.machine()
     return {
@@ -58,9 +63,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def device_name(device: torch.device) -> str:
+def device_name(device: "torch.device") -> str:
     """Return the device as a manifest names it."""
     if device.type == "cuda":
+        import torch
+
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 import math
 import sys
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
-import torch
 
 from configs.errors import JobError
 from configs.suggest import nearest
@@ -21,6 +20,10 @@ from model_zoo.engines.machine import machine_kind
 from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
 from model_zoo.engines.table import ENGINES
 from model_zoo.evaluation.agreement import Agreement
+
+# For its types alone: torch takes a second to import, and a run that is published needs none of it.
+if TYPE_CHECKING:
+    import torch
 
 # A digest's first digits, which tell models apart as well as all 64 do.
 _SHOWN_DIGITS = 12
@@ -303,7 +306,7 @@ def describe_machine(
 
 def refuse_elsewhere(
     measured_on: Mapping[str, str],
-    device: torch.device,
+    device: "torch.device",
     library: str,
 ) -> None:
     """Refuse to compute here what was measured on another kind of machine, or by another version.

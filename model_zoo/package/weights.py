@@ -18,10 +18,11 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 
 from configs.errors import JobError, ModelError, Refusal, crashes_as_errors
-from model_zoo.architectures.builders import build, check_users_network, is_ours
+from model_zoo.architectures.builders import build
 from model_zoo.architectures.disjoint_graphs import DisjointGraphs
-from model_zoo.architectures.libraries import is_of_library
+from model_zoo.architectures.library_names import is_of_library
 from model_zoo.architectures.named_tensors import NamedTensors
+from model_zoo.architectures.users_own import check_users_network, is_ours
 from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.package.state_dicts import StateDict, read_state_dict

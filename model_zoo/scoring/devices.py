@@ -1,13 +1,20 @@
 """Find the devices that a job means, and share the cores of a machine among workers."""
 
-import torch
+from typing import TYPE_CHECKING
 
 from configs.errors import ModelError
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Device
 
+# For its types alone: torch takes a second to import, and a run that is published needs none of it.
+if TYPE_CHECKING:
+    import torch
 
-def resolve_devices(device: Device, field: str = "model.device") -> list[torch.device]:
+# On whatever machine, they are there.
+_ALWAYS_THERE = ("cpu", "auto")
+
+
+def resolve_devices(device: Device, field: str = "model.device") -> "list[torch.device]":
     """Return the devices that are meant.
 
     Args:
@@ -18,6 +25,8 @@ def resolve_devices(device: Device, field: str = "model.device") -> list[torch.d
     Raises:
         ModelError: it asks for a CUDA device that is not there.
     """
+    import torch
+
     # Asked once: it starts CUDA's driver, and its answer does not change.
     has_cuda = torch.cuda.is_available()
     if device == "cpu" or (device == "auto" and not has_cuda):
@@ -39,6 +48,17 @@ def resolve_devices(device: Device, field: str = "model.device") -> list[torch.d
             f"cuda:0 to cuda:{count - 1}"
         )
     return [torch.device("cuda", number)]
+
+
+def refuse_missing_device(device: Device) -> None:
+    """Refuse a device that this machine does not have.
+
+    Raises:
+        ModelError: it asks for a CUDA device that is not there.
+    """
+    # Without asking torch, which takes a second to import.
+    if device not in _ALWAYS_THERE:
+        resolve_devices(device)
 
 
 def threads_for(workers: int) -> int:

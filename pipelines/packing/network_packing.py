@@ -11,9 +11,9 @@ from torch import nn
 from configs.errors import ModelError, RejectedRows
 from configs.fields import Fields
 from configs.packaging import PackagingJob
-from model_zoo.architectures.builders import build, is_ours, is_users_own
-from model_zoo.architectures.libraries import find_distribution
-from model_zoo.architectures.users_own import hash_source, module_of
+from model_zoo.architectures.builders import build
+from model_zoo.architectures.library_names import find_distribution
+from model_zoo.architectures.users_own import hash_source, is_ours, is_users_own, module_of
 from model_zoo.package.card import Contract
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep

@@ -9,7 +9,7 @@ import json
 import platform
 from typing import Any, TypeAlias
 
-from model_zoo.architectures.libraries import find_distribution
+from model_zoo.architectures.library_names import find_distribution
 from transforms.batches import WorkUnit
 from transforms.formats.format import Shard
 from transforms.unit_members import list_pieces

@@ -19,7 +19,7 @@ from transforms.formats.file_list import LISTED_ROWS, FileList, FileListWriter, 
 from transforms.formats.format import Format, Shard
 from transforms.formats.load import Load
 from transforms.formats.row_spans import find_whole
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 # A store answers in tens of milliseconds, and is asked for every file.
 _THREADS = 32

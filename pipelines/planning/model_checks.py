@@ -11,15 +11,16 @@ from configs.errors import (
     crashes_as_errors,
 )
 from configs.redaction import shown
-from model_zoo.architectures.builders import check_users_network
+from model_zoo.architectures.users_own import check_users_network
 from model_zoo.engines.engine import make_engine
+from model_zoo.engines.settings import DEFAULT_ENGINE
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package
 from model_zoo.steps.function import Function
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.tensor_columns import from_column
 from pipelines.planning.jobs import ScoringJob
-from transforms.preprocess import preprocess_rows
+from transforms.preprocess_rows import preprocess_rows
 
 _MEND = "pack the model again with these library versions"
 # Preprocessing computes in float32 and float64; other library versions may round the last digit
@@ -62,7 +63,7 @@ def check_users_code(job: ScoringJob, package: Package) -> None:
 
 def _may_load_network(job: ScoringJob, card: ModelCard) -> bool:
     # Of `auto` a tuning report may say torch, and without one it is.
-    if job.model.engine == "auto":
+    if job.model.engine in ("auto", DEFAULT_ENGINE):
         return True
     engine = make_engine(job.model.engine)
     return engine.reads(card) == card.weights

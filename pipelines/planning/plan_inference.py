@@ -116,9 +116,12 @@ def describe_reference(engine: str) -> str:
 
 def _refuse_unreadable(name: str, package: Package) -> None:
     """Refuse an engine that is not installed, or that reads nothing of what the package holds."""
+    card = package.card
+    # It always comes with this program and reads every network; to ask it, torch would be imported.
+    if name == DEFAULT_ENGINE and card.has_network:
+        return
     # Here, before anything starts; workers, whose machines may be others, look again.
     engine = find_engine(name)
-    card = package.card
     if engine.reads(card) is not None:
         return
     readers = [reader.name for reader in list_readers(card)]

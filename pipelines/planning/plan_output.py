@@ -22,7 +22,7 @@ from transforms.formats.format import no_rows
 from transforms.formats.output import FileFormat, find_output_format
 from transforms.logical_types import is_text
 from transforms.output.row_groups import can_sort
-from transforms.postprocess import postprocess_rows
+from transforms.postprocess_rows import postprocess_rows
 from transforms.score_columns import is_of_tokens, list_default_columns
 from transforms.scores.options import ScoreColumns
 from transforms.source_columns import make_no_source_columns

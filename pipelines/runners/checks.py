@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import (
 
 from configs.errors import JobError
 from pipelines.cli.log_format import redacted
-from pipelines.runners.profiles import is_cluster
+from pipelines.runners.options import is_cluster
 from storage import files
 
 _NOT_TAKEN = {

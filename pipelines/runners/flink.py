@@ -4,20 +4,18 @@ Beam's job server says that it cancelled a job on a cluster, and the job goes on
 """
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 import json
 from typing import Any
 from urllib.request import Request, urlopen
 
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 
-from configs.errors import JobError
 from pipelines.runners.beam_private import find_flink_name
+from pipelines.runners.flink_slots import make_url
 
 # Whoever presses Ctrl-C waits for it.
 _CANCEL_SECONDS = 3
-# A cluster that starts beside the job may take a moment.
-_OVERVIEW_SECONDS = 10
 _ENDED = ("FINISHED", "CANCELED", "FAILED")
 
 
@@ -32,37 +30,9 @@ def make_cancellation(options: PipelineOptions, result: Any) -> Callable[[], obj
     # `[auto]`: another runner, or Flink inside the job server, which ends with this process.
     if master.startswith("["):
         return result.cancel
-    cluster = _make_url(master)
+    cluster = make_url(master)
     name = find_flink_name(result)
     return partial(_cancel, cluster, name)
-
-
-# Asked twice on a way: to show the profile, and to use it.
-@cache
-def count_slots(master: str) -> int:
-    """Return the task slots of a Flink cluster, as its REST API tells.
-
-    Raises:
-        JobError: it does not.
-    """
-    url = f"{_make_url(master)}/overview"
-    try:
-        with urlopen(url, timeout=_OVERVIEW_SECONDS) as answer:  # noqa: S310 - the user's own
-            overview = json.load(answer)
-        slots = int(overview["slots-total"])
-        return max(1, slots)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise JobError(
-            f"--flink_master {master}: does not tell its number of task slots ({error}); "
-            "start the cluster, correct the address, or give --parallelism"
-        ) from error
-
-
-def _make_url(master: str) -> str:
-    url = master
-    if "://" not in master:
-        url = f"http://{master}"
-    return url.rstrip("/")
 
 
 def _cancel(cluster: str, name: str) -> None:

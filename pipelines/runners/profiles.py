@@ -16,21 +16,11 @@ import shutil
 import sys
 from typing import NamedTuple, TypeAlias
 
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    FlinkRunnerOptions,
-    GoogleCloudOptions,
-    PipelineOptions,
-    PortableOptions,
-    StandardOptions,
-)
-
 from configs.errors import JobError
 from configs.suggest import nearest
 from pipelines.cli.import_path import keep_current_folder_from_workers
-from pipelines.runners.beam_private import flush_by_size_alone
-from pipelines.runners.flags import LISTED_FLAGS, given_names, name_of, value_of
-from pipelines.runners.flink import count_slots
+from pipelines.runners.flag_words import LISTED_FLAGS, given_names, name_of, value_of
+from pipelines.runners.flink_slots import count_slots
 
 # Workers import the installed packages; a pickled main session would carry the launcher's state
 # along.
@@ -42,8 +32,7 @@ _QUIET_WORKERS = "--default_sdk_harness_log_level=CRITICAL"
 _ONLY_ERRORS = "--default_sdk_harness_log_level=ERROR"
 _LOOPBACK = "--environment_type=LOOPBACK"
 # Flink inside the job server.
-_HERE = ("[auto]", "[local]")
-_LOOPBACK_HOSTS = ("localhost", "::1", "embed")
+HERE = ("[auto]", "[local]")
 # Of what the profiles set, what a user chooses by the size of the work and of the machine.
 _OF_THE_USER = (
     "--direct_running_mode",
@@ -109,50 +98,6 @@ def users_own(flags: Flags) -> list[str]:
     return [flag for flag in flags if name_of(flag) in _OF_THE_USER]
 
 
-def runner_options(runner: str, flags: Flags) -> PipelineOptions:
-    """Return the options of a runner: its profile, then the user's own flags.
-
-    Args:
-        runner: in Beam's spelling.
-        flags: of the user's, each one word.
-    """
-    profile = profile_of(runner, flags)
-    # The user's last: of a flag that is given twice argparse takes the last value.
-    words = [f"--runner={runner}", *profile.flags, *flags]
-    return PipelineOptions(words)
-
-
-def workers_per_machine(options: PipelineOptions) -> int:
-    """Return how many workers share one machine's cores."""
-    if _is_direct(options):
-        workers = options.view_as(DirectOptions).direct_num_workers
-        # 0 is one per core.
-        return workers or _count_cores()
-    parallelism = options.view_as(PortableOptions).sdk_worker_parallelism
-    return max(1, int(parallelism or 1))
-
-
-def use_tuned_workers(
-    options: PipelineOptions,
-    flags: Flags,
-    workers: int | None,
-) -> None:
-    """Take as many workers beside the launcher as pipelines.tune found fastest.
-
-    Args:
-        options: changed, unless the user gave a number.
-        flags: of the user's, each one word.
-        workers: None where nobody measured.
-    """
-    if workers is None or not _is_direct(options):
-        return
-    direct = options.view_as(DirectOptions)
-    is_given = "--direct_num_workers" in given_names(flags)
-    # The profile says 0, one per core, unless the runner works in memory, where there is but one.
-    if not is_given and not direct.direct_num_workers:
-        direct.direct_num_workers = workers
-
-
 def prepare_process() -> None:
     """Give runners what they need of the launcher's process and no option says."""
     python = Path(sys.executable)
@@ -164,52 +109,10 @@ def prepare_process() -> None:
         os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
     # They would import from the folder that they stand in, too.
     keep_current_folder_from_workers()
-    flush_by_size_alone()
 
 
-def is_cluster(options: PipelineOptions) -> bool:
-    """Tell whether workers may run on other machines than the launcher's."""
-    runner = options.view_as(StandardOptions).runner
-    if runner == "DataflowRunner":
-        return True
-    if runner == "FlinkRunner":
-        master = options.view_as(FlinkRunnerOptions).flink_master
-        return master not in _HERE and not is_this_machine(master)
-    if runner != "PortableRunner":
-        return False
-    endpoint = options.view_as(PortableOptions).job_endpoint
-    return not is_this_machine(endpoint or "")
-
-
-def is_this_machine(address: str) -> bool:
-    """Tell whether `host:port` is a port of this machine's loopback.
-
-    >>> is_this_machine("http://localhost:8081"), is_this_machine("flink.example:8081")
-    (True, False)
-    """
-    after_scheme = address.rpartition("://")[2]
-    host = after_scheme.partition("/")[0]
-    # IPv6 has colons of its own, and brackets around them.
-    end = ":"
-    if host.startswith("["):
-        end = "]"
-    host = host.partition(end)[0].removeprefix("[")
-    return host in _LOOPBACK_HOSTS or host.startswith("127.")
-
-
-def starts_elsewhere(options: PipelineOptions) -> bool:
-    """Tell whether running only describes the job, and a flex template's launcher starts it.
-
-    That launcher needs a job even when nothing is left to do.
-    """
-    return bool(options.view_as(GoogleCloudOptions).template_location)
-
-
-def _is_direct(options: PipelineOptions) -> bool:
-    return bool(options.view_as(StandardOptions).runner == "DirectRunner")
-
-
-def _count_cores() -> int:
+def count_cores() -> int:
+    """Return the cores of this machine."""
     return os.cpu_count() or 1
 
 
@@ -280,9 +183,9 @@ def _make_flink(flags: Flags) -> tuple[str, ...]:
         jvm_property = f"--add-opens=java.base/java.{package}=ALL-UNNAMED"
         opened.append(f"--job_server_jvm_properties={jvm_property}")
     common = (*bundles, _PATIENT, _ONLY_ERRORS, *opened)
-    master = _find_value(flags, "--flink_master") or _HERE[0]
-    if master in _HERE:
-        cores = _count_cores()
+    master = _find_value(flags, "--flink_master") or HERE[0]
+    if master in HERE:
+        cores = count_cores()
         workers = (f"--parallelism={cores}", f"--sdk_worker_parallelism={cores}")
         return (*common, *workers, _LOOPBACK, "--experiments=use_loopback_process_worker")
     if _find_value(flags, "--parallelism") is not None:

@@ -1,12 +1,15 @@
 """A dry run: plan and check everything, score a few rows in memory, write nothing."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from pyarrow import Table
 from pyarrow.types import is_floating
 
+from model_zoo.scoring.loading import load_model
 from pipelines.cli.command_line import say, workers_kept_quiet
 from pipelines.planning.plan import Plan
+from pipelines.planning.scoring import scoring_of
 from pipelines.scoring import summary
 from pipelines.scoring.missing_values import (
     Missing,
@@ -21,6 +24,13 @@ from transforms.output.books import check_budget
 from transforms.predict import Load
 
 _DIGEST_CHARACTERS = 12
+
+
+def try_plan(plan: Plan) -> int:
+    """Score a few rows of a plan in memory, write nothing, and return the exit status."""
+    scoring = scoring_of(plan, workers=1)
+    load = partial(load_model, scoring)
+    return dry_run(plan, load)
 
 
 def dry_run(plan: Plan, load: Load) -> int:

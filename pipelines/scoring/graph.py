@@ -12,6 +12,7 @@ from model_zoo.scoring.loading import load_model
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan
 from pipelines.planning.scoring import scoring_of
+from transforms.announce import Published
 from transforms.batches import RowRecord
 from transforms.formats.filtered import FilteredFormat
 from transforms.formats.format import Format, ReadsListedFiles
@@ -21,7 +22,7 @@ from transforms.lakes.stored_files import TableFiles
 from transforms.postprocess import Postprocess
 from transforms.predict import Predict
 from transforms.preprocess import Preprocess
-from transforms.publish import Published, PublishRun
+from transforms.publish import PublishRun
 from transforms.read import ReadShards
 from transforms.write import WriteShards
 

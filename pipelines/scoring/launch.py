@@ -1,7 +1,6 @@
 """Run a planned graph, and say how it ended."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 import time
 import traceback
 from typing import Any, Literal, TypeAlias
@@ -18,29 +17,52 @@ from configs.errors import (
     OtherContentError,
     PublishError,
     SupersededError,
-    VerifyError,
     refusal_of,
 )
 from configs.redaction import shown_with_class
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
+from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan, store_plan
-from pipelines.runners.beam_private import gather_temporary_folders
+from pipelines.runners.beam_private import flush_by_size_alone, gather_temporary_folders
 from pipelines.runners.flink import make_cancellation
-from pipelines.runners.profiles import starts_elsewhere, workers_per_machine
+from pipelines.runners.options import starts_elsewhere, use_tuned_workers, workers_per_machine
 from pipelines.scoring import summary
+from pipelines.scoring.already_published import say_already_published, show_reading_line, telling
+from pipelines.scoring.planned_job import PlannedJob
 from pipelines.scoring.progress import RowsDone, shown_progress
 from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
-from pipelines.scoring.stale_runs import remove_superseded
-from storage.layout import find_current_run, is_published, read_manifest
+from pipelines.scoring.stale_runs import launcher_lock_held, remove_superseded
+from storage.layout import is_published, read_manifest
 from storage.run_folder import RunFolder
+from transforms.announce import announce
 from transforms.output.books import NOT_WHOLE
 from transforms.output.done_record import remove_torn_records
-from transforms.publish import announce
 
 # Takes a pipeline, the plan, and the number of workers of a machine.
 Build: TypeAlias = Callable[[beam.Pipeline, Plan, int], object]
+
+
+def launch_planned(planned: PlannedJob, build: Build, log: RunLog) -> int:
+    """Run a plan to its end, alone of all launchers, and return the exit status.
+
+    Args:
+        planned: what is to be done, and where.
+        build: makes the graph, as for `launch`.
+        log: what is told of the run.
+
+    Raises:
+        Refusal: the run failed.
+    """
+    plan, runner, reuse_from = planned
+    options = runner.options
+    # The machines of a cluster are others than the one that was tuned.
+    if not runner.is_cluster:
+        use_tuned_workers(options, runner.flags, plan.inference.workers)
+    with launcher_lock_held(plan.run, plan.job.name, runner.is_cluster):
+        head = manifest_head(plan)
+        return launch(plan, head, options, build, reuse_from, log)
 
 
 def launch(
@@ -98,6 +120,7 @@ def _run_graph(
     log: RunLog,
 ) -> bool:
     """Hand the graph to its runner and wait for it; tell whether the job goes on alone instead."""
+    flush_by_size_alone()
     gather_temporary_folders(_has_requirements(options))
     pipeline = beam.Pipeline(options=options)
     workers = workers_per_machine(options)
@@ -111,47 +134,6 @@ def _run_graph(
         with cancelled_when_stopped(cancel):
             result.wait_until_finish()
     return False
-
-
-def say_already_published(plan: Plan, log: RunLog) -> int:
-    """Point readers at a run that stands, and return the exit status.
-
-    Args:
-        plan: what was to be done.
-        log: where to say it.
-
-    Raises:
-        SupersededError: readers stay with a run that was planned later.
-    """
-    # Before readers are led to this run, which may be older than the one that they read now.
-    before = _find_current_run(plan.run.output)
-    announce(plan.run, plan.planned_at)
-    log.facts.published = True
-    if before not in (None, plan.run.run_id):
-        log.tell(
-            "current_moved",
-            f"current: readers are led to run {plan.run.run_id} now; "
-            f"so far they read run {before}, which stays in its folder",
-        )
-    if log.is_for_people:
-        log.say(
-            f"already published: run {plan.run.run_id}, the same inputs, model and settings; "
-            "nothing to do"
-        )
-    with _telling(log):
-        run, manifest = read_manifest(plan.run.output, plan.run.run_id)
-        log.tell_already_published(run, manifest)
-        _show_reading_line(plan, run, manifest, log)
-    return 0
-
-
-def _find_current_run(output: str) -> str | None:
-    """Return the id of the run that readers read; None where CURRENT names none."""
-    try:
-        return find_current_run(output)
-    except (VerifyError, OSError):
-        # It is about to be written anew, and whatever hinders that is told then.
-        return None
 
 
 def _find_manifest(plan: Plan, error: Exception) -> Mapping[str, Any] | None:
@@ -206,17 +188,6 @@ def _misses_files(plan: Plan, error: Exception) -> bool:
 def _describe_mended(error: Exception) -> str:
     why = refusal_of(error) or type(error).__name__
     return f"is published; what failed after that was done again: {why}"
-
-
-@contextmanager
-def _telling(log: RunLog) -> Iterator[None]:
-    """Let no error in the block change the outcome of a run that is published; it is said."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - readers have the scores, whatever fails now
-        reason = shown_with_class(error)
-        message = f"the run is published, but not all of it can be shown: {reason}"
-        log.tell_trouble("not_shown", message)
 
 
 def _count_resumed(rows_done: RowsDone, log: RunLog) -> int:
@@ -307,12 +278,12 @@ def _say_published(
         )
     # From here on nothing changes how the run ends.
     log.facts.published = True
-    with _telling(log):
+    with telling(log):
         run, manifest = read_manifest(run.output, run.run_id)
         log.tell_published(run, manifest, seconds, resumed_rows)
         if log.is_for_people:
             _show(plan, run, manifest, seconds, resumed_rows, log)
-    with _telling(log):
+    with telling(log):
         # Once the run stands: until then an older one may be all that there is.
         remove_superseded(run, plan.job.name)
     return 0
@@ -329,18 +300,6 @@ def _show(
     table = summary.final_table(run, manifest, seconds, resumed_rows)
     log.say(table)
     log.say(summary.where_time_went(manifest))
-    with _telling(log):
+    with telling(log):
         log.say(summary.first_rows(run, manifest))
-    _show_reading_line(plan, run, manifest, log)
-
-
-def _show_reading_line(
-    plan: Plan,
-    run: RunFolder,
-    manifest: summary.Manifest,
-    log: RunLog,
-) -> None:
-    if log.is_for_people:
-        file_format = plan.job.sink.format
-        line = summary.reading_line(run, manifest, file_format)
-        log.say(line)
+    show_reading_line(plan, run, manifest, log)

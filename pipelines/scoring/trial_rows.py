@@ -12,7 +12,7 @@ from transforms.formats.format import Format, ReadsListedFiles, Shard, make_unit
 from transforms.postprocess import postprocess_batch
 from transforms.predict import Score, predict_batch
 from transforms.preprocess import preprocess_batch
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 from transforms.unit_members import list_pieces
 
 # Enough to tell rows per second, few enough to wait for.

@@ -3,8 +3,7 @@
 import hashlib
 import json
 
-from model_zoo.architectures.builders import is_users_own
-from model_zoo.architectures.users_own import hash_source, module_of
+from model_zoo.architectures.users_own import hash_source, is_users_own, module_of
 from model_zoo.training.checkpoints import Checkpoints
 from pipelines.planning.jobs import FittingJob
 from storage import files

@@ -15,8 +15,7 @@ from configs.fields import Fields
 from configs.load import Override
 from configs.packaging import GraphColumns
 from configs.training import Network
-from model_zoo.architectures.builders import is_users_own
-from model_zoo.architectures.users_own import module_of
+from model_zoo.architectures.users_own import is_users_own, module_of
 from model_zoo.package.card import Contract, ModelCard
 from model_zoo.package.package import Package, read_package
 from model_zoo.package.state_dicts import read_state_dict

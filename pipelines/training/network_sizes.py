@@ -12,7 +12,7 @@ import numpy as np
 
 from configs.errors import JobError
 from model_zoo.architectures.builders import find_builder
-from model_zoo.architectures.libraries import is_of_library
+from model_zoo.architectures.library_names import is_of_library
 from model_zoo.steps.columns import Column
 
 Columns: TypeAlias = Mapping[str, Column]

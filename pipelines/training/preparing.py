@@ -10,11 +10,11 @@ import pyarrow as pa
 from torch import nn
 
 from configs.errors import InputError, JobError, RejectedRows
-from model_zoo.architectures.builders import build, is_ours, is_users_own
+from model_zoo.architectures.builders import build
 from model_zoo.architectures.disjoint_graphs import DisjointGraphs
 from model_zoo.architectures.named_tensors import NamedTensors
 from model_zoo.architectures.signature import read_signature
-from model_zoo.architectures.users_own import module_of
+from model_zoo.architectures.users_own import is_ours, is_users_own, module_of
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import Contract, Tensor
 from model_zoo.steps.graph import Graph
@@ -30,7 +30,7 @@ from pipelines.packing.networks.state import Weights, load_weights
 from pipelines.packing.writing.contents import describe_arrays
 from pipelines.training.network_sizes import Outputs, add_sizes, add_usual, choose_builder
 from pipelines.training.prepared import Packaging, Part, Prepared
-from transforms.preprocess import preprocess_rows
+from transforms.preprocess_rows import preprocess_rows
 
 # Tells rows apart while others are left out; no file's column has such a name.
 _ROW = "\0row"

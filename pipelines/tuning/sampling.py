@@ -11,7 +11,7 @@ from pipelines.planning.plan import Plan
 from pipelines.tuning.sample import Sample
 from transforms.batches import FeatureBatch, RawBatch, RowRecord
 from transforms.preprocess import preprocess_batch
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 # All of it is in memory, beside the scores of every setting.
 _SAMPLE_BYTES = 300 << 20

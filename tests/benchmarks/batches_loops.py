@@ -16,7 +16,7 @@ from transforms.output.part_writer import PartWriter
 from transforms.postprocess import postprocess_batch
 from transforms.predict import predict_batch
 from transforms.preprocess import preprocess_batch
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 
 def many(shards: list[Path], package: Path, output: Path) -> None:

@@ -33,7 +33,7 @@ from transforms.postprocess import postprocess_batch
 from transforms.predict import predict_batch
 from transforms.preprocess import preprocess_batch
 from transforms.publish import publish_run
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 from transforms.write import _WriteUnits
 
 # Another setting is another run; the scores are the same.

@@ -13,14 +13,14 @@ from typing import Any
 from pipelines import score
 from pipelines.cli.command_line import run_program, stop_on_terminate
 from pipelines.cli.shutdown import end_process
-from pipelines.scoring import score_job
+from pipelines.scoring import launch as launching
 
 _TOGETHER_SECONDS = 200
 
 
 def main(folder: str, launchers: str, *flags: str) -> None:
     """Score together with the others."""
-    launch = score_job.launch
+    launch = launching.launch
 
     def launch_together(*arguments: Any) -> int:
         Path(folder, str(os.getpid())).touch()
@@ -30,7 +30,7 @@ def main(folder: str, launchers: str, *flags: str) -> None:
             time.sleep(0.001)
         return launch(*arguments)
 
-    score_job.launch = launch_together
+    launching.launch = launch_together
     stop_on_terminate()
     end_process(run_program(score.main, flags))
 

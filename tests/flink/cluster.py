@@ -22,7 +22,7 @@ from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
 import psutil
 import yaml
 
-from pipelines.runners.profiles import runner_options
+from pipelines.runners.options import runner_options
 from tests.flink.pool import noted_workers
 from tests.support.repository import REPOSITORY
 

@@ -268,7 +268,7 @@ PROMISES = (
     ),
     Promise(
         "a missing value is an error where the contract says so, and never filled",
-        "transforms/preprocess.py",
+        "transforms/preprocess_rows.py",
         '        if rule.missing == "error":\n',
         '        if rule.missing == "error":\n'
         "            filled[rule.name] = fill_missing(column, 0)\n"
@@ -445,7 +445,7 @@ PROMISES = (
     ),
     Promise(
         "a package's own network is imported only where the job lists its module",
-        "model_zoo/architectures/builders.py",
+        "model_zoo/architectures/users_own.py",
         "    if module not in modules:",
         "    if not module:",
         ("tests/model_zoo/architectures", "tests/security"),

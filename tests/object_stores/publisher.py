@@ -11,7 +11,8 @@ from typing import Any
 from configs.errors import Refusal
 from storage import files
 from storage.run_folder import RunFolder
-from transforms.publish import announce, publish_run
+from transforms.announce import announce
+from transforms.publish import publish_run
 
 # Of two launches that were planned at one moment the last one moves CURRENT.
 PLANNED_AT = datetime(2100, 1, 1, tzinfo=UTC)

@@ -8,7 +8,8 @@ import resource
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-from pipelines.runners.profiles import prepare_process, runner_options
+from pipelines.runners.beam_private import flush_by_size_alone
+from pipelines.runners.options import runner_options
 from tests.support.builders import make_unit
 from transforms.batches import WorkUnit
 
@@ -40,7 +41,7 @@ def main() -> None:
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = (
         1  # a slow machine, made slower: the timer meets the writer in every run
     )
-    prepare_process()
+    flush_by_size_alone()
     with beam.Pipeline(options=runner_options("DirectRunner", [])) as root:
         spread = (
             root

@@ -33,7 +33,7 @@ from transforms.formats.csv_records import UNCLOSED
 from transforms.formats.csv_split import split_csv
 from transforms.formats.format import Shard
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 CUT = CsvDialect(newlines_in_values=False)
 

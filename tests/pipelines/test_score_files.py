@@ -13,7 +13,7 @@ import pytest
 
 from pipelines import score, verify
 from pipelines.cli.command_line import run_program
-from pipelines.scoring import score_job
+from pipelines.scoring import launch as launching
 from tests.support.jobs import Outcome, run_job, write_job
 from tests.support.pictures import (
     find_scores,
@@ -163,14 +163,14 @@ def test_a_file_that_changes_under_the_run_is_refused_by_its_name(
         job = write_folder_job(tmp_path)
     else:
         job = write_table_job(tmp_path, list(pictures))
-    launch = score_job.launch
+    launch = launching.launch
 
     def grow_first(*args: Any) -> int:
         with (tmp_path / "photos/odd/001.png").open("ab") as file:
             file.write(b"more")
         return launch(*args)
 
-    monkeypatch.setattr(score_job, "launch", grow_first)
+    monkeypatch.setattr(launching, "launch", grow_first)
     outcome = run_job(job)
     outcome.refused("odd/001.png: changed after the run was planned", "start the run again")
 

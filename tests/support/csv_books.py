@@ -14,7 +14,7 @@ from transforms.formats import csv_split
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.format import Shard
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 _ROWS_PER_BATCH = 3
 # A row's fields, or the message of its rejection.

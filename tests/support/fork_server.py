@@ -59,7 +59,8 @@ class Request:
 def main(address: str) -> None:
     """Serve until nobody holds the other end of stdin any more."""
     # What a program imports only once it is needed.
-    importlib.import_module("pipelines.scoring.score_job")
+    for module in ("plan_job", "dry_run", "graph", "launch"):
+        importlib.import_module(f"pipelines.scoring.{module}")
     for name in _PROGRAMS:
         importlib.import_module(f"pipelines.{name}")
     for place in (*INPUT_FORMATS.values(), *OUTPUT_FORMATS.values()):

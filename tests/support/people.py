@@ -11,7 +11,7 @@ from model_zoo.engines.engine import choose_engine
 from model_zoo.engines.settings import Settings
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import load_scorer
-from transforms.preprocess import preprocess_rows
+from transforms.preprocess_rows import preprocess_rows
 
 
 def people(

@@ -12,7 +12,8 @@ from configs.errors import JobError
 from tests.support.builders import raw_batch
 from transforms.batch_function import BatchFunction
 from transforms.batches import PredictionBatch, ScoredBatch
-from transforms.postprocess import postprocess_batch, postprocess_rows
+from transforms.postprocess import postprocess_batch
+from transforms.postprocess_rows import postprocess_rows
 from transforms.score_columns import score_columns
 from transforms.scores.options import ScoreColumns
 from transforms.written_columns import WrittenColumns

@@ -215,7 +215,7 @@ def test_run_inference_gives_every_batch_whole(scoring: Scoring) -> None:
     from apache_beam.testing.test_pipeline import TestPipeline
     from apache_beam.testing.util import assert_that
 
-    from pipelines.runners.profiles import runner_options
+    from pipelines.runners.options import runner_options
 
     sizes = [5, 0, 17]
     batches = [batch(np.full((n, 3), n, dtype=np.float32)) for n in sizes]

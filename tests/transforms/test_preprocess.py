@@ -17,7 +17,8 @@ from model_zoo.steps.table import AnyStep
 from tests.support.builders import raw_batch
 from transforms.batch_function import BatchFunction
 from transforms.batches import FeatureBatch, RawBatch
-from transforms.preprocess import Preprocess, preprocess_batch, preprocess_rows
+from transforms.preprocess import Preprocess, preprocess_batch
+from transforms.preprocess_rows import preprocess_rows
 
 
 def column(name: str, missing: Any, fill: float | None = None) -> InputColumn:
@@ -184,7 +185,7 @@ def test_the_transform_is_that_function_on_every_batch() -> None:
 
 
 def local() -> Any:
-    from pipelines.runners.profiles import runner_options
+    from pipelines.runners.options import runner_options
 
     return runner_options("DirectRunner", ["--direct_running_mode=in_memory"])
 

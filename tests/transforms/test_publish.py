@@ -20,12 +20,13 @@ from storage.layout import find_current_run, read_manifest, remove_temporary
 from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, planned_run, scored_batch
 from tests.support.publishing import tree, two_units, write
+from transforms.announce import Published, announce
 from transforms.batches import WrittenPart
 from transforms.output.books import balance, choose_parts
 from transforms.output.done_record import read_done_record
 from transforms.output.manifest import content_sha256, describe_run
 from transforms.output.published_files import Move, _give_name, move_files
-from transforms.publish import Published, announce, publish_run
+from transforms.publish import publish_run
 from transforms.timing import STAGES
 
 # Of two launches that were planned at one moment the last one moves CURRENT.

@@ -23,7 +23,8 @@ from transforms.formats.csv import CsvFormat
 from transforms.formats.format import InputOptions, find_input_format
 from transforms.formats.parquet import ParquetFormat, _groups_read_together
 from transforms.output.plan_file import read_plan
-from transforms.read import ReadShards, _ReadUnits, read_unit, units_to_read
+from transforms.read import ReadShards, _ReadUnits, units_to_read
+from transforms.read_unit import read_unit
 
 TABLE = pa.table(
     {
@@ -356,7 +357,7 @@ def test_the_transform_reads_every_unit_of_the_plan(tmp_path: Path, shard: Path)
     from apache_beam.testing.test_pipeline import TestPipeline
     from apache_beam.testing.util import assert_that
 
-    from pipelines.runners.profiles import runner_options
+    from pipelines.runners.options import runner_options
 
     units = [unit_of(shard, 500, index=i, span=(5 * i, 5), first_row=500 * i) for i in range(2)]
     run = planned_run(str(tmp_path / "out"), units)

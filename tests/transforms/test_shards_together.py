@@ -13,7 +13,7 @@ from tests.support.builders import make_unit, raw_batch, unit_of
 from transforms import shards_together
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.parquet import ParquetFormat
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 from transforms.rejected import reject_rows
 from transforms.shards_together import read_together
 from transforms.unit_members import join_members

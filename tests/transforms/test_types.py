@@ -19,6 +19,7 @@ from model_zoo.scoring.scoring import Scoring
 from model_zoo.steps.stack import Stack
 from storage.run_folder import RunFolder
 import transforms
+from transforms.announce import Published
 from transforms.batches import (
     FeatureBatch,
     PredictionBatch,
@@ -33,7 +34,7 @@ from transforms.formats.parquet import ParquetFormat
 from transforms.postprocess import Postprocess
 from transforms.predict import Predict
 from transforms.preprocess import Preprocess
-from transforms.publish import Published, PublishRun
+from transforms.publish import PublishRun
 from transforms.read import ReadShards
 from transforms.scores.options import ScoreColumns
 from transforms.write import WriteShards

@@ -11,7 +11,7 @@ from configs.errors import JobError
 from configs.missing import list_exceptions
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
-from model_zoo.architectures.libraries import is_of_graphs
+from model_zoo.architectures.library_names import is_of_graphs
 from model_zoo.package.card import Contract, InputColumn
 from model_zoo.steps.lists import is_list
 from model_zoo.steps.missing import missing_mask

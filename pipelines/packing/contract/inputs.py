@@ -10,8 +10,8 @@ import pyarrow as pa
 from configs.errors import InputError, JobError, RejectedRows
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
-from model_zoo.architectures.builders import is_ours
 from model_zoo.architectures.signature import Signature
+from model_zoo.architectures.users_own import is_ours
 from model_zoo.package.card import Contract, Tensor
 from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.date_parts import DateParts
@@ -24,7 +24,7 @@ from pipelines.packing.contract.dtypes import Wiring
 from pipelines.packing.contract.prepared import Columns, Prepared, Steps
 from pipelines.packing.contract.target import find_target
 from pipelines.packing.contract.units import UnitsNeededError, ask_for_numbers
-from transforms.preprocess import preprocess_rows, to_plain_columns
+from transforms.preprocess_rows import preprocess_rows, to_plain_columns
 
 Job: TypeAlias = PackagingJob[AnyStep]
 

@@ -9,9 +9,9 @@ from torch import nn
 
 from configs.errors import InputError, ModelError
 from configs.packaging import PackagingJob
-from model_zoo.architectures.builders import is_ours
 from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
 from model_zoo.architectures.signature import read_signature
+from model_zoo.architectures.users_own import is_ours
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import Contract, GraphInputs
 from model_zoo.steps.table import AnyStep, apply_steps

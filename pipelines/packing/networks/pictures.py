@@ -15,7 +15,8 @@ from configs.errors import JobError
 from configs.fields import Fields, Names
 from configs.packaging import PackagingJob
 from configs.suggest import nearest, nearest_at_all
-from model_zoo.architectures.libraries import import_library, is_of_library
+from model_zoo.architectures.libraries import import_library
+from model_zoo.architectures.library_names import is_of_library
 from model_zoo.steps.image import Image
 from model_zoo.steps.table import AnyStep
 from storage import files

@@ -12,8 +12,7 @@ import yaml
 from configs.errors import JobError
 from configs.fields import Fields
 from configs.packaging import PackagingJob
-from model_zoo.architectures.builders import is_users_own
-from model_zoo.architectures.users_own import module_of
+from model_zoo.architectures.users_own import is_users_own, module_of
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import write_package
 from model_zoo.steps.function import Function

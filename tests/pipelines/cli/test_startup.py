@@ -50,6 +50,17 @@ def test_a_wrong_job_is_refused_before_beam_and_torch_are_imported(tmp_path: Pat
         assert f" {library}\n" not in ended.stderr
 
 
+@pytest.mark.program
+def test_a_run_that_is_published_is_found_without_beam_and_torch(tmp_path: Path) -> None:
+    command = ["-m", "pipelines.score", "--output", str(tmp_path)]
+    first = started(*command)
+    assert "already published" not in first.stdout
+    again = started(*command)
+    assert "already published" in again.stdout
+    for library in ("apache_beam", "torch", "pandas", "scipy"):
+        assert f" {library}\n" not in again.stderr
+
+
 def test_later_imports_are_quick_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, MANAGER, raising=False)
     monkeypatch.setitem(sys.modules, "apache_beam", None)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from configs.errors import JobError, ModelError
+from model_zoo.engines.onnx_runtime import OnnxRuntimeEngine
 from model_zoo.engines.settings import Settings
-from model_zoo.engines.torch_engine import TorchEngine
 from model_zoo.package.card import ModelCard
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.plan_inference import (
@@ -87,10 +87,12 @@ def test_an_engine_that_reads_nothing_of_the_package_is_refused_with_those_that_
 def test_an_engine_that_is_not_installed_is_refused_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TorchEngine, "libraries", ("no_such_library",))
-    monkeypatch.setattr(TorchEngine, "extra", "absent")
+    """Of another engine than torch, which comes with this program."""
+    monkeypatch.setattr(OnnxRuntimeEngine, "libraries", ("no_such_library",))
+    monkeypatch.setattr(OnnxRuntimeEngine, "extra", "absent")
+    job = make_job(tmp_path, model={"engine": "onnxruntime"})
     with pytest.raises(ModelError, match=r"needs no_such_library.*pip install '\.\[absent\]'"):
-        plan_inference(make_job(tmp_path), package_of(make_card()))
+        plan_inference(job, package_of(make_card()))
 
 
 def test_an_unknown_engine_is_an_error_of_the_job_with_those_that_there_are(tmp_path: Path) -> None:

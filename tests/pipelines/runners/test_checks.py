@@ -4,7 +4,7 @@ import pytest
 
 from configs.errors import JobError
 from pipelines.runners.checks import refuse_flags, refuse_unreachable, refuse_wrong_options
-from pipelines.runners.profiles import runner_options
+from pipelines.runners.options import runner_options
 
 DATAFLOW = ["--project=p", "--region=r", "--temp_location=gs://b/t"]
 FLINK = ["--flink_master=flink.example:8081", "--parallelism=2"]

@@ -6,7 +6,8 @@ import pytest
 
 from configs.errors import JobError
 from pipelines.runners import flags
-from pipelines.runners.flags import given_names, join_values, known_flags, name_of, unknown_flags
+from pipelines.runners.flag_words import given_names, join_values, name_of
+from pipelines.runners.flags import known_flags, unknown_flags
 
 
 @pytest.fixture(autouse=True)

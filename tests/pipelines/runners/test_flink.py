@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from configs.errors import JobError
-from pipelines.runners.flink import count_slots, make_cancellation
-from pipelines.runners.profiles import runner_options
+from pipelines.runners.flink import make_cancellation
+from pipelines.runners.flink_slots import count_slots
+from pipelines.runners.options import runner_options
 
 
 class Cluster(HTTPServer):

@@ -12,18 +12,16 @@ from configs.errors import JobError
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from pipelines.runners.checks import refuse_flags, refuse_unreachable, refuse_wrong_options
-from pipelines.runners.flags import join_values, known_flags, unknown_flags
-from pipelines.runners.profiles import (
-    Profile,
+from pipelines.runners.flag_words import join_values
+from pipelines.runners.flags import known_flags, unknown_flags
+from pipelines.runners.options import (
     is_cluster,
     is_this_machine,
-    prepare_process,
-    profile_of,
-    runner_named,
     runner_options,
     use_tuned_workers,
     workers_per_machine,
 )
+from pipelines.runners.profiles import Profile, prepare_process, profile_of, runner_named
 
 DATAFLOW = ["--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_container_image=i"]
 

@@ -17,15 +17,15 @@ from pipelines.cli.command_line import run_program
 from pipelines.cli.run_log import RunLog
 from pipelines.planning import make_plan, shards
 from pipelines.planning.inference_settings import InferenceSettings
-from pipelines.runners.profiles import runner_options
-from pipelines.scoring import launch, score_job
+from pipelines.runners.options import runner_options
+from pipelines.scoring import graph, launch, plan_job
 from storage import files
 from storage.layout import read_manifest
 from storage.run_folder import RunFolder
 from tests.support.builders import tiny_package
 from tests.support.jobs import Outcome, run_job, small_table, write_job, write_parquet
 from tests.support.runs import published
-from transforms import publish
+from transforms import announce, publish
 from transforms.formats import parquet_split
 
 Meanwhile = Callable[[Any], None]
@@ -40,14 +40,14 @@ def job(tmp_path: Path) -> Path:
 
 def run_and(monkeypatch: pytest.MonkeyPatch, job: Path, meanwhile: Meanwhile) -> Outcome:
     """Run a launcher that, before it builds its graph, comes by what happened meanwhile."""
-    build = score_job.build
+    build = graph.build
 
     def build_later(root: Any, plan: Any, workers: int) -> Any:
-        monkeypatch.setattr(score_job, "build", build)
+        monkeypatch.setattr(graph, "build", build)
         meanwhile(plan)
         return build(root, plan, workers)
 
-    monkeypatch.setattr(score_job, "build", build_later)
+    monkeypatch.setattr(graph, "build", build_later)
     return run_job(job)
 
 
@@ -120,13 +120,13 @@ def test_files_that_are_missing_where_nobody_published_are_told(
 def test_what_fails_after_its_own_publication_is_done_again_and_said(
     error: Exception, why: str, job: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remove_temporary = publish.remove_temporary
+    remove_temporary = announce.remove_temporary
 
     def fail_once(run: Any) -> None:
-        monkeypatch.setattr(publish, "remove_temporary", remove_temporary)
+        monkeypatch.setattr(announce, "remove_temporary", remove_temporary)
         raise error
 
-    monkeypatch.setattr(publish, "remove_temporary", fail_once)
+    monkeypatch.setattr(announce, "remove_temporary", fail_once)
     outcome = run_job(job)
     assert outcome.status == 0
     assert outcome.error.startswith("warning: ")
@@ -270,8 +270,8 @@ def test_a_job_that_was_submitted_is_named_where_it_has_a_name(
 def test_what_holds_on_every_machine_is_refused_on_none() -> None:
     job = SimpleNamespace(model=SimpleNamespace(device="cpu"))
     anywhere: Any = SimpleNamespace(job=job, inference=InferenceSettings(Settings(8)))
-    score_job._refuse_elsewhere(anywhere)
+    plan_job._refuse_elsewhere(anywhere)
     measured = InferenceSettings(Settings(8), machine={"processor": "another one"})
     elsewhere: Any = SimpleNamespace(job=job, inference=measured)
     with pytest.raises(JobError, match="another kind of machine"):
-        score_job._refuse_elsewhere(elsewhere)
+        plan_job._refuse_elsewhere(elsewhere)

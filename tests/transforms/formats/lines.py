@@ -8,7 +8,7 @@ import pyarrow as pa
 from tests.support.builders import unit_of
 from transforms.batches import RawBatch, RowRecord
 from transforms.formats.json_lines import JsonLinesFormat
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.float64()), ("s", pa.string())])
 

@@ -9,7 +9,7 @@ from storage.input_file import InputFile
 from transforms.batches import RawBatch, RowRecord
 from transforms.formats.column import Column
 from transforms.formats.format import Format, make_unit
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 
 def describe(path: Path) -> InputFile:

@@ -24,7 +24,7 @@ from transforms.formats.csv_blocks import read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_values import convert_fields, convert_valid
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 PLAIN = CsvDialect()
 SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.float64()), ("s", pa.string())])

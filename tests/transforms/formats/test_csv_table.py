@@ -19,7 +19,7 @@ from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_output import CsvWriter
 from transforms.formats.csv_table import read_csv_table, read_first_texts
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 PLAIN = CsvDialect()
 SCHEMA = pa.schema([("s", pa.string()), ("n", pa.int64())])

@@ -23,7 +23,7 @@ from transforms.formats import csv_record_reader, csv_split
 from transforms.formats.column import Column
 from transforms.formats.format import make_unit
 from transforms.formats.json_lines import JsonLinesFormat
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 GOOD = '{"id":1,"x":1.5,"s":"a"}\n{"s":"b","id":2,"x":2}\n'
 ROWS = [{"id": 1, "x": 1.5, "s": "a"}, {"id": 2, "x": 2.0, "s": "b"}]

@@ -21,7 +21,7 @@ from transforms.formats.csv import CsvFormat
 from transforms.formats.format import Format
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.partitions import PartitionedFormat
-from transforms.read import read_unit
+from transforms.read_unit import read_unit
 
 INT = pa.int64()
 

@@ -1,15 +1,15 @@
-"""Score as a job says: plan, check, launch."""
+"""From a job to a plan that is checked, or to the run that is published already, of which nothing is left to do.
+
+Beam and torch take seconds to import, and nothing here needs them.
+"""
 
 import argparse
 from collections.abc import Sequence
 from functools import partial
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-
 from model_zoo.engines.engine import find_engine
 from model_zoo.engines.tuning_report import refuse_elsewhere
-from model_zoo.scoring.devices import resolve_devices
-from model_zoo.scoring.loading import load_model
+from model_zoo.scoring.devices import refuse_missing_device, resolve_devices
 from pipelines.cli.job_flags import OLD_CERTIFICATE
 from pipelines.cli.run_log import RunLog
 from pipelines.planning.jobs import ScoringJob
@@ -17,34 +17,22 @@ from pipelines.planning.loads import list_loads
 from pipelines.planning.make_plan import find_output, make_plan
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan
-from pipelines.planning.scoring import scoring_of
-from pipelines.runners.checks import refuse_flags, refuse_unreachable, refuse_wrong_options
-from pipelines.runners.profiles import (
-    is_cluster,
-    prepare_process,
-    profile_of,
-    runner_named,
-    runner_options,
-    starts_elsewhere,
-    use_tuned_workers,
-    users_own,
-)
-from pipelines.scoring.dry_run import dry_run
-from pipelines.scoring.graph import build
-from pipelines.scoring.launch import launch, say_already_published
+from pipelines.runners.profiles import prepare_process, profile_of, runner_named, users_own
+from pipelines.runners.runner import Runner
+from pipelines.scoring.already_published import say_already_published
+from pipelines.scoring.planned_job import PlannedJob
 from pipelines.scoring.reuse import find_run_to_reuse
-from pipelines.scoring.stale_runs import launcher_lock_held
 from pipelines.scoring.status import is_left_to_clean_up, is_published, take_plan_time
 from pipelines.scoring.table_resume import plan_or_resume
 
 
-def score_job(
+def plan_job(
     job: ScoringJob,
     arguments: argparse.Namespace,
     flags: Sequence[str],
     log: RunLog,
-) -> int:
-    """Score, and return the exit status.
+) -> PlannedJob | None:
+    """Return what is to be done; None where it was done before, and readers were led to it.
 
     Args:
         job: what is scored.
@@ -53,63 +41,70 @@ def score_job(
         log: what is told of the run.
 
     Raises:
-        Refusal: the run cannot be, or failed.
+        Refusal: the run cannot be.
     """
-    options = _make_options(arguments, flags, log)
+    runner = _choose_runner(arguments, flags, log)
     prepare_process()
     _log_old_names(arguments, job, log)
-    output = find_output(job)
-    # Before any store is asked for anything.
-    roots = [load.root for load in list_loads(job)]
-    # A catalog knows where its table is.
-    paths = () if job.source.catalog else job.source.paths
-    urls = [output, *paths, *roots, job.model.package]
-    refuse_unreachable(options, urls, arguments.shared_filesystem)
-    # A dry run publishes nothing, and need not reach the output.
-    planned_at = None
-    if not arguments.dry_run:
-        planned_at = take_plan_time(output)
-    plan = plan_or_resume(job, partial(make_plan, job, planned_at), log)
+    _refuse_unreachable(job, runner, arguments.shared_filesystem)
+    plan = _make_plan(job, arguments.dry_run, log)
     # The machines of a cluster are others than this one.
-    if not is_cluster(options):
+    if not runner.is_cluster:
         _refuse_elsewhere(plan)
-        use_tuned_workers(options, flags, plan.inference.workers)
     if plan.inference.why:
         log.tell("speed", plan.inference.why)
-    _log_plan(plan, options, log)
+    _log_plan(plan, runner, log)
     reuse_from: str | None = arguments.reuse_from or arguments.only_rejected
     # Looked for here only to refuse it before anything is written. The launch looks again, once it
     # has the lock: until then another launcher may publish, and `current` be another run.
     if reuse_from is not None and not is_left_to_clean_up(plan.run):
         head = manifest_head(plan)
         find_run_to_reuse(plan.run, head, reuse_from)
-    if arguments.dry_run:
-        scoring = scoring_of(plan, workers=1)
-        return dry_run(plan, partial(load_model, scoring))
-    # A template's launcher needs a job to start even then.
-    if is_published(plan.run) and not starts_elsewhere(options):
-        return say_already_published(plan, log)
-    with launcher_lock_held(plan.run, job.name, is_cluster(options)):
-        head = manifest_head(plan)
-        return launch(plan, head, options, build, reuse_from, log)
+    # A dry run looks at rows whatever is published, and a template's launcher needs a job to start.
+    if not arguments.dry_run and is_published(plan.run) and not runner.starts_elsewhere:
+        say_already_published(plan, log)
+        return None
+    return PlannedJob(plan, runner, reuse_from)
 
 
-def _make_options(
+def _choose_runner(
     arguments: argparse.Namespace,
     flags: Sequence[str],
     log: RunLog,
-) -> PipelineOptions:
-    """Return the runner's profile and the user's flags; refuse what cannot work."""
+) -> Runner:
+    """Return the runner with the user's flags; refuse what cannot work."""
     # Flags first: some of them Beam would take, and do harm with.
-    refuse_flags(flags)
-    runner = runner_named(arguments.runner)
-    options = runner_options(runner, flags)
-    refuse_wrong_options(options)
-    profile = profile_of(runner, flags)
+    if flags:
+        from pipelines.runners.checks import refuse_flags
+
+        refuse_flags(flags)
+    name = runner_named(arguments.runner)
+    runner = Runner(name, tuple(flags))
+    runner.refuse_wrong_options()
+    profile = profile_of(name, flags)
     flags_shown = profile.flags if arguments.debug else users_own(profile.flags)
-    words = [f"runner: {runner}, profile {profile.name}", *flags_shown]
+    words = [f"runner: {name}, profile {profile.name}", *flags_shown]
     log.tell("runner", " ".join(words))
-    return options
+    return runner
+
+
+def _refuse_unreachable(job: ScoringJob, runner: Runner, shared_filesystem: bool) -> None:
+    """Refuse what workers cannot see, before any store is asked for anything."""
+    output = find_output(job)
+    roots = [load.root for load in list_loads(job)]
+    # A catalog knows where its table is.
+    paths = () if job.source.catalog else job.source.paths
+    urls = [output, *paths, *roots, job.model.package]
+    runner.refuse_unreachable(urls, shared_filesystem)
+
+
+def _make_plan(job: ScoringJob, is_dry: bool, log: RunLog) -> Plan:
+    # A dry run publishes nothing, and need not reach the output.
+    planned_at = None
+    if not is_dry:
+        output = find_output(job)
+        planned_at = take_plan_time(output)
+    return plan_or_resume(job, partial(make_plan, job, planned_at), log)
 
 
 def _refuse_elsewhere(plan: Plan) -> None:
@@ -117,10 +112,12 @@ def _refuse_elsewhere(plan: Plan) -> None:
 
     Workers refuse it too; here it is told before the run begins.
     """
-    first_device, *_ = resolve_devices(plan.job.model.device)
+    device = plan.job.model.device
+    refuse_missing_device(device)
     inference = plan.inference
     if inference.machine is None:
         return
+    first_device, *_ = resolve_devices(device)
     engine = find_engine(inference.settings.engine)
     refuse_elsewhere(inference.machine, first_device, engine.describe_version())
 
@@ -137,9 +134,8 @@ def _log_old_names(
         log.tell("renamed", OLD_CERTIFICATE)
 
 
-def _log_plan(plan: Plan, options: PipelineOptions, log: RunLog) -> None:
+def _log_plan(plan: Plan, runner: Runner, log: RunLog) -> None:
     card = plan.package.card
-    runner = options.view_as(StandardOptions).runner
-    info = {"model": card.name, "version": card.version, "runner": runner}
+    info = {"model": card.name, "version": card.version, "runner": runner.name}
     units = len(plan.units)
     log.tell_plan(plan.run, info, plan.rows, units, plan.ignored)
