@@ -43,7 +43,7 @@ class Trials:
     threshold: Threshold
     night: Night
     tell: Callable[[Measured], None]
-    may_keep_reference: bool = True
+    may_keep_reference: bool
     measured: list[Measured] = field(default_factory=list, init=False)
     _scores: Reference | None = field(default=None, init=False)
 
