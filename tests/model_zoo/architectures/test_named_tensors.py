@@ -8,7 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from model_zoo.architectures.named_tensors import NamedTensors, is_double, name_tensors
+from model_zoo.architectures.named_tensors import (
+    NamedTensors,
+    is_double,
+    is_of_tokens,
+    name_tensors,
+)
 from model_zoo.package.card import Tensor
 
 ONE, TWO = torch.ones(3), torch.zeros(3, 2)
@@ -101,6 +106,22 @@ def test_tokens_are_filled_up_to_as_many_as_the_card_says(beyond: tuple[int, ...
     for row, token in ((0, 0), (0, 1), (0, 2), (1, 0)):
         expected[row, token] = numbers[row, token]
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_of_each"), [((), False), ((3,), False), ((3, 2), True), ((3, 2, 4), True)]
+)
+def test_a_row_of_numbers_is_none_of_tokens(shape: tuple[int, ...], is_of_each: bool) -> None:
+    assert is_of_tokens(shape) is is_of_each
+
+
+def test_as_many_numbers_of_a_row_as_it_has_tokens_are_left_as_they_are() -> None:
+    outputs = {"out": Tensor(shape=(3,))}
+    network = NamedTensors(_OfTokens(()), ("numbers", "mask"), "keywords", outputs, "mask")
+    numbers = torch.arange(1.0, 7.0).reshape(2, 3)
+    # Nobody knows that they are of tokens, and padding is not cleared.
+    found = network(numbers=numbers, mask=torch.tensor([[1, 1, 1], [1, 0, 0]]))["out"]
+    assert torch.equal(found, numbers)
 
 
 @pytest.mark.parametrize(

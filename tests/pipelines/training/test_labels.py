@@ -104,3 +104,27 @@ def test_rare_labels_are_told() -> None:
     (told,) = describe_balance(rare)
     assert told.startswith("imbalanced: of 40 rows 'b' is of 2 rows")
     assert "class_weights=balanced" in told
+
+
+@pytest.mark.parametrize(
+    ("often", "rarely", "is_told"),
+    # A label that comes two fifths as often as if all came alike is none of the rare ones.
+    [(8, 2, False), (9, 1, True), (40, 9, True), (40, 10, False)],
+)
+def test_a_label_is_rare_below_two_fifths_of_its_share(
+    often: int, rarely: int, is_told: bool
+) -> None:
+    labelled = find_labels(
+        "classification", column(["a"] * often + ["b"] * rarely), (), known_only=False
+    )
+    assert bool(describe_balance(labelled)) is is_told
+
+
+@pytest.mark.parametrize(("rare", "shown", "more"), [(5, 5, ""), (6, 5, "and 1 more labels")])
+def test_five_rare_labels_are_named(rare: int, shown: int, more: str) -> None:
+    values = ["often"] * 1000 + [f"rare {number}" for number in range(rare)]
+    labelled = find_labels("classification", column(values), (), known_only=False)
+    (told,) = describe_balance(labelled)
+    assert told.count("is of 1 rows") == shown
+    assert ("more labels" in told) is bool(more)
+    assert more in told

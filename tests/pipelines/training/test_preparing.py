@@ -1,6 +1,7 @@
 """Training on columns with missing values: what fills them is fitted on the training rows alone."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from configs.errors import JobError
 from model_zoo.package.package import read_package
@@ -19,6 +21,7 @@ from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import to_packaging
 from pipelines.training.network_sizes import Outputs
 from pipelines.training.prepared import Packaging, Part
+from pipelines.training.preparing import _choose_taken, _name_stack, _name_taken
 from pipelines.training.preparing import prepare as prepare_network
 from pipelines.training.reading import read_source
 from pipelines.training.understanding import list_parts, understand
@@ -159,3 +162,53 @@ def test_the_length_that_lists_are_padded_to_is_kept(
         whole, Outputs(1, 2), {"training": rows}, {"training": targets}, seed=0
     )
     assert prepared.packaging.lengths == lengths
+
+
+@pytest.mark.parametrize(
+    ("inputs", "columns", "names"),
+    [
+        ({"a": "age"}, ["age", "x"], ["age"]),
+        ({"a": ("age", "sex")}, ["age", "sex", "x"], ["age", "sex"]),
+        # What a stack has made is taken, and without one all columns but masks.
+        ({}, ["age", "x"], ["x"]),
+        ({}, ["age", "words", "words_mask"], ["age", "words"]),
+        ({"a": "age", "b": "sex"}, ["age", "sex", "x"], ["x"]),
+        ({"a": "age", "b": "sex"}, ["age", "sex"], ["age", "sex"]),
+    ],
+)
+def test_a_network_of_one_argument_takes(
+    inputs: dict[str, Any], columns: list[str], names: list[str]
+) -> None:
+    packaging: Any = SimpleNamespace(inputs=inputs)
+    assert list(_name_taken(packaging, columns)) == names
+    by_name: dict[str, object] = {name: name.upper() for name in columns}
+    assert _choose_taken(packaging, by_name) == {name: name.upper() for name in names}
+    # Of what is not there nothing is given.
+    assert _choose_taken(packaging, {}) == {}
+
+
+class _OfOne(nn.Module):
+    """Takes one argument."""
+
+    def forward(self, features: Any) -> Any: ...
+
+
+class _OfTwo(nn.Module):
+    """Takes two."""
+
+    def forward(self, features: Any, others: Any) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("network", "columns", "named"),
+    [
+        (_OfOne(), ["x", "age"], {"features": "x"}),
+        (_OfOne(), ["age"], {}),
+        (_OfOne(), ["x", "features"], {}),
+        (_OfTwo(), ["x"], {}),
+    ],
+)
+def test_a_stack_goes_into_the_only_argument(
+    network: nn.Module, columns: list[str], named: dict[str, str]
+) -> None:
+    assert _name_stack(network, dict.fromkeys(columns)) == named

@@ -179,3 +179,27 @@ def test_a_label_of_few_rows_must_be_learned(part: str, rows_of_c: int) -> None:
         return
     with pytest.raises(JobError, match="no row of 'c' is in the training part"):
         split_rows(**arguments)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_part_that_no_file_is_of_is_drawn_from_the_training_rows(task: Any) -> None:
+    part = np.repeat([0, 2], [150, 50])
+    found = split_rows(
+        split=Split.model_validate({"by": "fixed", "test_paths": ["/test"]}),
+        rows=rows_of(),
+        targets=TARGETS,
+        labels=("a", "b"),
+        task=task,
+        seed=3,
+        column=None,
+        part=part,
+    ).parts
+    # Of classes each has its share; numbers may all be different.
+    stratify = TARGETS[:150] if task == "classification" else None
+    split = Split.model_validate({"by": "fixed", "test_paths": ["/test"]})
+    training, validation = train_test_split(
+        np.arange(150), test_size=split.validation, stratify=stratify, random_state=3
+    )
+    assert found["training"].tolist() == sorted(training)
+    assert found["validation"].tolist() == sorted(validation)
+    assert found["test"].tolist() == list(range(150, 200))
