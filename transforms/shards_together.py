@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import RecordBatch
 
+from configs.errors import InputError
+from configs.several_refusals import MOST_REFUSED, RefusedFile, refuse_all
 from transforms.batches import BatchId, RawBatch, RejectedBatch, WorkUnit
 from transforms.row_sizes import count_decoded_bytes, has_plain_sizes
 
@@ -62,8 +64,8 @@ def _group(unit: WorkUnit, read: Read, rows_per_batch: int) -> Iterator[_Group]:
     rows = 0
     size_bytes = 0
     count_bytes: Callable[[RecordBatch], int] | None = None
-    for number, member in enumerate(unit.members):
-        for batch in read(member):
+    for number in range(len(unit.members)):
+        for batch in _read_member(unit, number, read):
             # Once: all batches of a run have the same columns, and to look at each takes longer than
             # to read a small file.
             if count_bytes is None:
@@ -81,6 +83,44 @@ def _group(unit: WorkUnit, read: Read, rows_per_batch: int) -> Iterator[_Group]:
             rows += len(batch)
             size_bytes += batch_bytes
     yield group
+
+
+def _read_member(unit: WorkUnit, number: int, read: Read) -> Iterator[RawBatch]:
+    """Yield the rows of one member; where it cannot be read, all others that cannot are named with it.
+
+    Args:
+        unit: the unit.
+        number: of the member.
+        read: as for `read_together`.
+
+    Raises:
+        InputError: members that cannot be read.
+    """
+    member = unit.members[number]
+    try:
+        yield from read(member)
+    except InputError as error:
+        refused = [RefusedFile(member.shard, error)]
+        refused += _find_refused(unit.members[number + 1 :], read)
+        if len(refused) == 1:
+            raise
+        is_all = len(refused) < MOST_REFUSED
+        raise refuse_all(refused, is_all) from error
+
+
+def _find_refused(members: Sequence[WorkUnit], read: Read) -> list[RefusedFile]:
+    """Return the first members that cannot be read; their unit is lost already, and nothing is kept."""
+    refused: list[RefusedFile] = []
+    for member in members:
+        # With the one before them.
+        if len(refused) + 1 >= MOST_REFUSED:
+            break
+        try:
+            for _ in read(member):
+                pass
+        except InputError as error:
+            refused.append(RefusedFile(member.shard, error))
+    return refused
 
 
 def _count_plain_bytes(rows: RecordBatch) -> int:

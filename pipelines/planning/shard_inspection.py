@@ -3,15 +3,17 @@
 Files are many and types few, so what is known of one file is kept for those that are like it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import pyarrow as pa
 from pyarrow import DataType, Schema
 
+from configs.errors import InputError
+from configs.several_refusals import MOST_REFUSED, RefusedFile, refuse_all
 from storage.input_file import InputFile
 from transforms.formats.column import Column
 from transforms.formats.columns import choose_type, refuse_type
@@ -30,6 +32,26 @@ _Types: TypeAlias = tuple[DataType, ...]
 _FirstWith: TypeAlias = dict[_Types, str]
 
 
+@dataclass
+class _Looked:
+    """What looking into some files has told.
+
+    Attributes:
+        refused: those that cannot be scored.
+    """
+
+    shards: list[Shard] = field(default_factory=list)
+    first_with: _FirstWith = field(default_factory=dict)
+    refused: list[RefusedFile] = field(default_factory=list)
+
+    def add(self, other: "_Looked") -> None:
+        """Add what was told by the files behind these."""
+        self.shards += other.shards
+        self.refused += other.refused
+        for types, url in other.first_with.items():
+            self.first_with.setdefault(types, url)
+
+
 def read_shards(
     listed: Sequence[InputFile],
     format: Format,
@@ -46,30 +68,36 @@ def read_shards(
         The shards, and the wanted columns with the types that they come out in, see `_settle_type`.
 
     Raises:
-        InputError: the first file, in order, that is not readable, lacks a column, or has another
-            type.
+        InputError: files that are not readable or lack a column, or the first one, in order, that has
+            another type.
     """
     inspect = partial(_inspect_some, format, wanted)
-    # Alone, so that nothing more is read where already the first file does not fit.
-    shards, first_with = inspect(listed[:1])
+    # Alone: where already the first file does not fit, hardly more is read.
+    looked = inspect(listed[:1])
     # Many at a time: to hand over a file takes as long as to look into it.
     file_count = len(listed)
     starts = range(1, file_count, _FILES_AT_ONCE)
     some = [listed[start : start + _FILES_AT_ONCE] for start in starts]
     with ThreadPoolExecutor(_THREADS) as pool:
-        # In order, so that the same file is named every time.
-        for more_shards, more_types in pool.map(inspect, some):
-            shards += more_shards
-            for types, url in more_types.items():
-                first_with.setdefault(types, url)
-    return shards, _settle_types(wanted, first_with)
+        # In order, so that the same files are named every time.
+        more = pool.map(inspect, some)
+        for found in more:
+            looked.add(found)
+            if len(looked.refused) >= MOST_REFUSED:
+                break
+        # What has not begun is left.
+        cast(Generator[_Looked], more).close()
+    if looked.refused:
+        is_all = len(looked.refused) < MOST_REFUSED
+        raise refuse_all(looked.refused[:MOST_REFUSED], is_all)
+    return looked.shards, _settle_types(wanted, looked.first_with)
 
 
 def _inspect_some(
     format: Format,
     wanted: Sequence[Column],
     files_here: Sequence[InputFile],
-) -> tuple[list[Shard], _FirstWith]:
+) -> _Looked:
     """Look into some files, one after the other.
 
     Args:
@@ -77,12 +105,16 @@ def _inspect_some(
         wanted: what each must have.
         files_here: the files.
     """
-    shards = []
-    first_with: _FirstWith = {}
+    looked = _Looked()
     schema_before: Schema | None = None
     for file in files_here:
-        shard, schema = format.inspect(file, wanted)
-        shards.append(shard)
+        try:
+            shard, schema = format.inspect(file, wanted)
+        except InputError as error:
+            # Whoever mends files wants to know of all of them.
+            looked.refused.append(RefusedFile(file.url, error))
+            continue
+        looked.shards.append(shard)
         # A format gives files that are alike the same schema, of which all is known.
         if schema is schema_before:
             continue
@@ -90,8 +122,8 @@ def _inspect_some(
         # Not the whole schema: a file may have thousands of columns, and there may be many files.
         fields = [schema.field(column.name) for column in wanted]
         types = tuple(field.type for field in fields)
-        first_with.setdefault(types, file.url)
-    return shards, first_with
+        looked.first_with.setdefault(types, file.url)
+    return looked
 
 
 def _settle_types(wanted: Sequence[Column], first_with: _FirstWith) -> Schema:

@@ -194,3 +194,31 @@ def test_rows_that_are_left_out_count_by_member() -> None:
     assert batch.rows_left_out == 15
     assert batch.rows_in_of == {0: 5 + 10, 1: 4 + 5}
     assert batch.row_numbers.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3]
+
+
+def test_all_shards_of_a_unit_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:
+    unit = write(tmp_path, [3, 3, 3, 3, 3])
+    (tmp_path / "1.parquet").unlink()
+    (tmp_path / "3.parquet").write_bytes(b"other")
+    batches = read_unit(unit, SCHEMA, ParquetFormat(), 3, RowRecord("id"))
+    with pytest.raises(InputError) as caught:
+        list(batches)
+    changed = "changed after the run was planned; start the run again to score the new content"
+    assert str(caught.value) == (
+        f"2 input files cannot be scored: {tmp_path}/1.parquet: {changed} "
+        f"(the same of {tmp_path}/3.parquet)"
+    )
+
+
+def test_of_very_many_broken_shards_only_the_first_are_looked_for(tmp_path: Path) -> None:
+    unit = write(tmp_path, [1] * 60)
+    looked_at = []
+
+    def read_none(member: WorkUnit) -> Iterator[RawBatch]:
+        looked_at.append(member.shard)
+        raise InputError(f"{member.shard}: broken")
+        yield
+
+    with pytest.raises(InputError, match=r"^at least 20 input files .* and 14 more\)$"):
+        list(read_together(unit, read_none, 10))
+    assert looked_at == [member.shard for member in unit.members[:20]]
