@@ -17,6 +17,7 @@ LEFT_OUT = ("stats_parsed", "tags", "partitionValues_parsed")
 # A line of an action with many columns' statistics has some hundred kB.
 _MOST_LINE_BYTES = 16 << 20
 _MOST_COMMIT_BYTES = 1 << 30
+_PIECE_BYTES = 1 << 20
 # Actions that are read, and what in each is an object, too.
 _OBJECTS = {
     "protocol": "",
@@ -71,7 +72,7 @@ def read_actions(
     number = 0
     try:
         with files.open_read(url) as source:
-            while line := source.readline(_MOST_LINE_BYTES + 1):
+            for line in _read_lines(source):
                 number += 1
                 if len(line) > _MOST_LINE_BYTES:
                     raise ValueError(f"it has more than {_MOST_LINE_BYTES:,} bytes")
@@ -87,6 +88,18 @@ def read_actions(
         raise InputError(
             f"{url}: line {number} is no action of a Delta log: {reason}; restore the log"
         ) from error
+
+
+def _read_lines(source: Any) -> Iterator[bytes]:
+    """Yield the lines of a file; of one that is too long, no more than tells so."""
+    begun = b""
+    # A file of a store knows no lines.
+    while piece := source.read(_PIECE_BYTES):
+        *lines, begun = (begun + piece).split(b"\n")
+        yield from lines
+        if len(begun) > _MOST_LINE_BYTES:
+            break
+    yield begun
 
 
 def _explain(error: Exception) -> str:
