@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "configs.errors",
         "configs.lookalikes",
         "configs.redaction",
+        "configs.several_refusals",
         "configs.suggest",
         "model_zoo.activations",
         "model_zoo.arrays",
