@@ -2,10 +2,11 @@
 
 FORMAT_PARTS = {
     "arrow_ipc": ("cast_rows", "csv_bytes", "ipc_messages"),
-    "avro": ("avro_blocks", "avro_rows", "avro_schema", "cast_rows", "csv_bytes"),
-    "avro_blocks": ("csv_bytes",),
-    "avro_columns": ("avro_schema",),
-    "avro_rows": ("avro_blocks", "avro_columns", "avro_schema"),
+    "avro": ("avro_blocks", "avro_rows", "avro_schema", "avro_types", "cast_rows", "csv_bytes"),
+    "avro_blocks": ("avro_codecs", "csv_bytes"),
+    "avro_columns": ("avro_types",),
+    "avro_rows": ("avro_blocks", "avro_columns", "avro_types"),
+    "avro_schema": ("avro_types",),
     "csv_output": ("csv_dialect", "csv_table"),
     "json_lines_output": ("csv_output", "json_preview", "json_values"),
     "json_table": ("json_parse", "json_text"),

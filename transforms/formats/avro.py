@@ -19,7 +19,8 @@ from transforms.formats.avro_blocks import (
     unpack_block,
 )
 from transforms.formats.avro_rows import Chunk, Decoder, join_chunks
-from transforms.formats.avro_schema import AvroField, count_row_bytes, make_schema, read_schema
+from transforms.formats.avro_schema import read_schema
+from transforms.formats.avro_types import AvroField, count_row_bytes, make_schema
 from transforms.formats.cast_rows import cast_rows
 from transforms.formats.column import Column
 from transforms.formats.columns import check_columns
@@ -50,7 +51,11 @@ class AvroFormat:
     max_expansion: int = _MAX_EXPANSION
     needs_types: ClassVar[bool] = False
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Read the schema, and the heads of all blocks; see `Format.inspect`."""
         url = file.url
         with _open(url) as stored:
@@ -64,7 +69,11 @@ class AvroFormat:
         rows = sum(block.rows for block in blocks)
         return Shard(file, rows, tuple(blocks)), schema
 
-    def split(self, shard: Shard, rows: int) -> list[Piece]:
+    def split(
+        self,
+        shard: Shard,
+        rows: int,
+    ) -> list[Piece]:
         """Put blocks together, up to `rows` rows; one that has more stays whole."""
         blocks: tuple[Block, ...] = shard.details
         sizes = [(block.rows, block.stop - block.start) for block in blocks]

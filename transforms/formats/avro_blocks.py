@@ -8,16 +8,10 @@ The mark, sixteen bytes of the file's own, stands behind each block, so a block 
 still known by its place and by the number of its rows.
 """
 
-import bz2
-from collections.abc import Callable
 from dataclasses import dataclass
-import lzma
-from typing import Any
-import zlib
-
-import pyarrow as pa
 
 from configs.errors import InputError
+from transforms.formats.avro_codecs import CODECS, MOST_BLOCK_BYTES, PACKED_WRONGLY
 from transforms.formats.csv_bytes import StoredBytes
 
 _MAGIC = b"Obj\x01"
@@ -27,10 +21,6 @@ _MOST_HEAD_BYTES = 16 << 20
 _HEAD_PIECE_BYTES = 1 << 16
 # Two numbers of up to ten bytes.
 _BLOCK_HEAD_BYTES = 20
-# Writers end a block after 16 to 64 KiB; one that holds a single picture is larger. Decoded values of
-# a list take up to forty times of that for a moment.
-_MOST_BLOCK_BYTES = 64 << 20
-_CHUNK_BYTES = 1 << 20
 # Of a number in bytes of seven bits.
 _LONGEST_NUMBER = 10
 
@@ -77,7 +67,10 @@ class Block:
         return self.stop - _MARK_BYTES - self.content_start
 
 
-def read_head(url: str, stored: StoredBytes) -> Head:
+def read_head(
+    url: str,
+    stored: StoredBytes,
+) -> Head:
     """Return what a file begins with.
 
     Args:
@@ -105,7 +98,11 @@ def read_head(url: str, stored: StoredBytes) -> Head:
             size = min(8 * size, most)
 
 
-def find_blocks(url: str, stored: StoredBytes, head: Head) -> list[Block]:
+def find_blocks(
+    url: str,
+    stored: StoredBytes,
+    head: Head,
+) -> list[Block]:
     """Return where the blocks of a file are, by their heads.
 
     Args:
@@ -132,7 +129,11 @@ def find_blocks(url: str, stored: StoredBytes, head: Head) -> list[Block]:
     return blocks
 
 
-def read_block(url: str, stored: StoredBytes, position: int) -> tuple[Block, bytes]:
+def read_block(
+    url: str,
+    stored: StoredBytes,
+    position: int,
+) -> tuple[Block, bytes]:
     """Return a block and its bytes, as they are stored.
 
     Args:
@@ -167,15 +168,19 @@ def unpack_block(
         InputError: it is larger than blocks may be.
     """
     try:
-        content = _CODECS[codec](packed)
-    except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, pa.ArrowException) as error:
+        content = CODECS[codec](packed)
+    except PACKED_WRONGLY as error:
         raise BrokenBlock("its bytes cannot be unpacked") from error
-    if len(content) > _MOST_BLOCK_BYTES:
+    if len(content) > MOST_BLOCK_BYTES:
         raise _refuse_large(url, block.start)
     return content
 
 
-def read_exactly(stored: StoredBytes, position: int, size: int) -> bytes:
+def read_exactly(
+    stored: StoredBytes,
+    position: int,
+    size: int,
+) -> bytes:
     """Return the bytes of a place; a store may give fewer at a time.
 
     Args:
@@ -195,7 +200,10 @@ def read_exactly(stored: StoredBytes, position: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _parse_head(url: str, content: bytes) -> Head:
+def _parse_head(
+    url: str,
+    content: bytes,
+) -> Head:
     """Return the head that bytes begin with; IndexError where they end before it does."""
     position = len(_MAGIC)
     values: dict[bytes, bytes] = {}
@@ -214,8 +222,8 @@ def _parse_head(url: str, content: bytes) -> Head:
     if stop > len(content):
         raise IndexError("the mark is cut")
     codec = values.get(b"avro.codec", b"null").decode("ascii", "replace")
-    if codec not in _CODECS:
-        known = ", ".join(_CODECS)
+    if codec not in CODECS:
+        known = ", ".join(CODECS)
         raise InputError(
             f"{url}: its blocks are packed with {codec!r}, which is not known here; write it with one "
             f"of {known}"
@@ -226,7 +234,11 @@ def _parse_head(url: str, content: bytes) -> Head:
     return Head(schema, codec, content[position:stop], stop)
 
 
-def _read_bytes(url: str, content: bytes, position: int) -> tuple[bytes, int]:
+def _read_bytes(
+    url: str,
+    content: bytes,
+    position: int,
+) -> tuple[bytes, int]:
     size, start = _read_number(content, position)
     if size < 0:
         raise _refuse(url, "its head holds a text of a negative length")
@@ -236,7 +248,10 @@ def _read_bytes(url: str, content: bytes, position: int) -> tuple[bytes, int]:
     return content[start:stop], stop
 
 
-def _read_number(content: bytes, position: int) -> tuple[int, int]:
+def _read_number(
+    content: bytes,
+    position: int,
+) -> tuple[int, int]:
     """Return a number, and the position behind it: seven bits a byte, the lowest ones first.
 
     Raises:
@@ -282,80 +297,23 @@ def _read_block_head(
     stop = content_start + content_bytes + _MARK_BYTES
     if stop > stored.size:
         raise _refuse(url, f"{where} ends behind the end of the file, so it was cut")
-    if content_bytes > _MOST_BLOCK_BYTES:
+    if content_bytes > MOST_BLOCK_BYTES:
         raise _refuse_large(url, position)
     return Block(position, content_start, stop, rows)
 
 
-def _refuse(url: str, why: str) -> InputError:
+def _refuse(
+    url: str,
+    why: str,
+) -> InputError:
     return InputError(f"{url}: cannot be read as Avro: {why}; replace the file")
 
 
-def _refuse_large(url: str, position: int) -> InputError:
+def _refuse_large(
+    url: str,
+    position: int,
+) -> InputError:
     return InputError(
-        f"{url}: the block from byte {position} on holds more than {_MOST_BLOCK_BYTES >> 20} MiB, which "
+        f"{url}: the block from byte {position} on holds more than {MOST_BLOCK_BYTES >> 20} MiB, which "
         "are read as a whole; write the file with a smaller sync interval"
     )
-
-
-def _keep(packed: bytes) -> bytes:
-    return packed
-
-
-def _inflate(packed: bytes) -> bytes:
-    # Without a head and a sum.
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-    content = unpacker.decompress(packed, _MOST_BLOCK_BYTES + 1)
-    if not unpacker.eof and len(content) <= _MOST_BLOCK_BYTES:
-        raise EOFError
-    return content
-
-
-def _unpack_bzip2(packed: bytes) -> bytes:
-    return bz2.BZ2Decompressor().decompress(packed, _MOST_BLOCK_BYTES + 1)
-
-
-def _unpack_xz(packed: bytes) -> bytes:
-    # A file may ask for gigabytes of what was unpacked before.
-    unpacker = lzma.LZMADecompressor(memlimit=2 * _MOST_BLOCK_BYTES)
-    return unpacker.decompress(packed, _MOST_BLOCK_BYTES + 1)
-
-
-def _unpack_snappy(packed: bytes) -> bytes:
-    """Unpack snappy, behind which Avro puts a sum of what was packed."""
-    body, expected = packed[:-4], packed[-4:]
-    size = 0
-    # Its own length stands first.
-    for place, byte in enumerate(body[:5]):
-        size |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
-            break
-    # Before anything of that size is made.
-    if size > _MOST_BLOCK_BYTES:
-        return bytes(_MOST_BLOCK_BYTES + 1)
-    content: bytes = pa.decompress(body, decompressed_size=size, codec="snappy", asbytes=True)
-    if zlib.crc32(content).to_bytes(4, "big") != expected:
-        raise ValueError("its sum is another")
-    return content
-
-
-def _unpack_zstandard(packed: bytes) -> bytes:
-    stream = pa.CompressedInputStream(pa.BufferReader(packed), "zstd")
-    content = bytearray()
-    # A piece at a time: Arrow takes what it is asked for, before it knows how much there is.
-    while len(content) <= _MOST_BLOCK_BYTES:
-        piece = stream.read(_CHUNK_BYTES)
-        if not piece:
-            break
-        content += piece
-    return bytes(content)
-
-
-_CODECS: dict[str, Callable[[Any], bytes]] = {
-    "null": _keep,
-    "deflate": _inflate,
-    "snappy": _unpack_snappy,
-    "zstandard": _unpack_zstandard,
-    "bzip2": _unpack_bzip2,
-    "xz": _unpack_xz,
-}

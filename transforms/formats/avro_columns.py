@@ -5,7 +5,7 @@ date, a text, a symbol, a decimal) is put on whole columns here.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -15,62 +15,89 @@ import pyarrow.compute as pc
 from pyarrow.types import is_decimal256, is_temporal, is_time
 
 from configs.errors import RowError
-from transforms.formats.avro_schema import AvroField, AvroType
+from transforms.formats.avro_types import AvroField, AvroType
 
+# As they were decoded, with None for missing ones.
+Values: TypeAlias = Sequence[Any]
 # By position, why a value is none.
 Reasons: TypeAlias = dict[int, Exception]
+Problems: TypeAlias = dict[int, str]
 # What pyarrow raises of a value that a type cannot hold.
 _UNFIT = (pa.ArrowException, OverflowError, TypeError, ValueError)
-_BITS_OF_NARROW, _BITS_OF_WIDE = 128, 256
+# Of a decimal in memory.
+_NARROW_BYTES, _WIDE_BYTES = 16, 32
 _DAY_SECONDS = 86_400
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
-def make_column(field: AvroField, values: Sequence[Any]) -> tuple[Array, Reasons]:
+class Made(NamedTuple):
+    """A column, with null for the values that its type cannot hold, and by position why."""
+
+    column: Array
+    problems: Problems
+
+
+def make_column(
+    field: AvroField,
+    values: Values,
+) -> tuple[Array, Reasons]:
     """Return a column with null for the values that its type cannot hold, and why, by position.
 
     Args:
         field: the column.
-        values: as they were decoded, with None for missing ones.
+        values: of its rows.
     """
-    found, why = _make_array(field.type, values)
+    made = _make(field.type, values)
     reasons: Reasons = {}
-    for position, problem in why.items():
-        reasons[position] = RowError(f"column {field.name!r}: {problem}")
-    return found, reasons
+    for position, problem in made.problems.items():
+        reason = RowError(f"column {field.name!r}: {problem}")
+        reasons[position] = reason
+    return made.column, reasons
 
 
-def _make_array(type_: AvroType, values: Sequence[Any]) -> tuple[Array, dict[int, str]]:
+def _make(
+    type_: AvroType,
+    values: Values,
+) -> Made:
     make = _CONVERSIONS[type_.conversion]
     return make(type_, values)
 
 
-def _make_plain(type_: AvroType, values: Sequence[Any]) -> tuple[Array, dict[int, str]]:
+def _make_plain(
+    type_: AvroType,
+    values: Values,
+) -> Made:
     """Return numbers, truth values and bytes, also those that count days or moments."""
     arrow = type_.arrow
     stored = _choose_stored(arrow)
-    why: dict[int, str] = {}
+    problems: Problems = {}
     try:
         column = pa.array(values, stored)
     # Only now value by value: Avro's numbers may be longer than the schema says.
     except _UNFIT:
-        column, why = _make_one_by_one(values, stored, f"a value is no {type_.name}")
+        problem = f"a value is no {type_.name}"
+        column, problems = _make_one_by_one(values, stored, problem)
     if is_time(arrow):
         column, late = _take_out_late(column, arrow)
-        why |= late
+        problems |= late
     if arrow != stored:
         column = column.view(arrow)
-    return column, why
+    return Made(column, problems)
 
 
 def _choose_stored(arrow: DataType) -> DataType:
     """Return the type whose values are those that stand in the file."""
     if not is_temporal(arrow):
         return arrow
-    return pa.int32() if arrow.bit_width == 32 else pa.int64()
+    # Days and milliseconds of a day are counted in an int.
+    is_narrow = arrow.bit_width == 32
+    return pa.int32() if is_narrow else pa.int64()
 
 
-def _take_out_late(column: Array, arrow: DataType) -> tuple[Array, dict[int, str]]:
+def _take_out_late(
+    column: Array,
+    arrow: DataType,
+) -> Made:
     """Return times of a day without those that are of no day."""
     end = _DAY_SECONDS * _UNITS[arrow.unit]
     is_early = pc.less(column, 0)
@@ -79,119 +106,158 @@ def _take_out_late(column: Array, arrow: DataType) -> tuple[Array, dict[int, str
     return _take_out(column, is_wrong, "a time is not within a day")
 
 
-def _make_texts(type_: AvroType, values: Sequence[Any]) -> tuple[Array, dict[int, str]]:
-    stored = pa.array(values, pa.binary())
+def _make_texts(
+    type_: AvroType,
+    values: Values,
+) -> Made:
+    binary = pa.binary()
+    text = pa.string()
+    stored = pa.array(values, binary)
     try:
-        return stored.cast(pa.string()), {}
+        return Made(stored.cast(text), {})
+    # Only now value by value, as nearly every text is one.
     except pa.ArrowInvalid:
-        texts: list[str | None] = []
-        why = {}
-        for position, value in enumerate(values):
-            text = None
-            try:
-                if value is not None:
-                    text = value.decode()
-            except UnicodeDecodeError:
-                why[position] = "a text is not UTF-8"
-            texts.append(text)
-        return pa.array(texts, pa.string()), why
+        return _decode_one_by_one(values)
 
 
-def _make_symbols(type_: AvroType, values: Sequence[Any]) -> tuple[Array, dict[int, str]]:
-    symbols = pa.array(type_.symbols, pa.string())
+def _decode_one_by_one(values: Values) -> Made:
+    texts: list[str | None] = []
+    problems = {}
+    for position, value in enumerate(values):
+        text = None
+        try:
+            if value is not None:
+                text = value.decode()
+        except UnicodeDecodeError:
+            problems[position] = "a text is not UTF-8"
+        texts.append(text)
+    column = pa.array(texts, pa.string())
+    return Made(column, problems)
+
+
+def _make_symbols(
+    type_: AvroType,
+    values: Values,
+) -> Made:
+    text = pa.string()
+    symbols = pa.array(type_.symbols, text)
     numbers = pa.array(values, pa.int64())
+    count = len(symbols)
     is_negative = pc.less(numbers, 0)
-    is_behind = pc.greater_equal(numbers, len(symbols))
+    is_behind = pc.greater_equal(numbers, count)
     is_wrong = pc.or_(is_negative, is_behind)
-    numbers, why = _take_out(numbers, is_wrong, "an enum has a symbol that its schema lacks")
-    return symbols.take(numbers), why
+    problem = "an enum has a symbol that its schema lacks"
+    known, problems = _take_out(numbers, is_wrong, problem)
+    column = symbols.take(known)
+    return Made(column, problems)
 
 
-def _make_decimals(type_: AvroType, values: Sequence[Any]) -> tuple[Array, dict[int, str]]:
+def _make_decimals(
+    type_: AvroType,
+    values: Values,
+) -> Made:
     """Return decimals of their digits, which are stored as one integer, the highest byte first."""
     arrow = type_.arrow
-    size = (_BITS_OF_WIDE if is_decimal256(arrow) else _BITS_OF_NARROW) // 8
-    limit = 10**arrow.precision
-    nothing = bytes(size)
+    precision = arrow.precision
+    limit = 10**precision
+    size = _WIDE_BYTES if is_decimal256(arrow) else _NARROW_BYTES
     parts = []
-    why = {}
-    is_there = np.ones(len(values), dtype=bool)
+    problems = {}
+    is_there = []
     for position, value in enumerate(values):
-        part = nothing
-        if value is None:
-            is_there[position] = False
-        else:
+        number = 0
+        fits = value is not None
+        if fits:
             number = int.from_bytes(value, "big", signed=True)
-            if abs(number) < limit:
-                # As Arrow stores it.
-                part = number.to_bytes(size, "little", signed=True)
-            else:
-                is_there[position] = False
-                why[position] = f"a decimal has more than {arrow.precision} digits"
+        # One that is too long may not even fit into the memory of a decimal.
+        if abs(number) >= limit:
+            problems[position] = f"a decimal has more than {precision} digits"
+            number = 0
+            fits = False
+        # As Arrow stores it.
+        part = number.to_bytes(size, "little", signed=True)
         parts.append(part)
+        is_there.append(fits)
+    # A bit for each value.
+    bits = np.packbits(is_there, bitorder="little")
+    validity = pa.py_buffer(bits)
     content = pa.py_buffer(b"".join(parts))
-    mask = np.packbits(is_there, bitorder="little")
-    validity = pa.py_buffer(mask)
-    return pa.Array.from_buffers(arrow, len(values), [validity, content]), why
+    count = len(values)
+    column = pa.Array.from_buffers(arrow, count, [validity, content])
+    return Made(column, problems)
 
 
-def _make_uuids(type_: AvroType, values: Sequence[Any]) -> tuple[Array, dict[int, str]]:
+def _make_uuids(
+    type_: AvroType,
+    values: Values,
+) -> Made:
     texts = []
     for value in values:
-        text = None if value is None else str(UUID(bytes=value))
+        text = None
+        if value is not None:
+            uuid = UUID(bytes=value)
+            text = str(uuid)
         texts.append(text)
-    return pa.array(texts, pa.string()), {}
+    column = pa.array(texts, pa.string())
+    return Made(column, {})
 
 
-def _make_lists(type_: AvroType, values: Sequence[Any]) -> tuple[Array, dict[int, str]]:
+def _make_lists(
+    type_: AvroType,
+    values: Values,
+) -> Made:
     """Return lists, whose items are made as a column of their own."""
     (items,) = type_.items
-    lengths = []
+    ends = [0]
     flat: list[Any] = []
+    is_missing = []
     for value in values:
-        length = 0 if value is None else len(value)
-        lengths.append(length)
-        if length:
+        missing = value is None
+        is_missing.append(missing)
+        if not missing:
             flat += value
-    column, why_of_items = _make_array(items, flat)
-    offsets = np.zeros(len(values) + 1, dtype=np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    is_missing = np.array([value is None for value in values], dtype=bool)
-    # The list of each item that is none.
-    wrong_items = np.array(list(why_of_items), dtype=np.int64)
-    rows = np.searchsorted(offsets, wrong_items, side="right") - 1
-    reasons = why_of_items.values()
-    why = dict(zip(rows.tolist(), reasons, strict=True))
-    is_missing[rows] = True
+        end = len(flat)
+        ends.append(end)
+    made = _make(items, flat)
+    # A list that holds an item that is none is none itself.
+    problems = {}
+    offsets = np.array(ends, dtype=np.int32)
+    for place, problem in made.problems.items():
+        behind = np.searchsorted(offsets, place, side="right")
+        row = int(behind) - 1
+        problems[row] = problem
+        is_missing[row] = True
     places = pa.array(offsets)
-    mask = pa.array(is_missing)
-    lists = pa.ListArray.from_arrays(places, column, mask=mask)
-    return lists.cast(type_.arrow), why
+    mask = pa.array(is_missing, pa.bool_())
+    lists = pa.ListArray.from_arrays(places, made.column, mask=mask)
+    column = lists.cast(type_.arrow)
+    return Made(column, problems)
 
 
 def _make_one_by_one(
-    values: Sequence[Any],
+    values: Values,
     stored: DataType,
     problem: str,
-) -> tuple[Array, dict[int, str]]:
+) -> Made:
     kept: list[Any] = []
-    why = {}
+    problems = {}
     for position, value in enumerate(values):
+        fitting = value
         try:
             pa.scalar(value, stored)
         except _UNFIT:
-            why[position] = problem
-            kept.append(None)
-        else:
-            kept.append(value)
-    return pa.array(kept, stored), why
+            problems[position] = problem
+            fitting = None
+        kept.append(fitting)
+    column = pa.array(kept, stored)
+    return Made(column, problems)
 
 
 def _take_out(
     column: Array,
     is_wrong: Array,
     problem: str,
-) -> tuple[Array, dict[int, str]]:
+) -> Made:
     """Return a column with null where a value is wrong, and why.
 
     Args:
@@ -199,16 +265,19 @@ def _take_out(
         is_wrong: of each; null where it is missing.
         problem: what is wrong with them.
     """
-    places = pc.indices_nonzero(is_wrong).to_pylist()
+    positions = pc.indices_nonzero(is_wrong)
+    places = positions.to_pylist()
     # Nearly always.
     if not places:
-        return column, {}
+        return Made(column, {})
     nothing = pa.scalar(None, column.type)
     cleaned = pc.if_else(is_wrong, nothing, column)
-    return cleaned, dict.fromkeys(places, problem)
+    problems = dict.fromkeys(places, problem)
+    return Made(cleaned, problems)
 
 
-_CONVERSIONS: dict[str, Callable[[AvroType, Sequence[Any]], tuple[Array, dict[int, str]]]] = {
+_Conversion: TypeAlias = Callable[[AvroType, Values], Made]
+_CONVERSIONS: dict[str, _Conversion] = {
     "plain": _make_plain,
     "text": _make_texts,
     "enum": _make_symbols,

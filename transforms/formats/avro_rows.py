@@ -12,7 +12,7 @@ from pyarrow import RecordBatch
 
 from transforms.formats.avro_blocks import BrokenBlock
 from transforms.formats.avro_columns import Reasons, make_column
-from transforms.formats.avro_schema import AvroField, count_row_bytes, make_schema
+from transforms.formats.avro_types import AvroField, count_row_bytes, make_raw_field, make_schema
 
 # Rows that are Python's for a moment, before they are columns.
 _ROWS_AT_ONCE = 1_024
@@ -25,7 +25,15 @@ _FIELDS_PER_WANTED = 4
 _BEHIND = b"\0"
 _MARK = bytes(16)
 # What fastavro raises of rows that are none.
-_FAILURES = (EOFError, IndexError, ValueError, OverflowError, TypeError, KeyError, StopIteration)
+_FAILURES = (
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
 
 
 class Chunk(NamedTuple):
@@ -46,7 +54,11 @@ class Decoder:
         row_bytes: what a row takes in a block, at least.
     """
 
-    def __init__(self, fields: Sequence[AvroField], names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        fields: Sequence[AvroField],
+        names: Sequence[str],
+    ) -> None:
         numbers = {field.name: number for number, field in enumerate(fields)}
         places = [numbers[name] for name in names]
         self._wanted = [fields[place] for place in places]
@@ -54,8 +66,7 @@ class Decoder:
         self._keys = [f"f{place}" for place in places]
         raw_fields = []
         for number, field in enumerate(fields):
-            # Names of its own: those of a file may be anything.
-            raw_field = {"name": f"f{number}", "type": field.type.raw}
+            raw_field = make_raw_field(number, field.type)
             raw_fields.append(raw_field)
         written = _make_record(raw_fields)
         read: Any = None
@@ -73,7 +84,11 @@ class Decoder:
         self._waiting: list[Any] = []
         self._waiting_bytes = 0
 
-    def decode(self, content: bytes, rows: int) -> list[Chunk]:
+    def decode(
+        self,
+        content: bytes,
+        rows: int,
+    ) -> list[Chunk]:
         """Return the rows of a block, all of them before anybody takes one.
 
         Rows of a small block may come with those of the next one, or by `flush`.
@@ -91,9 +106,12 @@ class Decoder:
         try:
             block = next(self._blocks)
             decoded = iter(block)
-            while len(some := list(islice(decoded, _ROWS_AT_ONCE))) == _ROWS_AT_ONCE:
+            some = _take(decoded)
+            # The last ones may wait for those of the next block.
+            while len(some) == _ROWS_AT_ONCE:
                 chunk = self._make_chunk(some)
                 chunks.append(chunk)
+                some = _take(decoded)
         except _FAILURES as error:
             raise BrokenBlock("its bytes are not rows of its schema") from error
         # Where one row ends, the next one begins: a wrong length anywhere moves the end.
@@ -103,7 +121,8 @@ class Decoder:
             chunks = [*self.flush(), *chunks]
         self._waiting += some
         self._waiting_bytes += len(content)
-        if len(self._waiting) >= _ROWS_AT_ONCE or self._waiting_bytes > _WAITING_BYTES:
+        are_many = len(self._waiting) >= _ROWS_AT_ONCE
+        if are_many or self._waiting_bytes > _WAITING_BYTES:
             chunks += self.flush()
         return chunks
 
@@ -117,7 +136,11 @@ class Decoder:
         chunk = self._make_chunk(waiting)
         return [chunk]
 
-    def give_up(self, rows: int, problem: Exception) -> Iterator[Chunk]:
+    def give_up(
+        self,
+        rows: int,
+        problem: Exception,
+    ) -> Iterator[Chunk]:
         """Yield rows without values, each with the same reason.
 
         Args:
@@ -131,7 +154,11 @@ class Decoder:
             reasons = dict.fromkeys(range(count), problem)
             yield Chunk(nothing, reasons)
 
-    def _put(self, content: bytes, rows: int) -> None:
+    def _put(
+        self,
+        content: bytes,
+        rows: int,
+    ) -> None:
         """Make a block, unpacked, what is read next."""
         file = self._file
         # What a longer block has left behind the mark is never reached.
@@ -141,11 +168,15 @@ class Decoder:
         file.write(_MARK)
         file.seek(0)
 
-    def _make_chunk(self, decoded: Sequence[Any]) -> Chunk:
+    def _make_chunk(
+        self,
+        decoded: Sequence[Any],
+    ) -> Chunk:
         columns = []
         reasons: Reasons = {}
         for key, field in zip(self._keys, self._wanted, strict=True):
-            values = list(map(itemgetter(key), decoded))
+            take = itemgetter(key)
+            values = list(map(take, decoded))
             column, why = make_column(field, values)
             columns.append(column)
             reasons.update(why)
@@ -153,7 +184,10 @@ class Decoder:
         return Chunk(rows, reasons)
 
 
-def join_chunks(chunks: Iterator[Chunk], rows_per_batch: int) -> Iterator[Chunk]:
+def join_chunks(
+    chunks: Iterator[Chunk],
+    rows_per_batch: int,
+) -> Iterator[Chunk]:
     """Yield the same rows, as many at a time as a batch has.
 
     Args:
@@ -165,7 +199,8 @@ def join_chunks(chunks: Iterator[Chunk], rows_per_batch: int) -> Iterator[Chunk]
     size_bytes = 0
     for chunk in _cut(chunks, rows_per_batch):
         count = chunk.rows.num_rows
-        if waiting and (rows + count > rows_per_batch or size_bytes > _BATCH_BYTES):
+        is_full = rows + count > rows_per_batch or size_bytes > _BATCH_BYTES
+        if waiting and is_full:
             yield _join(waiting)
             waiting = []
             rows = 0
@@ -177,17 +212,23 @@ def join_chunks(chunks: Iterator[Chunk], rows_per_batch: int) -> Iterator[Chunk]
         yield _join(waiting)
 
 
-def _cut(chunks: Iterator[Chunk], rows_per_batch: int) -> Iterator[Chunk]:
+def _cut(
+    chunks: Iterator[Chunk],
+    rows_per_batch: int,
+) -> Iterator[Chunk]:
     """Yield chunks, none of which has more rows than a batch."""
     for chunk in chunks:
         if chunk.rows.num_rows <= rows_per_batch:
             yield chunk
             continue
-        for start in range(0, chunk.rows.num_rows, rows_per_batch):
+        count = chunk.rows.num_rows
+        for start in range(0, count, rows_per_batch):
             rows = chunk.rows.slice(start, rows_per_batch)
+            stop = start + rows.num_rows
             reasons = {}
             for position, reason in chunk.reasons.items():
-                if start <= position < start + rows.num_rows:
+                is_here = start <= position < stop
+                if is_here:
                     reasons[position - start] = reason
             yield Chunk(rows, reasons)
 
@@ -195,7 +236,8 @@ def _cut(chunks: Iterator[Chunk], rows_per_batch: int) -> Iterator[Chunk]:
 def _join(chunks: Sequence[Chunk]) -> Chunk:
     if len(chunks) == 1:
         return chunks[0]
-    rows = pa.concat_batches([chunk.rows for chunk in chunks])
+    parts = [chunk.rows for chunk in chunks]
+    rows = pa.concat_batches(parts)
     reasons: Reasons = {}
     before = 0
     for chunk in chunks:
@@ -203,6 +245,11 @@ def _join(chunks: Sequence[Chunk]) -> Chunk:
             reasons[before + position] = reason
         before += chunk.rows.num_rows
     return Chunk(rows, reasons)
+
+
+def _take(decoded: Iterator[Any]) -> list[Any]:
+    some = islice(decoded, _ROWS_AT_ONCE)
+    return list(some)
 
 
 def _make_record(fields: Sequence[Any]) -> Any:
