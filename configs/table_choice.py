@@ -24,18 +24,17 @@ def check_table_fields(format: str, fields: Mapping[str, Any]) -> None:
         ValueError: what does not go together.
     """
     choosing = TABLE_FORMATS.get(format, ())
-    allowed = (*choosing, *_MORE.get(format, ()))
+    allowed = _list_fields(format)
     # Zero is a version, too.
     said = [name for name in _ALL if fields[name] not in (None, ())]
     foreign = [name for name in said if name not in allowed]
     if foreign:
         names = ", ".join(foreign)
-        having = [
-            kind for kind in TABLE_FORMATS if foreign[0] in (*TABLE_FORMATS[kind], *_MORE[kind])
-        ]
+        first = foreign[0]
+        having = [kind for kind in TABLE_FORMATS if first in _list_fields(kind)]
+        formats = " or ".join(having)
         raise ValueError(
-            f"{names}: a source of format {format} has none; "
-            f"say format: {' or '.join(having)}, or leave it out"
+            f"{names}: a source of format {format} has none; say format: {formats}, or leave it out"
         )
     if not choosing:
         return
@@ -45,4 +44,12 @@ def check_table_fields(format: str, fields: Mapping[str, Any]) -> None:
         raise ValueError("partitions: a table's log tells them; leave it out")
     chosen = [name for name in said if name in choosing]
     if len(chosen) > 1:
-        raise ValueError(f"{' and '.join(chosen)} choose a version each; leave all but one out")
+        names = " and ".join(chosen)
+        raise ValueError(f"{names} choose a version each; leave all but one out")
+
+
+def _list_fields(format: str) -> tuple[str, ...]:
+    """Return the fields that are of a table of this format; none of other files."""
+    choosing = TABLE_FORMATS.get(format, ())
+    more = _MORE.get(format, ())
+    return (*choosing, *more)

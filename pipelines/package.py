@@ -117,24 +117,7 @@ def _say_result(output: str, packed: Packed) -> None:
     for note in packed.notes:
         kind = "weights" if card.has_network else "model"
         say(f"{kind:10} {note}")
-    for column in card.columns:
-        value = "" if column.fill is None else f" with {column.fill}"
-        number = "" if column.number is None else f" as {column.number}"
-        say(f"column     {column.name}: {column.type}{number}, missing: {column.missing}{value}")
-    for step in packed.steps:
-        if isinstance(step, Pad):
-            say(f"lists      {_describe_lists(step)}")
-        if isinstance(step, Graph):
-            say(
-                f"graphs     of at most {step.nodes_shape[0]:,} nodes and {step.most_edges:,} edges"
-            )
-    for kind, tensors in (("input", card.inputs), ("output", card.outputs)):
-        for name, tensor in tensors.items():
-            shape = ", ".join(["rows", *map(str, tensor.shape)])
-            say(f"{kind:10} {name}: {tensor.dtype} ({shape})")
-    say(f"activation {card.activation}" + (f", labels {list(card.labels)}" if card.labels else ""))
-    if card.task is not None:
-        say(f"task       {card.task}")
+    _say_contract(card, packed.steps)
     left_out = ""
     if packed.left_out:
         left_out = (
@@ -152,6 +135,36 @@ def _say_result(output: str, packed: Packed) -> None:
     for note in packed.expected:
         say(f"expected   {note}")
     say(f"package    {output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})")
+
+
+def _say_contract(card: ModelCard, steps: Sequence[AnyStep]) -> None:
+    """Say what the model takes, and what it gives."""
+    for column in card.columns:
+        taken = column.type
+        if column.number is not None:
+            taken = f"{taken} as {column.number}"
+        missing: str = column.missing
+        if column.fill is not None:
+            missing = f"{missing} with {column.fill}"
+        say(f"column     {column.name}: {taken}, missing: {missing}")
+    for step in steps:
+        if isinstance(step, Pad):
+            say(f"lists      {_describe_lists(step)}")
+        if isinstance(step, Graph):
+            say(
+                f"graphs     of at most {step.nodes_shape[0]:,} nodes and {step.most_edges:,} edges"
+            )
+    for kind, tensors in (("input", card.inputs), ("output", card.outputs)):
+        for name, tensor in tensors.items():
+            sizes = map(str, tensor.shape)
+            shape = ", ".join(["rows", *sizes])
+            say(f"{kind:10} {name}: {tensor.dtype} ({shape})")
+    labels = ""
+    if card.labels:
+        labels = f", labels {list(card.labels)}"
+    say(f"activation {card.activation}{labels}")
+    if card.task is not None:
+        say(f"task       {card.task}")
 
 
 def _describe_forms(card: ModelCard) -> str:

@@ -184,10 +184,12 @@ def _prepare(
     job = understood.job
     tables = list_parts(understood)
     parts = understood.places.parts
-    targets = {name: understood.labelled.targets[rows] for name, rows in parts.items()}
+    targets_of_all = understood.labelled.targets
+    targets = {name: targets_of_all[rows] for name, rows in parts.items()}
     outputs = _count_outputs(job)
     weights = _find_weights(job, before)
-    prepared = prepare(to_packaging(job), outputs, tables, targets, job.training.seed, weights)
+    packing = to_packaging(job)
+    prepared = prepare(packing, outputs, tables, targets, job.training.seed, weights)
     activation = job.network.activation
     found = find_activation(understood.labelled.task, prepared, len(job.data.labels))
     packaging = prepared.packaging.model_copy(update={"activation": activation or found})
@@ -223,8 +225,8 @@ def _count_outputs(job: FittingJob) -> Outputs:
 def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
     said = [parse_set(text) for text in arguments.set]
     overrides = []
-    is_elsewhere = arguments.output is not None or any(field == "output" for field, _ in said)
-    if is_elsewhere:
+    fields = [field for field, _ in said]
+    if arguments.output is not None or "output" in fields:
         # What stands in the file goes with the file's own output, whose test rows must stay.
         overrides.append(("held_out", "null"))
     if arguments.data:

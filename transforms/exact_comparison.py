@@ -133,7 +133,10 @@ def _compare_with_decimal(
     unsigned = Decimal((0, digits, 0))
     units = -int(unsigned) if sign else int(unsigned)
     shift = int(exponent) + dtype.scale
-    below, rest = divmod(units * 10 ** max(shift, 0), 10 ** max(-shift, 0))
+    # Whole numbers alone, of any length: no division rounds.
+    multiplied = units * 10 ** max(shift, 0)
+    divisor = 10 ** max(-shift, 0)
+    below, rest = divmod(multiplied, divisor)
     if rest:
         # No value of the column is equal to it.
         if compare not in _WITH_FLOOR:
@@ -141,9 +144,11 @@ def _compare_with_decimal(
         compare = _WITH_FLOOR[compare]
     most = 10**dtype.precision - 1
     if -most <= below <= most:
+        is_negative = int(below < 0)
         digits = Decimal(abs(below)).as_tuple().digits
-        stored = Decimal((int(below < 0), digits, -dtype.scale))
-        return compare(column, pa.scalar(stored, dtype))
+        stored = Decimal((is_negative, digits, -dtype.scale))
+        scalar = pa.scalar(stored, dtype)
+        return compare(column, scalar)
     # Every value of the column is on one side of it.
     true_ones = _TRUE_BELOW if below > most else _TRUE_ABOVE
     return _answer_all(column, compare in true_ones)

@@ -24,15 +24,20 @@ def count_by_shard(batch: RawBatch, members: np.ndarray | None) -> Counts:
     """
     if members is None or batch.members is None:
         return ()
-    left = Counter(batch.members.tolist())
-    written = Counter(members.tolist())
+    scored_numbers = batch.members.tolist()
+    written_numbers = members.tolist()
+    left = Counter(scored_numbers)
+    written = Counter(written_numbers)
     counts: list[ShardCounts] = []
-    for number, rows_in in sorted(batch.rows_in_of.items()):
+    in_order = sorted(batch.rows_in_of.items())
+    for number, rows_in in in_order:
         scored = written[number]
         filtered = left[number] - scored
         left_out = batch.left_out_of.get(number, 0)
+        # Whatever is neither: the books balance for each shard, too.
         rejected = rows_in - left[number] - left_out
-        counts.append((number, rows_in, scored, filtered, rejected, left_out))
+        count = (number, rows_in, scored, filtered, rejected, left_out)
+        counts.append(count)
     return tuple(counts)
 
 
@@ -42,10 +47,12 @@ def add_counts(several: Iterable[Sequence[ShardCounts]]) -> Counts:
     for counts in several:
         for count in counts:
             number = count[0]
-            before = sums.get(number)
-            sums[number] = count if before is None else _add(before, count)
-    in_order = sorted(sums.items())
-    return tuple(count for _, count in in_order)
+            if number in sums:
+                count = _add(sums[number], count)
+            sums[number] = count
+    # By number, which each begins with.
+    in_order = sorted(sums.values())
+    return tuple(in_order)
 
 
 def _add(one: ShardCounts, other: ShardCounts) -> ShardCounts:

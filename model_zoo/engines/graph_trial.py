@@ -50,8 +50,12 @@ def try_graph(
     sizes = {graph.path: len(graph.content)}
     for name, numbers in graph.data.items():
         sizes[name] = len(numbers)
-    whole = b"".join((graph.content, *graph.data.values())) if graph.data else graph.content
-    child = start_child(module, whole, {**told, "sizes": sizes}, threads=1, what=graph.path)
+    whole = graph.content
+    # Without a copy of what is in one piece already.
+    if graph.data:
+        whole = b"".join((graph.content, *graph.data.values()))
+    card = {**told, "sizes": sizes}
+    child = start_child(module, whole, card, threads=1, what=graph.path)
     rows = _read_rows(package)
     if len(rows) < len(package.card.inputs):
         # The check of the smoke batch says what is missing, before anything is computed.

@@ -155,5 +155,10 @@ class _Call:
         if wanted is None:
             return array
         shape = (rows, *wanted.shape)
-        is_like = array.shape[:1] == shape[:1] and array.size == prod(shape)
-        return array.reshape(shape) if is_like and array.ndim <= len(shape) + 1 else array
+        has_rows = array.shape[:1] == (rows,)
+        has_numbers = array.size == prod(shape)
+        most_dimensions = len(shape) + 1
+        if not has_rows or not has_numbers or array.ndim > most_dimensions:
+            # As it is: whoever asked for it says what is wrong with it.
+            return array
+        return array.reshape(shape)

@@ -40,10 +40,14 @@ def shorten(error: Exception) -> str:
     >>> shorten(RuntimeError("Exception from src/core.cpp:105:\nSummary:\n-- No rule for: Frob"))
     'No rule for: Frob'
     """
-    told = [line for line in str(error).splitlines() if line and not line.startswith(_NOT_SAID)]
-    last = told[-1] if told else type(error).__name__
-    words = last.removeprefix("-- ").split()
-    return " ".join(words)[:_SHOWN_CHARACTERS]
+    last = type(error).__name__
+    message = str(error)
+    for line in message.splitlines():
+        if line and not line.startswith(_NOT_SAID):
+            last = line
+    said = last.removeprefix("-- ")
+    one_line = " ".join(said.split())
+    return one_line[:_SHOWN_CHARACTERS]
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -219,10 +219,14 @@ class ModelCard(_Part):
         missing = [name for name in named if name not in self.inputs]
         if missing:
             raise ValueError(f"graph names {missing[0]!r}, which is no input")
-        edges, count = self.inputs[graph.edges], self.inputs[graph.count]
-        has_edges = len(edges.shape) == 2 and edges.shape[0] == 2 and edges.dtype == "int64"
-        has_count = not count.shape and count.dtype == "int64"
-        if not has_edges or not has_count or not self.inputs[graph.nodes].shape:
+        nodes = self.inputs[graph.nodes]
+        edges = self.inputs[graph.edges]
+        count = self.inputs[graph.count]
+        # Of each edge the two nodes that it leads from and to.
+        are_pairs = len(edges.shape) == 2 and edges.shape[0] == 2
+        are_numbers = edges.dtype == count.dtype == "int64"
+        is_graph = bool(nodes.shape) and are_pairs and not count.shape
+        if not is_graph or not are_numbers:
             raise ValueError(
                 "graph must name nodes (rows, nodes, ...), edges int64 (rows, 2, edges) and "
                 "count int64 (rows,)"

@@ -137,7 +137,8 @@ class _Adversaries:
         except (TypeError, ValueError, RuntimeError, KeyError, AttributeError) as error:
             raise ModelError(f"the GAN's networks do not take its rows: {error}") from error
         if made.shape != some.shape:
-            shape, wanted = tuple(made.shape[1:]), tuple(some.shape[1:])
+            shape = tuple(made.shape[1:])
+            wanted = tuple(some.shape[1:])
             raise ModelError(f"the generator makes rows of {shape}, and {self._name} is {wanted}")
         if told.shape != (len(some),):
             raise ModelError("the discriminator must give one logit a row")

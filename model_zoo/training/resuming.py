@@ -200,7 +200,9 @@ def describe_origin(
     for name, tensor in network.state_dict().items():
         # As bytes: numpy has no bfloat16.
         flat = tensor.detach().contiguous().reshape(-1)
-        weights[f"{name} {tensor.dtype} {tuple(tensor.shape)}"] = flat.view(torch.uint8).numpy()
+        shape = tuple(tensor.shape)
+        as_bytes = flat.view(torch.uint8)
+        weights[f"{name} {tensor.dtype} {shape}"] = as_bytes.numpy()
     return {
         "version of torch": torch.__version__,
         "network": digest_arrays(weights),

@@ -66,12 +66,14 @@ def _size_generator(job: FittingJob, training: Examples) -> Parameters:
     """
     assert job.gan is not None  # noqa: S101 - who calls this has looked
     shapes = [array.shape[1:] for array in training.inputs.values()]
-    is_of_pictures = len(shapes) == 1 and len(shapes[0]) == len(_PICTURE_SIZES)
+    first, *others = shapes
+    is_of_pictures = not others and len(first) == len(_PICTURE_SIZES)
     if not is_of_pictures:
         shown = ", ".join(map(str, shapes))
         raise JobError(
             f"gan: pictures are learned, and the network takes {shown}; say an image step"
         )
-    sizes = dict(zip(_PICTURE_SIZES, shapes[0], strict=True))
-    said = {name: value for name, value in job.gan.model_dump().items() if value is not None}
+    sizes = dict(zip(_PICTURE_SIZES, first, strict=True))
+    fields = job.gan.model_dump()
+    said = {name: value for name, value in fields.items() if value is not None}
     return {**_USUAL, **said, **sizes}

@@ -4,6 +4,7 @@ So a network that was trained can be packed: its columns, steps, inputs and dtyp
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -66,21 +67,12 @@ def prepare(
     training = tables["training"]
     columns = list(job.columns or ())
     contract = find_contract(job, training, columns)
-    kept = _take_rows(job, training, contract)
-    # Until no step refuses a row: each time without those that one has refused.
-    while True:
-        try:
-            target = _find_target(job, kept, targets["training"])
-            job, network = _build(job, kept, contract, outputs, seed, target)
-            called = call_on_rows(job, network, kept, contract)
-            break
-        except InputError as error:
-            kept = _leave_out(kept, error)
-        except RejectedRows as rejected:
-            kept = _leave_out_rows(kept, rejected)
+    built = _build_on_rows(job, training, contract, outputs, targets["training"], seed)
+    network = built.network
+    called = built.called
     if weights is not None:
         load_weights(network, weights)
-    job = _settle(job, called)
+    job = _settle(built.job, called)
 
     prepared = called.prepared
     parts = {}
@@ -88,7 +80,7 @@ def prepare(
         truth = targets[name]
         if name == "training":
             # Its inputs are there already.
-            parts[name] = _make_part(table, kept, prepared.inputs, truth)
+            parts[name] = _make_part(table, built.kept, prepared.inputs, truth)
         else:
             parts[name] = _prepare_part(job, table, contract, called, truth)
     tensors = {}
@@ -111,6 +103,39 @@ def list_modules(job: Packaging) -> tuple[str, ...]:
         return ()
     module = module_of(job.network)
     return (module,)
+
+
+class _Built(NamedTuple):
+    """A network that was called on the training rows, those that no step has refused."""
+
+    job: Packaging
+    network: nn.Module
+    called: Called
+    kept: pa.Table
+
+
+def _build_on_rows(
+    job: Packaging,
+    training: pa.Table,
+    contract: Contract,
+    outputs: Outputs,
+    targets: np.ndarray,
+    seed: int,
+) -> _Built:
+    """Build the network and call it, until no step refuses a row."""
+    kept = _take_rows(job, training, contract)
+    while True:
+        target = _find_target(job, kept, targets)
+        # Each time without the rows that a step has refused.
+        try:
+            job, network = _build(job, kept, contract, outputs, seed, target)
+            called = call_on_rows(job, network, kept, contract)
+        except InputError as error:
+            kept = _leave_out(kept, error)
+        except RejectedRows as rejected:
+            kept = _leave_out_rows(kept, rejected)
+        else:
+            return _Built(job, network, called, kept)
 
 
 def _build(

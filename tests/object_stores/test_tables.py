@@ -124,7 +124,9 @@ def test_requests_are_few(bucket: str, server: Server, proxy: Proxy, tmp_path: P
         assert len(plan.shards) == 2
     of_files = [name for name in whole if "part-" in name]
     of_log = [name for name in whole if "_delta_log" in name]
-    asked_for = {name for request in proxy.requests for name in re.findall(r"part-[0-9a-z-]+", request)}
+    asked_for = {
+        name for request in proxy.requests for name in re.findall(r"part-[0-9a-z-]+", request)
+    }
     assert len(asked_for) == 2
     # What it is, and its footer, which is read twice; gcsfs asks for more than once what a thing is.
     a_file = {"s3": 3, "gs": 5}[server.scheme]

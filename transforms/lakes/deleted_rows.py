@@ -108,8 +108,13 @@ def _read_positions(url: str, deletions: Deletions, rows: int) -> np.ndarray:
         if positions.null_count:
             raise ValueError("has a row without a position")
         found.append(positions.to_numpy(zero_copy_only=False).astype(np.int64))
-    numbers = np.unique(np.concatenate(found))
-    if len(numbers) and not 0 <= numbers[0] <= numbers[-1] < rows:
+    together = np.concatenate(found)
+    # Sorted, too.
+    numbers = np.unique(together)
+    if not len(numbers):
+        return numbers
+    first, last = numbers[0], numbers[-1]
+    if first < 0 or last >= rows:
         raise ValueError("names a row that the file does not have")
     return numbers
 

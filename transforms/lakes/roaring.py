@@ -7,6 +7,8 @@ stranger wrote must not say how much memory is taken: no number may be behind th
     32-bit bitmap: cookie | keys and sizes of containers | offsets | containers of 2**16 numbers each
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 _NO_RUNS = 12346
@@ -30,9 +32,9 @@ class _Bytes:
         end = self._place + count
         if end > len(self._content):
             raise ValueError("is cut short")
-        taken = self._content[self._place : end]
+        begin = self._place
         self._place = end
-        return taken
+        return self._content[begin:end]
 
     def take_numbers(self, count: int, dtype: str) -> np.ndarray:
         """Return the next numbers, of a type of numpy."""
@@ -72,38 +74,56 @@ def read_bitmap(content: bytes, rows: int) -> np.ndarray:
     # Only the last container can be too large.
     if len(numbers) and int(numbers[-1]) >= rows:
         raise ValueError("names a row that the file does not have")
-    if np.any(np.diff(numbers) <= 0):
+    distances = np.diff(numbers)
+    if np.any(distances <= 0):
         raise ValueError("is not in ascending order")
     return numbers
 
 
-def _read_part(source: _Bytes, base: int, rows: int) -> list[np.ndarray]:
+class _Head(NamedTuple):
+    """How many containers there are, which of them are runs, and whether offsets are told."""
+
+    containers: int
+    are_runs: np.ndarray
+    has_offsets: bool
+
+
+def _read_head(source: _Bytes) -> _Head:
     cookie = source.take_number("<u4")
-    if cookie & 0xFFFF == _RUNS:
-        count = (cookie >> 16) + 1
-        flag_bytes = (count + 7) // 8
-        flags = np.frombuffer(source.take(flag_bytes), dtype=np.uint8)
-        are_runs = np.unpackbits(flags, bitorder="little")
-        has_offsets = count >= _LEAST_OFFSETS
-    elif cookie == _NO_RUNS:
+    if cookie == _NO_RUNS:
         count = source.take_number("<u4")
-        are_runs = np.zeros(min(count, _CONTAINER), dtype=np.uint8)
-        has_offsets = True
-    else:
+        # No more than there may be: the number is a stranger's.
+        flags = min(count, _CONTAINER)
+        are_runs = np.zeros(flags, dtype=np.uint8)
+        return _Head(count, are_runs, has_offsets=True)
+    kind = cookie & 0xFFFF
+    if kind != _RUNS:
         raise ValueError("is no Roaring bitmap")
+    count = (cookie >> 16) + 1
+    flag_bytes = (count + 7) // 8
+    content = source.take(flag_bytes)
+    bits = np.frombuffer(content, dtype=np.uint8)
+    are_runs = np.unpackbits(bits, bitorder="little")
+    return _Head(count, are_runs, has_offsets=count >= _LEAST_OFFSETS)
+
+
+def _read_part(source: _Bytes, base: int, rows: int) -> list[np.ndarray]:
+    count, are_runs, has_offsets = _read_head(source)
     if count > _CONTAINER:
         raise ValueError("is no Roaring bitmap")
-    heads = source.take_numbers(2 * count, "<u2").astype(np.int64)
+    numbers = source.take_numbers(2 * count, "<u2")
     # Containers follow each other, so nobody needs to be told where they begin.
     if has_offsets:
         source.take(4 * count)
+    # Of each container its key, and its size less one.
+    heads = numbers.reshape(count, 2)
     found = []
-    for position in range(count):
-        key, size = heads[2 * position : 2 * position + 2].tolist()
+    pairs = zip(heads.tolist(), are_runs, strict=False)
+    for (key, size), is_run in pairs:
         first = base + key * _CONTAINER
         if first >= rows:
             raise ValueError("names a row that the file does not have")
-        lower = _read_container(source, size + 1, bool(are_runs[position]))
+        lower = _read_container(source, size + 1, bool(is_run))
         found.append(first + lower)
     return found
 
@@ -112,16 +132,21 @@ def _read_container(source: _Bytes, size: int, is_run: bool) -> np.ndarray:
     if is_run:
         return _read_runs(source)
     if size <= _ARRAY_NUMBERS:
-        return source.take_numbers(size, "<u2").astype(np.int64)
-    bits = np.frombuffer(source.take(_BITMAP_BYTES), dtype=np.uint8)
+        numbers = source.take_numbers(size, "<u2")
+        return numbers.astype(np.int64)
+    content = source.take(_BITMAP_BYTES)
+    bits = np.frombuffer(content, dtype=np.uint8)
     is_set = np.unpackbits(bits, bitorder="little")
     return np.flatnonzero(is_set)
 
 
 def _read_runs(source: _Bytes) -> np.ndarray:
     count = source.take_number("<u2")
-    pairs = source.take_numbers(2 * count, "<u2").astype(np.int64)
+    numbers = source.take_numbers(2 * count, "<u2")
+    runs = numbers.reshape(count, 2)
     is_set = np.zeros(_CONTAINER, dtype=bool)
-    for first, more in pairs.reshape(count, 2).tolist():
-        is_set[first : first + more + 1] = True
+    # As Python's own numbers: in two bytes a sum would begin at 0 again.
+    for first, more in runs.tolist():
+        behind = first + more + 1
+        is_set[first:behind] = True
     return np.flatnonzero(is_set)

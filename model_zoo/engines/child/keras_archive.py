@@ -95,7 +95,9 @@ def _check_files(archive: zipfile.ZipFile, most: int) -> None:
     for name in names:
         if name not in _KNOWN_FILES:
             raise ValueError(f"it holds {name!r}, and a network without assets has none such")
-    if len(set(names)) != len(names) or not {_CONFIG, _WEIGHTS} <= set(names):
+    different = set(names)
+    is_repeated = len(different) != len(names)
+    if is_repeated or not different.issuperset((_CONFIG, _WEIGHTS)):
         raise ValueError(f"it must hold {_CONFIG} and {_WEIGHTS}, once each")
     unpacked = sum(entry.file_size for entry in found)
     if unpacked > most:

@@ -13,7 +13,8 @@ def forget_origin(model: Any) -> None:
 def _forget_notes(graph: Any) -> None:
     graph.doc_string = ""
     del graph.metadata_props[:]
-    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
+    tensors = (*graph.initializer, *graph.input, *graph.output, *graph.value_info)
+    for part in (*graph.node, *tensors):
         part.doc_string = ""
         del part.metadata_props[:]
     for node in graph.node:

@@ -12,7 +12,8 @@ _LOGARITHMS = ("gamma", "poisson")
 
 def is_of_histograms(estimator: Any) -> bool:
     """Tell whether an estimator is of this family."""
-    return type(estimator).__name__.startswith("HistGradientBoosting")
+    kind = type(estimator).__name__
+    return kind.startswith("HistGradientBoosting")
 
 
 def make_histogram_graph(estimator: Any, output: str, what: str) -> Any:
@@ -40,20 +41,24 @@ def make_histogram_graph(estimator: Any, output: str, what: str) -> Any:
     baseline = np.asarray(estimator._baseline_prediction, np.float64)
     # Of one class it is a number, of several a row.
     base = baseline.reshape(-1)
-    is_log = getattr(estimator, "loss", "") in _LOGARITHMS
+    loss = getattr(estimator, "loss", "")
+    is_log = loss in _LOGARITHMS
     forest = Forest("float64", trees, len(base))
-    return forest.make_graph(estimator.n_features_in_, base.tolist(), output, is_log)
+    columns = estimator.n_features_in_
+    return forest.make_graph(columns, base.tolist(), output, is_log)
 
 
 def _read_tree(nodes: np.ndarray) -> Node | float:
     parts: dict[int, Node | float] = {}
+    numbers = range(len(nodes))
     # Children come behind their parents.
-    for number in reversed(range(len(nodes))):
+    for number in reversed(numbers):
         node = nodes[number]
         if node["is_leaf"]:
             parts[number] = float(node["value"])
             continue
-        left, right = int(node["left"]), int(node["right"])
+        left = int(node["left"])
+        right = int(node["right"])
         parts[number] = Node(
             column=int(node["feature_idx"]),
             mode="<=",

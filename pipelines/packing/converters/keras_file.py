@@ -62,8 +62,11 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
         notes = (*notes, f"its last {opened.activation} is the job's, which makes labels with it")
     own = OwnForm("keras", content, is_always_kept=True)
     activation: Activation | None = None
-    if opened.activation != "none":
-        activation = "sigmoid" if opened.activation == "sigmoid" else "softmax"
+    # One by one, as mypy tells the words apart.
+    if opened.activation == "sigmoid":
+        activation = "sigmoid"
+    elif opened.activation == "softmax":
+        activation = "softmax"
     return Converted(
         graph=graph,
         dtypes=dtypes,
@@ -80,7 +83,10 @@ def _open(content: bytes, activation: str | None, url: str) -> KerasModel:
     try:
         return open_model(content, activation)
     except Exception as error:  # of a file that may be anything
-        reason = str(error) if isinstance(error, ValueError) else find_reason(error)
+        reason = find_reason(error)
+        # Ours are sentences already.
+        if isinstance(error, ValueError):
+            reason = str(error)
         raise ModelError(f"keras {url}: cannot be packed: {reason}") from error
 
 
@@ -95,11 +101,13 @@ def _describe_inputs(opened: KerasModel, url: str) -> Mapping[str, str]:
     for name, tensor in zip(opened.inputs, opened.model.inputs, strict=True):
         if tensor.dtype not in _DTYPES:
             problems.append(f"input {name!r} takes {tensor.dtype}, and a network takes numbers")
-        if tensor.shape[0] is not None:
-            problems.append(f"input {name!r} takes exactly {tensor.shape[0]} rows")
+        rows = tensor.shape[0]
+        if rows is not None:
+            problems.append(f"input {name!r} takes exactly {rows} rows")
         dtypes[name] = tensor.dtype
     if problems:
-        raise JobError(f"keras {url}: {'; '.join(problems)}")
+        all_of_them = "; ".join(problems)
+        raise JobError(f"keras {url}: {all_of_them}")
     return dtypes
 
 
@@ -107,8 +115,9 @@ def _find_lengths(opened: KerasModel) -> dict[str, int]:
     """Return how many places inputs have behind the rows, by name, of those that say it."""
     lengths = {}
     for name, tensor in zip(opened.inputs, opened.model.inputs, strict=True):
-        if len(tensor.shape) > 1 and tensor.shape[1] is not None:
-            lengths[name] = int(tensor.shape[1])
+        row_shape = tensor.shape[1:]
+        if row_shape and row_shape[0] is not None:
+            lengths[name] = int(row_shape[0])
     return lengths
 
 
@@ -119,10 +128,14 @@ def _predict(
     inputs: Arrays,
 ) -> Arrays:
     """Return what Keras gives, called as its users call it."""
-    arrays = [inputs[name] for name in opened.inputs]
-    given = arrays if len(arrays) > 1 else arrays[0]
-    computed = keras.tree.flatten(model.predict(given, verbose=0))
-    return dict(zip(opened.outputs, map(np.asarray, computed), strict=True))
+    given: Any = [inputs[name] for name in opened.inputs]
+    # A model of one input takes it as it is.
+    if len(given) == 1:
+        (given,) = given
+    computed = model.predict(given, verbose=0)
+    flat = keras.tree.flatten(computed)
+    arrays = map(np.asarray, flat)
+    return dict(zip(opened.outputs, arrays, strict=True))
 
 
 class _Called(nn.Module):
@@ -146,11 +159,14 @@ def _export(opened: KerasModel, dtypes: Mapping[str, str]) -> tuple[Any, tuple[s
     for tensor, dtype in zip(opened.model.inputs, dtypes.values(), strict=True):
         free = {0: _FREE}
         shape = [_EXAMPLE_ROWS]
-        for place, length in enumerate(tensor.shape[1:], start=1):
+        row_shape = tensor.shape[1:]
+        for place, length in enumerate(row_shape, start=1):
             if length is None:
                 free[place] = _FREE
             shape.append(length or _EXAMPLE_LENGTH)
-        tensors.append(torch.zeros(shape, dtype=getattr(torch, dtype)))
+        torch_dtype = getattr(torch, dtype)
+        example = torch.zeros(shape, dtype=torch_dtype)
+        tensors.append(example)
         axes.append(free)
     names = list(opened.inputs)
     try:

@@ -22,6 +22,7 @@ from pipelines.packing.libraries import import_library
 # Rows that are not in the sample may have longer texts.
 _TIMES_LONGEST = 2
 _NUMBERS = "numbers"
+_SIDE_BY_SIDE = {"float32", "float64"}
 
 
 class OwnTask(NamedTuple):
@@ -110,37 +111,23 @@ def keep_as_skops(
             texts.
     """
     content = _dump(model, what)
-    steps = []
-    dtypes = {}
-    for name in columns:
-        column = sample.column(name).combine_chunks()
-        if pa.types.is_string(to_logical_type(column.type)):
-            length = lengths.get(name) or _choose_length(column)
-            steps.append(TextBytes(step="text_bytes", column=name, length=length))
-            dtypes[name] = "uint8"
-        else:
-            dtypes[name] = _find_dtype(name, column, name in takes_missing, what)
-    inputs: dict[str, str | tuple[str, ...]] = {name: name for name in columns}
-    kinds = set(dtypes.values())
-    # Side by side where nothing of their types is lost, as scikit-learn would put them.
-    if len(kinds) == 1 and kinds <= {"float32", "float64"} and not steps:
-        inputs = {_NUMBERS: tuple(columns)}
-        dtypes = {_NUMBERS: kinds.pop()}
+    taken = _choose_inputs(columns, takes_missing, sample, lengths, what)
 
     def begin(given: Arrays) -> Arrays:
         if task.activation == "none":
             return given
-        return {"logit": to_logits(given["probability"], task.is_of_label_sets)}
+        probabilities = given["probability"]
+        return {"logit": to_logits(probabilities, task.is_of_label_sets)}
 
     return Converted(
         graph=None,
-        dtypes=dtypes,
+        dtypes=taken.dtypes,
         native=native,
         library="scikit-learn",
         own=OwnForm("skops", content),
         columns=tuple(columns),
-        inputs=inputs,
-        steps=tuple(steps),
+        inputs=taken.inputs,
+        steps=tuple(taken.steps),
         takes_missing=takes_missing,
         activation=task.activation,
         labels=task.labels,
@@ -148,6 +135,43 @@ def keep_as_skops(
         begin=begin,
         notes=(f"{type(model).__name__}, which scikit-learn itself computes",),
     )
+
+
+class _Taken(NamedTuple):
+    """What the model takes: inputs and their dtypes by name, and the steps that make them."""
+
+    inputs: dict[str, str | tuple[str, ...]]
+    dtypes: dict[str, str]
+    steps: list[TextBytes]
+
+
+def _choose_inputs(
+    columns: Sequence[str],
+    takes_missing: frozenset[str],
+    sample: pa.Table,
+    lengths: Mapping[str, int],
+    what: str,
+) -> _Taken:
+    """Return one input for each column, or one for all where they are numbers of one type."""
+    taken = _Taken({}, {}, [])
+    for name in columns:
+        column = sample.column(name).combine_chunks()
+        stored = to_logical_type(column.type)
+        taken.inputs[name] = name
+        if not pa.types.is_string(stored):
+            may_miss = name in takes_missing
+            taken.dtypes[name] = _find_dtype(name, column, may_miss, what)
+            continue
+        length = lengths.get(name) or _choose_length(column)
+        step = TextBytes(step="text_bytes", column=name, length=length)
+        taken.steps.append(step)
+        taken.dtypes[name] = "uint8"
+    dtypes = set(taken.dtypes.values())
+    # Side by side where nothing of their types is lost, as scikit-learn would put them.
+    if len(dtypes) == 1 and dtypes <= _SIDE_BY_SIDE:
+        (dtype,) = dtypes
+        return _Taken({_NUMBERS: tuple(columns)}, {_NUMBERS: dtype}, [])
+    return taken
 
 
 def _dump(model: Any, what: str) -> bytes:

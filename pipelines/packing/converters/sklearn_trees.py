@@ -10,6 +10,7 @@ from pipelines.packing.converters.histogram_trees import is_of_histograms, make_
 from pipelines.packing.converters.trees import TreeGraph
 
 _LOGIT = "logit"
+_PREDICTION = "prediction"
 
 
 def make_tree_graph(estimator: Any, what: str) -> Any | None:
@@ -27,10 +28,13 @@ def make_tree_graph(estimator: Any, what: str) -> Any | None:
     """
     is_classifier = hasattr(estimator, "classes_")
     if is_of_histograms(estimator):
-        return make_histogram_graph(estimator, _LOGIT if is_classifier else "prediction", what)
-    library, _, _ = type(estimator).__module__.partition(".")
+        output = _LOGIT if is_classifier else _PREDICTION
+        return make_histogram_graph(estimator, output, what)
+    module = type(estimator).__module__
+    library, _, _ = module.partition(".")
     if library == "xgboost":
-        trees = xgboost_trees.make_graph(_take_booster(estimator, what), _LOGIT, what)
+        booster = _take_booster(estimator, what)
+        trees = xgboost_trees.make_graph(booster, _LOGIT, what)
     elif library == "lightgbm":
         trees = lightgbm_trees.make_graph(estimator.booster_, _LOGIT, what)
     else:
@@ -40,7 +44,8 @@ def make_tree_graph(estimator: Any, what: str) -> Any | None:
 
 def get_input_kind(graph: Any) -> int:
     """Return the type of what a graph takes, as ONNX numbers it."""
-    kind: int = graph.graph.input[0].type.tensor_type.elem_type
+    first = graph.graph.input[0]
+    kind: int = first.type.tensor_type.elem_type
     return kind
 
 
@@ -53,12 +58,16 @@ def _take_booster(estimator: Any, what: str) -> Any:
         )
     booster = estimator.get_booster()
     best = booster.attr("best_iteration")
+    if best is None:
+        return booster
     # After an early stop it leaves out what was trained later.
-    return booster if best is None else booster[: int(best) + 1]
+    count = int(best) + 1
+    return booster[:count]
 
 
 def _check_task(trees: TreeGraph, is_classifier: bool, what: str) -> Any:
-    if is_classifier != (trees.activation != "none"):
+    has_probabilities = trees.activation != "none"
+    if is_classifier != has_probabilities:
         kind = "classifier" if is_classifier else "regression"
         raise JobError(
             f"{what}: is a {kind} of {trees.note}, and that objective is for the other; give the Booster "

@@ -42,21 +42,29 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     model = Model(content)
     places = (*model.inputs, *model.outputs)
     _refuse_strange(places, url)
+    dtypes: dict[str, str] = {}
+    lengths: dict[str, int] = {}
+    for place in model.inputs:
+        dtypes[place.name] = _find_dtype(place)
+        # Of a number a row has no places.
+        if place.shape:
+            lengths[place.name] = place.shape[0]
+    notes = _list_notes(model)
     return Converted(
         graph=None,
-        # Of a quantised one the job's numbers, as they were before.
-        dtypes={place.name: _find_dtype(place) for place in model.inputs},
+        dtypes=dtypes,
         native=lambda rows, inputs: _interpret(content, inputs),
         library="LiteRT",
         own=OwnForm("tflite", content),
-        lengths={place.name: place.shape[0] for place in model.inputs if place.shape},
-        notes=tuple(_list_notes(model)),
+        lengths=lengths,
+        notes=tuple(notes),
     )
 
 
 def _refuse_strange(places: tuple[Place, ...], url: str) -> None:
     names = [place.name for place in places]
-    if len(set(names)) != len(names):
+    different = set(names)
+    if len(different) != len(names):
         raise JobError(f"tflite {url}: several of its inputs and outputs have one name: {names}")
     for place in places:
         if place.dtype.name not in _DTYPES:
@@ -66,28 +74,32 @@ def _refuse_strange(places: tuple[Place, ...], url: str) -> None:
 
 
 def _find_dtype(place: Place) -> str:
-    return "float32" if place.is_quantised else place.dtype.name
+    # Of a quantised one the job's numbers, as they were before.
+    if place.is_quantised:
+        return "float32"
+    return place.dtype.name
 
 
 def _list_notes(model: Model) -> list[str]:
     notes = ["its own file, as it is"]
     for place in (*model.inputs, *model.outputs):
         if place.is_quantised:
-            scale, zero = place.scale, place.zero_point
-            notes.append(
-                f"{place.name} is {place.dtype.name}: numbers / {scale:g} + {zero}, as the file says"
-            )
+            rule = f"numbers / {place.scale:g} + {place.zero_point}"
+            note = f"{place.name} is {place.dtype.name}: {rule}, as the file says"
+            notes.append(note)
     return notes
 
 
 def _interpret(content: bytes, inputs: Arrays) -> Arrays:
     """Return what LiteRT gives row by row, with nothing beside a row that it could depend on."""
     model = Model(content)
-    rows = len(next(iter(inputs.values())))
+    first = next(iter(inputs.values()))
     computed = []
-    for row in range(rows):
-        one = {name: array[row : row + 1] for name, array in inputs.items()}
-        computed.append(model(one))
+    for row in range(len(first)):
+        behind = row + 1
+        one = {name: array[row:behind] for name, array in inputs.items()}
+        outputs_of_row = model(one)
+        computed.append(outputs_of_row)
     outputs = {}
     for place in model.outputs:
         arrays = [of_row[place.name] for of_row in computed]

@@ -207,7 +207,9 @@ class _Lists:
             if siblings is not None:
                 siblings[parent] = number
             # The left one last, so that it is the next to be taken.
-            for child, children in ((node.right, self.rights), (node.left, self.lefts)):
+            right = (node.right, self.rights)
+            left = (node.left, self.lefts)
+            for child, children in (right, left):
                 if isinstance(child, Node):
                     waiting.append(_Waiting(child, number, children))
                 else:
