@@ -1,10 +1,12 @@
 """The job beside a package: its head is a command that works, and it stands where the package stands."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pipelines.packing.writing.starter_job import _list_choices, _make_budget
 from tests.support.jobs import run_job
 from tests.support.packaging import NET, Author, Packaged, numbers
 
@@ -74,3 +76,39 @@ def test_a_module_of_a_step_counts_too(
     packaged = package(author, "--set", step)
     assert packaged.status == 0, packaged.error
     assert head_of(packaged).startswith("# PYTHONPATH=. python")
+
+
+@pytest.mark.parametrize(
+    ("card", "choices"),
+    [
+        (
+            {"task": "multi_label", "activation": "sigmoid", "labels": ("a",)},
+            {"keep": ["labels", "probabilities"], "threshold": 0.5},
+        ),
+        (
+            {"task": "multi_label", "activation": "sigmoid", "labels": ()},
+            {"keep": ["classes", "probabilities"], "threshold": 0.5},
+        ),
+        ({"task": "multi_label", "activation": "none", "labels": ("a",)}, {}),
+        ({"task": "classification", "activation": "sigmoid", "labels": ("a", "b")}, {}),
+        # Of tokens, where it is known which they are.
+        ({"task": "tokens", "mask": None, "labels": ()}, {}),
+        ({"task": "tokens", "mask": "m", "labels": ("O", "X")}, {"keep": ["tokens"]}),
+        ({"task": "tokens", "mask": "m", "labels": ("O", "B-X")}, {"keep": ["tokens"]}),
+    ],
+)
+def test_choices_that_a_user_will_want_to_change_are_those_of_scoring(
+    card: dict[str, Any], choices: dict[str, Any]
+) -> None:
+    said: Any = SimpleNamespace(**{"activation": "none", "columns": (), "mask": None, **card})
+    assert _list_choices(said, ()) == choices
+
+
+@pytest.mark.parametrize(
+    ("rows", "scored", "percent"),
+    [(100, 0, 100.0), (100, 100, _make_budget(7, 7)["max_rejected_percent"])],
+)
+def test_a_budget_is_of_the_rows_that_the_sample_has_too(
+    rows: int, scored: int, percent: float
+) -> None:
+    assert _make_budget(rows, scored) == {"max_rejected_percent": percent}
