@@ -110,8 +110,12 @@ class DeltaLog:
             # What is said last holds.
             for action in reversed(actions):
                 state.add_older(action)
+        count = len(state.added)
         if earlier:
             self._add_checkpoint(state, newest, choose)
+        # In the order in which they were added.
+        found = list(state.added.items())
+        state.added = dict([*found[count:], *reversed(found[:count])])
         return state
 
     def read_commit(self, number: int, with_statistics: bool = False) -> Iterator[Action]:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError
-from transforms.lakes import delta_log
+from transforms.lakes import delta_actions, delta_checkpoint
 from transforms.lakes.delta_log import DeltaLog, list_log
 
 ID = uuid.UUID(int=7)
@@ -208,14 +208,14 @@ def test_a_line_and_a_commit_are_as_long_as_is_said(
     write_commit(tmp_path, 0, add("a"), add("b"))
     path = tmp_path / "_delta_log" / f"{0:020}.json"
     size = path.stat().st_size
-    line = len(path.read_bytes().splitlines(keepends=True)[0])
-    monkeypatch.setattr(delta_log, "_MOST_LINE_BYTES", line)
-    monkeypatch.setattr(delta_log, "_MOST_COMMIT_BYTES", size)
+    line = len(path.read_bytes().splitlines()[0])
+    monkeypatch.setattr(delta_actions, "_MOST_LINE_BYTES", line)
+    monkeypatch.setattr(delta_actions, "_MOST_COMMIT_BYTES", size)
     assert names_at(tmp_path, 0) == ["a", "b"]
-    monkeypatch.setattr(delta_log, "_MOST_LINE_BYTES", line - 1)
+    monkeypatch.setattr(delta_actions, "_MOST_LINE_BYTES", line - 1)
     with pytest.raises(InputError, match=f"line 1 is no .*: it has more than {line - 1} bytes"):
         names_at(tmp_path, 0)
-    monkeypatch.setattr(delta_log, "_MOST_COMMIT_BYTES", size - 1)
+    monkeypatch.setattr(delta_actions, "_MOST_COMMIT_BYTES", size - 1)
     with pytest.raises(InputError, match=f"has {size} bytes, more than a commit of {size - 1};"):
         names_at(tmp_path, 0)
 
@@ -230,9 +230,9 @@ def test_a_checkpoint_is_as_large_as_is_said(
     chunks = [row_group.column(number) for number in range(row_group.num_columns)]
     read = [c for c in chunks if not c.path_in_schema.startswith(("txn", "add.stats"))]
     size = sum(chunk.total_uncompressed_size for chunk in read)
-    monkeypatch.setattr(delta_log, "_MOST_CHECKPOINT_BYTES", size)
+    monkeypatch.setattr(delta_checkpoint, "_MOST_BYTES", size)
     assert names_at(tmp_path, 0) == ["a", "b"]
-    monkeypatch.setattr(delta_log, "_MOST_CHECKPOINT_BYTES", size - 1)
+    monkeypatch.setattr(delta_checkpoint, "_MOST_BYTES", size - 1)
     with pytest.raises(InputError, match="decoded, so it may be a bomb"):
         names_at(tmp_path, 0)
 
@@ -253,6 +253,6 @@ def test_what_is_gone_meanwhile_is_told(tmp_path: Path) -> None:
 
 
 def test_limits_hold_what_large_tables_have() -> None:
-    assert delta_log._MOST_LINE_BYTES == 16 * 1024**2
-    assert delta_log._MOST_COMMIT_BYTES == 1024**3
-    assert delta_log._MOST_CHECKPOINT_BYTES == 4 * 1024**3
+    assert delta_actions._MOST_LINE_BYTES == 16 * 1024**2
+    assert delta_actions._MOST_COMMIT_BYTES == 1024**3
+    assert delta_checkpoint._MOST_BYTES == 4 * 1024**3
