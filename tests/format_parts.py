@@ -10,7 +10,7 @@ FORMAT_PARTS = {
     "csv_output": ("csv_dialect", "csv_table"),
     "json_lines_output": ("csv_output", "json_preview", "json_values"),
     "json_table": ("json_parse", "json_text"),
-    "orc": ("cast_rows",),
+    "orc": ("cast_rows", "orc_sizes"),
     "cast_rows": ("parquet_casts",),
     "json_first": ("csv_records", "json_parse", "json_shape"),
     "json_halving": ("csv_records",),

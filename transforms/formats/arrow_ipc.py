@@ -30,6 +30,8 @@ from transforms.formats.read_failures import explain_failure, find_way_out, is_o
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
 _BOMB_BYTES = 1 << 30
 _MAX_EXPANSION = 1_000
+# Of a record batch, which a worker holds as a whole, once as it is stored and once as columns.
+_MOST_MESSAGE_BYTES = 2 << 30
 # What pyarrow and the system raise of a broken file.
 _FAILURES = (OSError, pa.ArrowException, UnicodeDecodeError, OverflowError)
 
@@ -38,7 +40,7 @@ _FAILURES = (OSError, pa.ArrowException, UnicodeDecodeError, OverflowError)
 class ArrowIpcFormat:
     """Read Arrow IPC; the span of a unit is (first record batch, number of record batches).
 
-    A record batch is read whole, whatever columns are wanted.
+    A record batch is read whole, whatever columns are wanted, and refused beyond 2 GiB.
 
     Attributes:
         max_expansion: how many times its stored size a file may hold, decoded.
@@ -63,6 +65,7 @@ class ArrowIpcFormat:
                 "size and more than 1 GiB, so it may be a bomb; if it is not, raise "
                 "source.max_expansion"
             )
+        _refuse_large(url, layout.messages)
         batches = layout.batches
         rows = sum(batch.rows for batch in batches)
         shard = Shard(file, rows, batches)
@@ -101,6 +104,17 @@ class ArrowIpcFormat:
                 f"{unit.shard}: the heads of its messages promised {total} rows from row "
                 f"{unit.first_row} on, but there are {done}; replace the file"
             )
+
+
+def _refuse_large(url: str, messages: Sequence[Message]) -> None:
+    """Refuse a file with a record batch or dictionary that is too large to be read as a whole."""
+    largest = max((message.decoded_bytes for message in messages), default=0)
+    if largest > _MOST_MESSAGE_BYTES:
+        raise InputError(
+            f"{url}: one of its record batches or dictionaries holds {largest:,} bytes, and each is "
+            f"read whole, up to {_MOST_MESSAGE_BYTES >> 30} GiB; write it with record batches of some "
+            "100,000 rows (Polars: record_batch_size, pyarrow: max_chunksize)"
+        )
 
 
 def make_arrow_ipc_format(options: InputOptions) -> ArrowIpcFormat:

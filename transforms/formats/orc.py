@@ -25,6 +25,7 @@ from transforms.formats.format import (
     number_rows,
     number_slices,
 )
+from transforms.formats.orc_sizes import count_decoded_bytes
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
@@ -53,7 +54,7 @@ class OrcFormat:
         with _open(url) as stored:
             schema = stored.schema
             check_columns(url, schema, wanted)
-            self._refuse_bomb(file, stored)
+            self._refuse_bomb(file, stored, _count_told_bytes(url, stored))
             counts = _count_rows(stored)
         rows = sum(counts)
         if rows != stored.nrows:
@@ -101,9 +102,11 @@ class OrcFormat:
                 f"but there are {done}; replace the file"
             )
 
-    def _refuse_bomb(self, file: InputFile, stored: Any) -> None:
+    def _refuse_bomb(self, file: InputFile, stored: Any, told_bytes: int) -> None:
         bits = [_count_bits(field.type) for field in stored.schema]
-        decoded_bytes = stored.nrows * sum(bits) // 8
+        # Statistics may be left out, and the number of rows may not.
+        least_bytes = stored.nrows * sum(bits) // 8
+        decoded_bytes = max(least_bytes, told_bytes)
         limit = max(_BOMB_BYTES, self.max_expansion * file.bytes)
         if decoded_bytes > limit:
             raise InputError(
@@ -122,6 +125,17 @@ def _count_bits(dtype: DataType) -> int:
         return dtype.bit_width
     except ValueError:
         return _LEAST_BITS
+
+
+def _count_told_bytes(url: str, stored: Any) -> int:
+    """Return what the file's statistics say of all of its columns."""
+    with files.open_read(url) as file:
+        try:
+            return count_decoded_bytes(file, stored)
+        except ValueError as error:
+            raise InputError(
+                f"{url}: cannot be read as ORC: its footer is broken; replace the file"
+            ) from error
 
 
 def _count_rows(stored: Any) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from tests.transforms.formats.spans import (
     table_of,
 )
 from transforms.batches import RowRecord
+from transforms.formats import arrow_ipc
 from transforms.formats.arrow_ipc import ArrowIpcFormat
 from transforms.formats.column import Column
 from transforms.formats.format import make_unit
@@ -127,6 +128,21 @@ def test_what_says_that_it_holds_gigabytes_is_refused_before_it_is_read(tmp_path
     path.write_bytes(content)
     with pytest.raises(
         InputError, match=r"may be a bomb; if it is not, raise source.max_expansion"
+    ):
+        IPC.inspect(describe(path), [])
+
+
+def test_a_record_batch_that_is_too_large_to_be_read_whole_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.arrow"
+    numbers = pa.table({"x": pa.array(range(1_000), pa.int64())})
+    feather.write_feather(numbers, path, compression="uncompressed", chunksize=500)
+    monkeypatch.setattr(arrow_ipc, "_MOST_MESSAGE_BYTES", 4_100)
+    IPC.inspect(describe(path), [])
+    feather.write_feather(numbers, path, compression="uncompressed", chunksize=1_000)
+    with pytest.raises(
+        InputError, match=r"holds 8,000 bytes, and each is read whole.*100,000 rows"
     ):
         IPC.inspect(describe(path), [])
 

@@ -11,6 +11,7 @@ from configs.errors import InputError
 from tests.transforms.formats.spans import describe, make_rows, read_units, table_of
 from transforms.formats.column import Column
 from transforms.formats.orc import OrcFormat
+from transforms.formats.orc_sizes import count_decoded_bytes
 
 ORC = OrcFormat()
 # ORC has no types of moments but nanoseconds.
@@ -44,6 +45,39 @@ def test_a_file_without_rows_is_one_batch_without_rows(tmp_path: Path) -> None:
     ((batch,),) = read_units(path, ORC)
     assert batch.rows.schema == ROWS.schema
     assert not len(batch)
+
+
+REPEATED = {
+    "texts": pa.array(["x" * 20_000] * 200),
+    "bytes": pa.array([b"x" * 20_000] * 200),
+    "lists": pa.array([[0] * 2_500] * 200, pa.list_(pa.int64())),
+}
+
+
+@pytest.mark.parametrize("compression", ["zlib", "zstd", "snappy", "lz4"])
+@pytest.mark.parametrize("kind", sorted(REPEATED))
+def test_texts_and_lists_that_repeat_are_counted_as_they_are_in_memory(
+    tmp_path: Path, compression: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.orc"
+    rows = pa.table({"v": REPEATED[kind]})
+    orc.write_table(rows, path, compression=compression, dictionary_key_size_threshold=1.0)
+    with path.open("rb") as file:
+        told = count_decoded_bytes(file, orc.ORCFile(path))
+    assert 0.9 < told / rows.nbytes < 1.1
+    monkeypatch.setattr("transforms.formats.orc._BOMB_BYTES", 1 << 20)
+    with pytest.raises(InputError, match="may be a bomb"):
+        OrcFormat(max_expansion=2).inspect(describe(path), [])
+    OrcFormat(max_expansion=100_000).inspect(describe(path), [])
+
+
+def test_what_a_file_comes_to_is_told_of_every_type(tmp_path: Path) -> None:
+    path = tmp_path / "a.orc"
+    orc.write_table(ROWS, path)
+    with path.open("rb") as file:
+        told = count_decoded_bytes(file, orc.ORCFile(path))
+    # Missing values take room in memory alone.
+    assert 0.7 < told / ROWS.nbytes < 1.1
 
 
 @pytest.mark.parametrize("content", [b"ORC", b"PAR1....PAR1", b"id,x\n1,2\n", b"\xff" * 60])

@@ -1,0 +1,178 @@
+"""How much the columns of an ORC file come to in memory, by the statistics that its footer holds.
+
+Texts and lists that repeat take next to nothing in a file, so neither its size nor the number of its
+rows tells. Writers count the values of each column, those inside lists, too, and the bytes of texts;
+pyarrow hands none of it on (https://orc.apache.org/specification/ORCv1/#file-footer).
+
+    stripes | metadata | footer | postscript | its length, one byte
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+import zlib
+
+import pyarrow as pa
+
+# Fields of the footer, of a column's type and of its statistics.
+_TYPES, _STATISTICS = 4, 7
+_KIND = 1
+_VALUES, _OF_TEXTS, _OF_BYTES = 1, 4, 8
+_SUM_OF_TEXTS, _SUM_OF_BYTES = 3, 1
+# Bytes of a value, by the number of its kind: BOOLEAN, BYTE, SHORT, INT, LONG, FLOAT, DOUBLE, STRING,
+# BINARY, TIMESTAMP, LIST, MAP, STRUCT, UNION, DECIMAL, DATE, VARCHAR, CHAR.
+_WIDTHS = (0, 1, 2, 4, 8, 4, 8, 4, 4, 8, 4, 4, 0, 1, 16, 4, 4, 4)
+# Three bytes before each piece of the footer: its length, and whether it is stored as it is.
+_PIECE_HEAD_BYTES = 3
+_VARINT, _LONG, _BYTES, _INT = 0, 1, 2, 5
+
+
+class _Part(NamedTuple):
+    """A field of a message: a number, or the bytes of a message or text."""
+
+    field: int
+    value: Any
+
+
+def count_decoded_bytes(file: Any, stored: Any) -> int:
+    """Return what all columns of a file come to, as far as its footer says.
+
+    Args:
+        file: the file, open for reading at any position.
+        stored: the same, as pyarrow has opened it.
+
+    Raises:
+        ValueError: the footer is none, or cannot be unpacked.
+    """
+    footer_bytes = stored.file_footer_length
+    behind = stored.file_postscript_length + 1
+    file.seek(stored.file_length - behind - footer_bytes)
+    packed = file.read(footer_bytes)
+    try:
+        footer = _unpack(packed, stored.compression.lower(), stored.compression_size)
+        return _count(footer)
+    except (TypeError, zlib.error) as error:
+        raise ValueError("the footer is broken") from error
+
+
+def _count(footer: bytes) -> int:
+    kinds = []
+    statistics = []
+    for part in _parse(footer):
+        if part.field == _TYPES:
+            kinds.append(_find_number(part.value, _KIND))
+        elif part.field == _STATISTICS:
+            statistics.append(part.value)
+    total = 0
+    # Older writers leave statistics out.
+    for kind, of_column in zip(kinds, statistics, strict=False):
+        width = _WIDTHS[kind] if kind < len(_WIDTHS) else 1
+        total += width * _find_number(of_column, _VALUES)
+        total += _find_sum(of_column, _OF_TEXTS, _SUM_OF_TEXTS)
+        total += _find_sum(of_column, _OF_BYTES, _SUM_OF_BYTES)
+    return total
+
+
+def _unpack(packed: bytes, codec: str, most_bytes: int) -> bytes:
+    """Return the footer as it was before it was packed, in pieces of up to so many bytes."""
+    if codec == "uncompressed":
+        return packed
+    parts = []
+    place = 0
+    while place < len(packed):
+        start = place + _PIECE_HEAD_BYTES
+        head = int.from_bytes(packed[place:start], "little")
+        stop = start + (head >> 1)
+        piece = packed[start:stop]
+        is_stored = head & 1
+        if not is_stored:
+            piece = _unpack_piece(piece, codec, most_bytes)
+        parts.append(piece)
+        place = stop
+    return b"".join(parts)
+
+
+def _unpack_piece(piece: bytes, codec: str, most_bytes: int) -> bytes:
+    if codec == "zlib":
+        # Without a head and a sum.
+        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+        return unpacker.decompress(piece, most_bytes)
+    if codec == "zstd":
+        stream = pa.CompressedInputStream(pa.BufferReader(piece), "zstd")
+        content: bytes = stream.read(most_bytes)
+        return content
+    if codec == "snappy":
+        # Its own length stands first.
+        size, _ = _read_number(piece, 0)
+        return _decompress(piece, "snappy", min(size, most_bytes))
+    return _unpack_lz4(piece, most_bytes)
+
+
+def _unpack_lz4(piece: bytes, most_bytes: int) -> bytes:
+    """Unpack lz4, which does not say how much it holds: the smallest room that it fits into is it."""
+    least, most = 0, most_bytes
+    while least < most:
+        middle = (least + most) // 2
+        try:
+            _decompress(piece, "lz4_raw", middle)
+        except OSError:
+            least = middle + 1
+        else:
+            most = middle
+    return _decompress(piece, "lz4_raw", least)
+
+
+def _decompress(piece: bytes, codec: str, size: int) -> bytes:
+    content: bytes = pa.Codec(codec).decompress(piece, size, asbytes=True)
+    return content
+
+
+def _parse(message: bytes) -> Iterator[_Part]:
+    """Yield the fields of a protobuf message."""
+    place = 0
+    while place < len(message):
+        tag, place = _read_number(message, place)
+        kind = tag & 7
+        value: Any
+        if kind == _VARINT:
+            value, place = _read_number(message, place)
+        else:
+            size = {_LONG: 8, _INT: 4}.get(kind)
+            if kind == _BYTES:
+                size, place = _read_number(message, place)
+            if size is None:
+                raise ValueError("a field of a kind that is not known")
+            value = message[place : place + size]
+            place += size
+        yield _Part(tag >> 3, value)
+
+
+def _read_number(message: bytes, place: int) -> tuple[int, int]:
+    """Return a number, and the place behind it: seven bits a byte, the lowest ones first."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if place >= len(message):
+            break
+        byte = message[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+    raise ValueError("a number does not end")
+
+
+def _find_number(message: bytes, field: int) -> int:
+    """Return a field of a message, 0 where it has none."""
+    for part in _parse(message):
+        if part.field == field and isinstance(part.value, int):
+            return part.value
+    return 0
+
+
+def _find_sum(statistics: bytes, field: int, sum_field: int) -> int:
+    """Return the bytes of all texts, which the statistics of columns of texts tell."""
+    for part in _parse(statistics):
+        if part.field == field and isinstance(part.value, bytes):
+            number = _find_number(part.value, sum_field)
+            # The lowest bit is the sign.
+            return (number >> 1) ^ -(number & 1)
+    return 0
