@@ -37,7 +37,12 @@ from pipelines.packing.converters.torch_program import (
 from pipelines.packing.libraries import import_library
 
 # Of those who read the file; a filter sees what its own logger is given, and nothing of those below.
-_LOGGERS = ("torch.export", "torch.export.pt2_archive._package")
+_LOGGERS = (
+    "torch.export",
+    "torch.export.pt2_archive._package",
+    # It says what it unpickled by a message that logging cannot format.
+    "torch._export.serde.serialize",
+)
 # What torch says of a file that needs one, on a machine that has none.
 _GPU = re.compile("NVIDIA|CUDA|HIP|XPU")
 # What torch says of a class of outputs that nobody told it of, and the module that does.
@@ -186,13 +191,24 @@ def _describe(exported: Any, outputs: Names, what: str) -> Program:
 
     return Program(
         what,
-        module=exported.module(),
+        module=_make_module(exported, what),
         call=call,
         arguments=tuple(arguments),
         outputs=outputs,
         rows=rows.called_with,
         has_fixed_rows=rows.are_fixed,
     )
+
+
+def _make_module(exported: Any, what: str) -> Any:
+    """Return the program as a module, for which torch looks at the example that lies in the file, too."""
+    try:
+        return exported.module()
+    except Exception as error:  # the example may be anything
+        raise ModelError(
+            f"{what}: torch {torch.__version__} makes no module of it: {shorten(error)}; its example "
+            "is not of its inputs; export it again with this version"
+        ) from error
 
 
 def _list_values(exported: Any) -> Tensors:
