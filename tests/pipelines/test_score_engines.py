@@ -20,7 +20,7 @@ from model_zoo.engines.torch_engine import TorchEngine
 from model_zoo.engines.tuning_report import Choice, TuningReport
 from model_zoo.evaluation.agreement import Agreement
 from model_zoo.package.package import read_package
-from model_zoo.scoring import scoring
+from model_zoo.scoring import loading
 from tests.support.graphs import WEIGHTS, package_of_both
 from tests.support.jobs import Outcome, run_job, small_table, write_job, write_parquet
 
@@ -235,13 +235,13 @@ def test_a_worker_without_the_engine_ends_the_run_with_one_line(
     beam: bool, run: Run, monkeypatch: pytest.MonkeyPatch, hide: Callable[[str], None]
 ) -> None:
     """The launcher has it: a worker's image is another than the launcher's."""
-    load_scorer = scoring.load_scorer
+    load_scorer = loading.load_scorer
 
     def load_without_library(*arguments: Any) -> Any:
         hide("onnxruntime")
         return load_scorer(*arguments)
 
-    monkeypatch.setattr(scoring, "load_scorer", load_without_library)
+    monkeypatch.setattr(loading, "load_scorer", load_without_library)
     outcome = run(engine="onnxruntime")
     assert outcome.status == 3
     assert not outcome.is_published()
@@ -258,7 +258,7 @@ def test_a_worker_with_another_version_of_it_refuses_the_settings(
     run: Run, report: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = report(GRAPH, EAGER)
-    load_scorer = scoring.load_scorer
+    load_scorer = loading.load_scorer
 
     def load_with_other_version(*arguments: Any) -> Any:
         with monkeypatch.context() as patch:
@@ -268,7 +268,7 @@ def test_a_worker_with_another_version_of_it_refuses_the_settings(
             )
             return load_scorer(*arguments)
 
-    monkeypatch.setattr(scoring, "load_scorer", load_with_other_version)
+    monkeypatch.setattr(loading, "load_scorer", load_with_other_version)
     run(dtype="auto", tuning_report=path).refused("onnxruntime 9.9.9 is installed here", status=2)
 
 
