@@ -12,7 +12,13 @@ from pyarrow import RecordBatch
 
 from transforms.formats.avro_blocks import BrokenBlock
 from transforms.formats.avro_columns import Reasons, make_column
-from transforms.formats.avro_types import AvroField, count_row_bytes, make_raw_field, make_schema
+from transforms.formats.avro_types import (
+    AvroField,
+    count_row_bytes,
+    holds_items,
+    make_raw_field,
+    make_schema,
+)
 
 # Rows that are Python's for a moment, before they are columns.
 _ROWS_AT_ONCE = 1_024
@@ -70,7 +76,9 @@ class Decoder:
             raw_fields.append(raw_field)
         written = _make_record(raw_fields)
         read: Any = None
-        if len(names) * _FIELDS_PER_WANTED <= len(fields):
+        # What skips an array believes how many items it has, and goes on behind the end of the block.
+        may_skip = not any(holds_items(field["type"]) for field in raw_fields)
+        if may_skip and len(names) * _FIELDS_PER_WANTED <= len(fields):
             kept = [raw_fields[place] for place in places]
             read = _make_record(kept)
         self.row_bytes = count_row_bytes(fields)

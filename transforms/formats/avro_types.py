@@ -108,6 +108,18 @@ def count_row_bytes(fields: Sequence[AvroField]) -> int:
     return max(1, least_bytes)
 
 
+def holds_items(raw: Any) -> bool:
+    """Tell whether values that are decoded so hold any number of others: arrays or maps do."""
+    if isinstance(raw, list):
+        return any(map(holds_items, raw))
+    if not isinstance(raw, dict):
+        return False
+    if raw["type"] in ("array", "map"):
+        return True
+    fields = raw.get("fields", ())
+    return any(holds_items(field["type"]) for field in fields)
+
+
 def is_plain(type_: AvroType) -> bool:
     """Tell whether a type is a primitive one, without a logical type."""
     return type_.arrow == PRIMITIVES.get(type_.name)

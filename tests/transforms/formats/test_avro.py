@@ -143,15 +143,17 @@ def test_every_type_comes_out_as_it_was_written(tmp_path: Path, codec: str) -> N
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
-def test_one_column_of_many_is_read_alone(tmp_path: Path, name: str) -> None:
-    path = write(
-        tmp_path / "a.avro",
-        record_of(**TYPES),
-        encode_block(encode_rows(record_of(**TYPES), VALUES[:50]), 50),
-    )
+@pytest.mark.parametrize("with_lists", [True, False])
+def test_one_column_of_many_is_read_alone(tmp_path: Path, name: str, with_lists: bool) -> None:
+    """Without lists beside it, the others are skipped."""
+    lists = () if with_lists else ("l", "nested", "texts")
+    types = {other: kind for other, kind in TYPES.items() if other == name or other not in lists}
+    schema = record_of(**types)
+    rows = [{other: row[other] for other in types} for row in VALUES[:50]]
+    path = write(tmp_path / "a.avro", schema, encode_block(encode_rows(schema, rows), 50))
     _, found = AVRO.inspect(describe(path), [Column(name, None)])
     units = read_units(path, AVRO, pa.schema([found.field(name)]))
-    assert table_of(units)[name].to_pylist() == [row[name] for row in VALUES[:50]]
+    assert table_of(units)[name].to_pylist() == [row[name] for row in rows]
 
 
 def test_the_types_are_those_of_the_schema(tmp_path: Path) -> None:
@@ -350,6 +352,23 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, codec: str) -> 
     path = write(tmp_path / "a.avro", SMALL, encode_block(packed, 5), codec=codec)
     with pytest.raises(InputError, match="holds more than 64 MiB"):
         read_units(path, AVRO)
+
+
+@pytest.mark.parametrize(
+    "items",
+    ["double", "boolean", {"type": "fixed", "name": "F", "size": 4}, record_of(q="float")],
+    ids=["double", "boolean", "fixed", "record"],
+)
+def test_an_array_that_nobody_wants_and_that_promises_too_many_items_ends(
+    tmp_path: Path, items: Any
+) -> None:
+    """Skipped by its number of items, it would take years."""
+    inner = items | {"name": "inner"} if isinstance(items, dict) else items
+    schema = record_of(id="long", a={"type": "array", "items": inner}, b="long", c="long")
+    content = encode_number(1) + encode_number(10**15)
+    path = write(tmp_path / "a.avro", schema, encode_block(content, 1))
+    units = read_units(path, AVRO, pa.schema([("id", pa.int64())]))
+    assert list(rejected_of(units)) == [0]
 
 
 def test_a_packed_block_that_promises_too_many_rows_is_refused(tmp_path: Path) -> None:
