@@ -2,6 +2,9 @@
 
     tabular   32 float32 columns, a small MLP                        loops, Ray Data, Daft, Spark, stock RunInference
     wide      200 columns of mixed types with missing values         pandas and scikit-learn
+    csv       the tabular rows as CSV, in eight files                 pyarrow, pandas, Polars
+    csv_one_file  the same in one file
+    jsonl     the tabular rows as JSON lines, in eight files          pyarrow, Polars, DuckDB
     images    JPEG bytes in Parquet, ResNet-18 at 224 x 224          Pillow and torch, Ray Data
     digits    PNG bytes of 8 x 8 pixels, a small CNN                 Pillow and torch
     text      texts of mixed length, a sentence model                transformers, Ray Data
@@ -23,6 +26,7 @@ from tests.benchmarks.batches import batches
 from tests.benchmarks.compare import Figures, Workload, compare, report, say, shown, spread, table
 from tests.benchmarks.digits import digits
 from tests.benchmarks.images import images
+from tests.benchmarks.lines import csv, csv_one_file, jsonl
 from tests.benchmarks.machine import machine
 from tests.benchmarks.sizes import CONTENDERS, Sizes
 from tests.benchmarks.tabular import tabular
@@ -33,6 +37,9 @@ from tests.benchmarks.wide import wide
 WORKLOADS: dict[str, Callable[[Sizes], Workload | str]] = {
     "tabular": tabular,
     "wide": wide,
+    "csv": csv,
+    "csv_one_file": csv_one_file,
+    "jsonl": jsonl,
     "images": images,
     "digits": digits,
     "text": text,
@@ -109,6 +116,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         "--stock_rows", type=_count, default=20_000, help="rows for stock RunInference, in one file"
     )
     parser.add_argument("--wide_rows", type=_count, default=400_000)
+    parser.add_argument(
+        "--line_rows", type=_count, default=2_000_000, help="rows of CSV and of JSON lines"
+    )
     parser.add_argument("--images", type=_count, default=4_000)
     parser.add_argument("--digits", type=_count, default=50_000)
     parser.add_argument("--texts", type=_count, default=4_096)

@@ -17,7 +17,7 @@ def main() -> None:
         arguments.loop
     ]
     with work_timed():
-        loop(sorted(arguments.shards.glob("*.parquet")), arguments.package, arguments.output)
+        loop(sorted(arguments.shards.glob("part-*")), arguments.package, arguments.output)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,10 @@ CONTENDERS = (
     "best",
     "best_of_engine",
     "tuned",
+    "pandas",
+    "pyarrow",
+    "polars",
+    "duckdb",
     "ray",
     "daft",
     "spark",
@@ -36,6 +40,7 @@ class Sizes:
     engine_rows: int
     stock_rows: int
     wide_rows: int
+    line_rows: int
     images: int
     digits: int
     texts: int

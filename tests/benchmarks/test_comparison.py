@@ -20,6 +20,9 @@ from tests.support.long import long
 SMALL = {
     "tabular": ["--tabular_rows", "3001", "--shards", "2", "--stock_rows", "200"],
     "wide": ["--wide_rows", "601", "--shards", "2"],
+    "csv": ["--line_rows", "1003"],
+    "csv_one_file": ["--line_rows", "1003"],
+    "jsonl": ["--line_rows", "1003"],
     "images": ["--images", "19"],
     "digits": ["--digits", "120"],
     "text": ["--texts", "21"],
@@ -73,6 +76,9 @@ def test_the_pipeline_and_a_loop_agree(tmp_path: Path) -> None:
         ("tabular", ("pipeline", "plain", "best", "tuned", "stock")),
         ("wide", ("pipeline", "plain", "best")),
         ("tiny", ("pipeline", "plain")),
+        ("csv", ("pipeline", "pyarrow", "pandas", "best")),
+        ("csv_one_file", ("pipeline", "pyarrow", "best")),
+        ("jsonl", ("pipeline", "pyarrow", "duckdb")),
         pytest.param(
             "images",
             ("untuned", "plain", "best"),
