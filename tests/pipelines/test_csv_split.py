@@ -23,7 +23,7 @@ from storage.input_listing import list_inputs
 from tests.faults.counts import full_or
 from tests.support.builders import FEATURES, tiny_package, unit_of
 from transforms.batches import RowRecord, WorkUnit
-from transforms.formats import csv_record_reader
+from transforms.formats import csv_record_reader, held_shards
 from transforms.formats import csv_split as csv_pieces
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_blocks import read_header
@@ -261,8 +261,10 @@ def test_a_file_that_becomes_shorter_is_refused(file: Callable[..., Path]) -> No
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_refused_as_such(
-    file: Callable[..., Path],
+    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # As of a large one: a small one is held in memory before its first row is given.
+    monkeypatch.setattr(held_shards, "_SMALL_BYTES", 1)
     path = file("id,x,s\n" + "1,2,a\n" * 100)
     csv_pieces.PIECE_BYTES = 300
     unit = units_of(path, pieces_of(path))[1]
