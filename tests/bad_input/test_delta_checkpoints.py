@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.delta_tables import (
@@ -46,7 +48,6 @@ def test_sidecars_hold_the_files(form: str, table: Path, score_it: Score) -> Non
     commit(table, {"protocol": V2})
     path = write_v2_checkpoint(table, form)
     forget_commits(table, 5)
-    deltalake.write_deltalake  # noqa: B018 - it writes no such checkpoint
     assert ids(score_it(table, settings=DELTA)) == list(range(8))
     filtered = score_it(table, settings=DELTA | {"source.where": "id > 4"})
     assert ids(filtered) == [5, 6, 7]
@@ -181,3 +182,17 @@ def test_times_in_commits_count_where_the_table_says_so(table: Path, score_it: S
     assert ids(score_it(table, settings=at(19_999))) == list(range(8))
     assert ids(score_it(table, settings=at(20_000))) == list(range(2, 8))
     assert ids(score_it(table, settings=at(2_000))) == list(range(4))
+
+
+@pytest.mark.parametrize("kind", ["add", "metaData", "protocol", "sidecar"])
+@pytest.mark.parametrize("value", [3, "x", [1], {"y": 1}, {"path": 3}, {"path": None}])
+def test_columns_of_other_types_are_told(
+    kind: str, value: object, table: Path, score_it: Score
+) -> None:
+    columns = {"txn": [None], kind: [value]}
+    path = table / f"_delta_log/{3:020}.checkpoint.parquet"
+    pq.write_table(pa.table(columns), path)
+    forget_commits(table, 4)
+    outcome = score_it(table, settings=DELTA)
+    outcome.refused(str(table))
+    assert "internal" not in outcome.error

@@ -143,6 +143,8 @@ def test_packed_metadata_is_no_bomb(table: Any, score_it: Score) -> None:
     assert score_it(packed, settings=ICEBERG).rows()["id"].to_pylist() == [0, 1, 2]
     packed.write_bytes(gzip.compress(path.read_bytes() + b" " * (200 << 20)))
     score_it(packed, settings=ICEBERG).refused("has more than 134,217,728 bytes")
+    packed.write_bytes(gzip.compress(path.read_bytes()) + gzip.compress(b" "))
+    score_it(packed, settings=ICEBERG).refused("or several parts")
 
 
 def test_a_data_file_that_is_named_twice_is_refused(table: Any, score_it: Score) -> None:

@@ -58,7 +58,7 @@ def read_checkpoint(
         raise InputError(
             f"{url}: cannot be read: {error.strerror or error}; write the checkpoint again"
         ) from error
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{url}: is no checkpoint of a Delta log; write the checkpoint again"
         ) from error
@@ -112,6 +112,10 @@ def _count_decoded_bytes(checkpoint: pq.ParquetFile, leaves: Sequence[str]) -> i
 
 def _make_action(row: dict[str, Any]) -> Action:
     """Return a row as JSON has it, where maps are objects."""
+    for kind in (*HEADS, *FILES):
+        # A stranger's column of that name may be of any type.
+        if not isinstance(row.get(kind) or {}, dict):
+            raise TypeError(kind)
     added = row.get("add")
     if added:
         name_file(added)

@@ -185,7 +185,7 @@ class DeltaLog:
             state.add_older(heads_or_files)
             sidecar = action.get("sidecar")
             if sidecar:
-                sidecars.append(str(sidecar["path"]))
+                sidecars.append(str(sidecar.get("path")))
         return sidecars
 
     def _place(self, name: str) -> str:

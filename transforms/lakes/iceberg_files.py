@@ -48,14 +48,19 @@ class _TableFile(InputFile):
         finally:
             stored.close()
         if self._url.endswith(_PACKED_METADATA):
-            unpacked = zlib.decompressobj(_GZIP_WINDOW).decompress(content, most_bytes + 1)
-            if len(unpacked) > most_bytes:
-                raise self._refuse_large(most_bytes)
+            self._refuse_bomb(content, most_bytes)
         return BytesIO(content)
+
+    def _refuse_bomb(self, content: bytes, most_bytes: int) -> None:
+        unpacker = zlib.decompressobj(_GZIP_WINDOW)
+        unpacked = unpacker.decompress(content, most_bytes + 1)
+        # Whatever comes behind the first part is unpacked, too.
+        if len(unpacked) > most_bytes or unpacker.unused_data:
+            raise self._refuse_large(most_bytes)
 
     def _refuse_large(self, most_bytes: int) -> InputError:
         return InputError(
-            f"{self._url}: has more than {most_bytes:,} bytes, which no such file of a table has; "
+            f"{self._url}: has more than {most_bytes:,} bytes, or several parts, which no such file of a table has; "
             "expire old snapshots, or rewrite the table's manifests"
         )
 
