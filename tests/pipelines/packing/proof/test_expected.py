@@ -43,6 +43,8 @@ HALF = pa.array([0.5, 1.0])
         (pa.array([["a"], []]), pa.array([[], ["a"]]), math.inf),
         (pa.array([{"s": 0.5}]), pa.array([{"s": 0.5}]), 0.0),
         (pa.array([{"s": 0.5}]), pa.array([{"s": 0.6}]), math.inf),
+        # A score that is missing is NaN.
+        (pa.array([0.5, None]), pa.array([0.5, None]), 0.0),
     ],
 )
 def test_amounts_differ_by_some_and_all_else_is_the_same_or_not(
