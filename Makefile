@@ -16,6 +16,10 @@ INSTALL := -m pip install --disable-pip-version-check --quiet --no-deps --no-bui
 INSTALL_LOCK := $(INSTALL) --require-hashes --requirement
 CHECK := -m pip --disable-pip-version-check check
 
+# Workers of the tests, and the hundred programs that they start, import the same files: so what Python compiles is kept, whatever the
+# environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Tests run on so many workers at once, which take them in the order that tests/conftest.py gives: the longest first.
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --no-loadscope-reorder

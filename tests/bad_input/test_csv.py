@@ -101,6 +101,7 @@ def test_latin_1_that_is_read_as_utf_8_costs_its_rows(score_csv: Score) -> None:
     assert told(outcome) == {"in.csv": {1: (2, "column 's': not a valid string")}}
 
 
+@pytest.mark.slow
 def test_a_many_block_file_keeps_every_byte_of_its_quoted_line_ends(score_csv: Score) -> None:
     """Blocks of 8 MiB end where they do; pyarrow left out the \\n of a \\r\\n that one of them cut."""
     line = '{},1,1,1,"' + "\r\n" * 500 + '"\n'

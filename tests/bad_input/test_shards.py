@@ -205,6 +205,7 @@ def bomb(path: Path, rows: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_parquet_bomb_is_refused_by_its_footer(score_it: Score, tmp_path: Path) -> None:
     path = bomb(tmp_path / "in.parquet", 56 << 20)
     assert path.stat().st_size < 1 << 20

@@ -133,6 +133,7 @@ def run(
     return score
 
 
+@pytest.mark.slow
 def test_reads_that_fail_for_a_moment_leave_no_trace_in_the_output(
     run: Callable[..., Outcome], waits: list[float]
 ) -> None:

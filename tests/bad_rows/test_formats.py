@@ -83,6 +83,7 @@ def test_only_what_was_corrected_is_scored_again(
     assert run_program(verify.main, [str(tmp_path / "scores")]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_the_bytes_are_the_same_for_any_number_of_workers(
     kind: str, run: Callable[..., Outcome], tmp_path: Path

@@ -8,6 +8,7 @@ from tests.benchmarks.csv_readers import READERS, compare
 
 
 # pyarrow cannot show its handler a row that is not UTF-8.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_ours_loses_no_record_of_any_text() -> None:
     verdicts = compare(20)

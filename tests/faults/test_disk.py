@@ -150,6 +150,7 @@ def test_an_output_that_is_mounted_read_only(
     check_mended(job, output, undisturbed)
 
 
+@pytest.mark.slow
 def test_an_output_that_is_a_file(
     job: Path,
     earlier: Path,

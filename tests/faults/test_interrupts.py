@@ -200,6 +200,7 @@ def score_while(job: Path, output: Path, change: Callable[[], object]) -> int:
     return status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [pytest.param(replaced, marks=pytest.mark.beam), appended, Path.unlink],
@@ -235,6 +236,7 @@ def test_an_input_that_changes_under_the_run_ends_it(
     assert read_run(output, before.run_id) == before
 
 
+@pytest.mark.slow
 def test_an_input_that_is_added_under_the_run_belongs_to_the_next(
     job: Path, output: Path, before: Seen, undisturbed: dict[str, bytes]
 ) -> None:

@@ -114,6 +114,7 @@ def tree(output: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
+@pytest.mark.slow
 def test_a_unit_that_is_written_twice_is_published_once(
     world: Path, scored: list[ScoredBatch], undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:

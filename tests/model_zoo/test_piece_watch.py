@@ -48,6 +48,7 @@ def test_what_the_work_returns_or_raises_comes_back() -> None:
         run_watched(lambda: 1 // 0, 1.0, "it")
 
 
+@pytest.mark.slow
 def test_many_pieces_may_take_long_together_and_so_may_what_is_none() -> None:
     def work() -> str:
         time.sleep(3 * TIMEOUT)

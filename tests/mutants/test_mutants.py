@@ -82,6 +82,7 @@ def test_a_mutation_runs_when_its_function_is_called_or_its_module_imported() ->
     assert default.in_function is False
 
 
+@pytest.mark.slow
 def test_a_mutated_file_parses_and_differs_in_one_place(everywhere: list[Mutation]) -> None:
     for mutation in sample(everywhere, 6, seed=0):
         source = (REPOSITORY / mutation.file).read_text()

@@ -362,6 +362,7 @@ def test_pass_through_columns_keep_their_exact_types_and_values(
         assert repr(actual[name].to_pylist()) == repr(expected[name].to_pylist()), name
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_bad_rows_are_rejected_one_by_one_and_the_books_balance(
     run_score: Score, tmp_path: Path, digits: Path, capsys

@@ -136,6 +136,7 @@ def test_units_that_stand_are_reused_though_a_shard_is_new(folder: Path, run: Ru
     assert run_program(verify.main, [str(folder / "scores")]) == 0
 
 
+@pytest.mark.slow
 def test_csv_and_folders_of_partitions_are_put_together(tmp_path: Path) -> None:
     package = tiny_package(tmp_path / "model", columns=COLUMNS)
     types = dict.fromkeys(FEATURES, "float") | {"id": "int64", "day": "string"}
@@ -204,6 +205,7 @@ def test_each_row_tells_its_file_and_its_number_there(folder: Path, run: Run) ->
     assert rows.schema.names[-2:] == ["source_file", "source_row"]
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_the_bytes_are_the_same_with_any_number_of_workers(folder: Path, run: Run) -> None:
     assert run("--direct_num_workers", "1", output="one").status == 0

@@ -88,6 +88,7 @@ def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compare:
     return run
 
 
+@pytest.mark.slow
 def test_scores_in_folders_of_rows_that_a_filter_leaves(compare: Compare, tmp_path: Path) -> None:
     for shard in range(SHARDS):
         # Some have no row at all.
@@ -107,6 +108,7 @@ def test_scores_in_folders_of_rows_that_a_filter_leaves(compare: Compare, tmp_pa
         assert row["source_row"] == number
 
 
+@pytest.mark.slow
 def test_lines_that_are_no_json_and_files_without_a_byte(compare: Compare, tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
     for shard in range(SHARDS):
@@ -120,6 +122,7 @@ def test_lines_that_are_no_json_and_files_without_a_byte(compare: Compare, tmp_p
     assert {("00004", 2), ("00034", 2), ("00064", 2), ("00003", 1)} <= set(bad)
 
 
+@pytest.mark.slow
 def test_files_of_a_delta_table_with_deleted_rows(compare: Compare, tmp_path: Path) -> None:
     """Each file has its own value of the partition, and deleted rows of its own: of one all are."""
     deltalake = pytest.importorskip("deltalake")

@@ -194,6 +194,7 @@ def test_a_model_that_scores_no_row_of_the_sample_is_refused(
     assert not (tmp_path / "c.json").exists()
 
 
+@pytest.mark.slow
 def test_the_table_tells_how_many_workers_were_fastest(
     digits: Path,
     tmp_path: Path,

@@ -51,6 +51,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 @pytest.mark.parametrize("kind", [k for k in NETWORKS if k != "blocks"])
 def test_a_network_has_as_many_layers_as_weights_were_delivered(kind: str, tmp_path: Path) -> None:

@@ -191,6 +191,7 @@ def test_calls_after_one_that_hung_are_refused_and_do_not_wait_for_its_thread() 
         release.set()
 
 
+@pytest.mark.slow
 def test_a_call_beside_one_that_hangs_is_refused_with_it() -> None:
     release, hang = threading.Event(), threading.Semaphore(0)
 

@@ -346,6 +346,7 @@ def test_schemas_that_stand_for_more_than_they_say_are_refused(tmp_path: Path) -
         assert "take no byte" in refuse(write(tmp_path / "a.avro", schema))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["bzip2", "deflate", "snappy", "xz", "zstandard"])
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, codec: str) -> None:
     packed = PACKERS[codec](bytes(65 << 20))

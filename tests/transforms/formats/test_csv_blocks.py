@@ -64,6 +64,7 @@ def translate(text: str, dialect: CsvDialect) -> bytes:
     return "".join(letters.get(letter, letter) for letter in text).encode("latin-1")
 
 
+@pytest.mark.slow
 @settings(
     max_examples=full_or(150, 20_000),
     deadline=None,

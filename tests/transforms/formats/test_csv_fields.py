@@ -153,6 +153,7 @@ def agree(entries: list[Entry], expected: list[Entry]) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block_bytes", BLOCK_BYTES)
 def test_each_row_of_a_random_table_is_scored_or_rejected_by_its_number(
     block_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -76,6 +76,7 @@ def is_good(line: bytes) -> bool:
     return len(names) == len(set(names))
 
 
+@pytest.mark.slow
 def test_a_line_is_taken_where_the_standard_library_takes_it() -> None:
     dice = random.Random(5)  # noqa: S311
     pieces = [

@@ -46,6 +46,7 @@ def test_a_graph_is_packed_and_proven(tmp_path: Path) -> None:
     np.testing.assert_allclose(smoke, expected[:16, 0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_numbers_beside_the_file_are_taken_in_or_kept_beside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

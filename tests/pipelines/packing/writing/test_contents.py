@@ -50,6 +50,7 @@ def test_smoke_rows_are_the_first_that_give_numbers(finite: str, expected: list[
     assert smoke["a"].to_pylist() == smoke["input.x"].to_pylist() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "outputs"),
     [("breast_cancer", ["logit"]), ("digits", [f"logits[{n}]" for n in range(10)])],
