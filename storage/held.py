@@ -29,7 +29,9 @@ def held(url: str, content: bytes) -> Iterator[None]:
     try:
         yield
     finally:
-        contents.pop(url, None)
+        # Given up late, it would take away what is held of the same file by now.
+        if contents.get(url) is content:
+            del contents[url]
 
 
 def find_held(url: str) -> bytes | None:
