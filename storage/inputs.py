@@ -3,6 +3,7 @@
 Which files a path stands for is told in `input_listing.py`.
 """
 
+import io
 import os
 from typing import Any, NamedTuple
 
@@ -125,12 +126,23 @@ def describe_stat(stat: Any) -> str:
 
 
 def _read_local(path: str, size_bytes: int) -> WholeFile:
-    # All of it in one call of the system, which a buffer would only copy.
+    # All of it in one call of the system, as a rule, which a buffer would only copy.
     with open(path, "rb", buffering=0) as file:
-        content = file.read(size_bytes)
+        content = _read_up_to(file, size_bytes)
         # Behind the reading: what was written into on the way has another time than was planned.
         status = os.fstat(file.fileno())
     return WholeFile(content, describe_stat(status))
+
+
+def _read_up_to(file: io.RawIOBase, size_bytes: int) -> bytes:
+    """Return the next bytes of a file, fewer at its end alone: a mounted store may answer with some of them."""
+    content = file.read(size_bytes) or b""
+    while len(content) < size_bytes:
+        more = file.read(size_bytes - len(content))
+        if not more:
+            break
+        content += more
+    return content
 
 
 def _describe_local(path: str) -> InputFile:

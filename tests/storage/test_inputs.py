@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import io
 import os
 from pathlib import Path
 import threading
@@ -87,3 +88,22 @@ def test_files_of_a_web_server_are_listed(web: str, tmp_path: Path) -> None:
     for pattern in (f"{web}/in/a.x", f"{web}/in/*.x", f"{web}/**/*.x"):
         (found,) = list_inputs(pattern)[0]
         assert (found.url, found.bytes) == (f"{web}/in/a.x", 3)
+
+
+class _Miserly(io.RawIOBase):
+    """A file that gives three bytes at a time, as a mounted store may."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self._rest = content
+
+    def read(self, size: int = -1) -> bytes:
+        given, self._rest = self._rest[:3], self._rest[3:]
+        return given
+
+
+def test_a_place_that_gives_fewer_bytes_than_are_asked_for_is_asked_again() -> None:
+    content = b"0123456789"
+    assert inputs._read_up_to(_Miserly(content), 10) == content
+    assert inputs._read_up_to(_Miserly(content), 12) == content
+    assert inputs._read_up_to(_Miserly(content), 9) == content[:9]
