@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import Array, DataType
 import pyarrow.compute as pc
-from pyarrow.types import is_boolean, is_integer, is_string, is_temporal
+from pyarrow.types import is_boolean, is_floating, is_integer, is_string, is_temporal
 
 from configs.errors import JobError
 from transforms.exact_comparison import compare_exactly, find_range
@@ -347,8 +347,21 @@ def make_value_set(options: list[Any], dtype: DataType) -> Array:
     listed = pa.array(options)
     are_integers = is_integer(listed.type)
     if not are_integers or not is_integer(dtype):
-        return listed.cast(dtype)
+        possible = listed.cast(dtype)
+        return _with_both_zeros(possible)
     least, most = find_range(dtype)
     # No value is one of the others.
-    possible = [option for option in options if least <= option <= most]
-    return pa.array(possible, dtype)
+    in_range = [option for option in options if least <= option <= most]
+    return pa.array(in_range, dtype)
+
+
+def _with_both_zeros(options: Array) -> Array:
+    """Return options with 0 and -0 where either is among them: they are equal, and Arrow's `is_in` takes them for two."""
+    dtype = options.type
+    if not is_floating(dtype):
+        return options
+    is_zero = pc.equal(options, pa.scalar(0.0, dtype))
+    if not pc.any(is_zero).as_py():
+        return options
+    zeros = pa.array([0.0, -0.0], dtype)
+    return pa.concat_arrays([options, zeros])

@@ -264,3 +264,12 @@ def test_what_python_gives_up_on_is_refused(where: str) -> None:
 def test_an_unknown_column_is_named() -> None:
     with pytest.raises(JobError, match="names column 'q'; there are"):
         where_mask("q > 1", COLUMNS, 6)
+
+
+@pytest.mark.parametrize("dtype", [pa.float16(), pa.float32(), pa.float64()])
+@pytest.mark.parametrize("option", ["0", "0.0", "-0.0", "-0"])
+def test_zero_is_among_options_whatever_its_sign(dtype: pa.DataType, option: str) -> None:
+    x = pa.array([-0.0, 0.0, 1.0, None], pa.float64()).cast(dtype)
+    columns = {"x": x}
+    assert where_mask(f"x in [{option}, 5]", columns, 4).tolist() == [True, True, False, False]
+    assert where_mask(f"x not in [{option}, 5]", columns, 4).tolist() == [False, False, True, False]

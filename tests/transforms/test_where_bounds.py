@@ -142,7 +142,8 @@ FILTERS = st.recursive(
     max_leaves=6,
 )
 INTEGERS = st.lists(st.one_of(st.none(), NUMBERS), min_size=3, max_size=3)
-FLOATS = st.lists(st.one_of(st.none(), NUMBERS.map(float), st.just(NAN)), min_size=3, max_size=3)
+ODD_FLOATS = st.sampled_from([NAN, -0.0])
+FLOATS = st.lists(st.one_of(st.none(), NUMBERS.map(float), ODD_FLOATS), min_size=3, max_size=3)
 
 
 @settings(deadline=None, max_examples=30)
