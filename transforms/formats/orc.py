@@ -25,7 +25,7 @@ from transforms.formats.format import (
     number_rows,
     number_slices,
 )
-from transforms.formats.orc_sizes import count_decoded_bytes
+from transforms.formats.orc_sizes import check_block_size, count_decoded_bytes
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
@@ -127,6 +127,16 @@ def _count_bits(dtype: DataType) -> int:
         return _LEAST_BITS
 
 
+def _check_postscript(url: str, file: Any) -> None:
+    """Refuse a file of which Arrow would end the process."""
+    try:
+        check_block_size(file)
+    except ValueError as error:
+        raise InputError(
+            f"{url}: cannot be read as ORC: its postscript is broken; replace the file"
+        ) from error
+
+
 def _count_told_bytes(url: str, stored: Any) -> int:
     """Return what the file's statistics say of all of its columns."""
     with files.open_read(url) as file:
@@ -152,6 +162,7 @@ def _open(url: str) -> Iterator[Any]:
     """Open a file, and refuse it where it cannot be read."""
     try:
         with files.open_read(url) as file:
+            _check_postscript(url, file)
             yield paorc.ORCFile(pa.PythonFile(file, mode="r"))
     except _FAILURES as error:
         # Arrow's words may quote what stands in the file.

@@ -8,11 +8,17 @@ pyarrow hands none of it on (https://orc.apache.org/specification/ORCv1/#file-fo
 """
 
 from collections.abc import Iterator
+import io
 from typing import Any, NamedTuple
 import zlib
 
 import pyarrow as pa
 
+# The postscript is shorter than its length can tell, and Arrow reads as much of the end.
+_TAIL_BYTES = 16 << 10
+# Of the postscript: the room that a packed piece is unpacked into. A piece's length has 23 bits.
+_BLOCK_SIZE = 3
+_MOST_BLOCK_BYTES = 1 << 23
 # Fields of the footer, of a column's type and of its statistics.
 _TYPES, _STATISTICS = 4, 7
 _KIND = 1
@@ -31,6 +37,33 @@ class _Part(NamedTuple):
 
     field: int
     value: Any
+
+
+def check_block_size(file: Any) -> None:
+    """Refuse a file that asks for more room than a piece of it can fill.
+
+    Arrow takes as much as a file asks for, and where it gets none, the process ends.
+
+    Args:
+        file: the file, open for reading at any position.
+
+    Raises:
+        ValueError: it does.
+    """
+    file_bytes = file.seek(0, io.SEEK_END)
+    file.seek(max(0, file_bytes - _TAIL_BYTES))
+    tail = file.read(_TAIL_BYTES)
+    file.seek(0)
+    # Of an empty file Arrow tells.
+    if not tail:
+        return
+    postscript_bytes = tail[-1]
+    postscript = tail[-1 - postscript_bytes : -1]
+    for part in _parse(postscript):
+        # Each of them, as of a field that stands there twice the last one counts.
+        is_size = part.field == _BLOCK_SIZE and isinstance(part.value, int)
+        if is_size and part.value > _MOST_BLOCK_BYTES:
+            raise ValueError("its postscript asks for more memory than ORC needs")
 
 
 def count_decoded_bytes(file: Any, stored: Any) -> int:
@@ -173,6 +206,7 @@ def _find_sum(statistics: bytes, field: int, sum_field: int) -> int:
     for part in _parse(statistics):
         if part.field == field and isinstance(part.value, bytes):
             number = _find_number(part.value, sum_field)
-            # The lowest bit is the sign.
-            return (number >> 1) ^ -(number & 1)
+            # The lowest bit is the sign; less than nothing would make other columns look smaller.
+            total = (number >> 1) ^ -(number & 1)
+            return max(0, total)
     return 0

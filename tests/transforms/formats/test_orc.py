@@ -11,7 +11,7 @@ from configs.errors import InputError
 from tests.transforms.formats.spans import describe, make_rows, read_units, table_of
 from transforms.formats.column import Column
 from transforms.formats.orc import OrcFormat
-from transforms.formats.orc_sizes import count_decoded_bytes
+from transforms.formats.orc_sizes import _find_sum, count_decoded_bytes
 
 ORC = OrcFormat()
 # ORC has no types of moments but nanoseconds.
@@ -106,3 +106,35 @@ def test_a_file_with_wrong_bytes_is_read_or_refused_and_ends_nothing(tmp_path: P
             refusals.append(str(error))
     assert 10 < len(refusals) < 200
     assert not any("\n" in refusal for refusal in refusals)
+
+
+@pytest.mark.parametrize("block_bytes", [(1 << 23) + 1, 1 << 40, (1 << 63) + 5])
+def test_a_file_that_asks_for_more_room_than_a_piece_has_is_refused_before_arrow_ends_the_process(
+    tmp_path: Path, block_bytes: int
+) -> None:
+    path = tmp_path / "a.orc"
+    columns = {f"c{number}": ["x"] * 100 for number in range(80)}
+    orc.write_table(pa.table(columns), path, compression="snappy")
+    stored = path.read_bytes()
+    postscript_bytes = stored[-1]
+    postscript = stored[-1 - postscript_bytes : -1]
+    # The same field once more, behind all others, where it counts.
+    asked = postscript + b"\x18" + _varint(block_bytes)
+    path.write_bytes(stored[: -1 - postscript_bytes] + asked + bytes([len(asked)]))
+    with pytest.raises(InputError, match="cannot be read as ORC: its postscript is broken"):
+        ORC.inspect(describe(path), [])
+
+
+def test_a_sum_of_less_than_nothing_takes_nothing_from_other_columns() -> None:
+    # Texts (4): their sum (3), -50.
+    assert _find_sum(b"\x22\x02\x18\x63", 4, 3) == 0
+    assert _find_sum(b"\x22\x02\x18\x64", 4, 3) == 50
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
