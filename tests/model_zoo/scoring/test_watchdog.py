@@ -15,13 +15,16 @@ from model_zoo.scoring.call import Call
 from model_zoo.scoring.watchdog import Watchdog
 
 BEGAN = 128.0
+# More than any test here needs.
+MOST_LOOKS = 2_000
 OUTPUTS = {"y": np.ones(1)}
 
 
 class Clock:
     """A clock, and work that ends a time of its own after it began."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, takes: float) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, takes: float, goes_on: float = 1.0) -> None:
+        self.goes_on = goes_on
         self.now, self.waited = BEGAN, list[float]()
         self.ends_at, self.go = BEGAN + takes, threading.Event()
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
@@ -29,7 +32,8 @@ class Clock:
 
     def wait(self, work: list[Future[Arrays]], timeout: float) -> object:
         self.waited.append(timeout)
-        self.now += timeout
+        assert len(self.waited) < MOST_LOOKS, "it would wait for ever"
+        self.now += timeout * self.goes_on
         if self.now < self.ends_at:
             return SimpleNamespace(done=set())
         self.go.set()
@@ -121,3 +125,46 @@ def test_each_thread_has_one_companion_that_works_for_it() -> None:
     call_twice()
     assert watchdog._of_thread.companion is own
     assert seen == ["scorer-watched-0"] * 4
+
+
+@pytest.mark.parametrize("goes_on", [0.5, 0.75])
+def test_a_wait_that_ends_early_takes_none_of_a_mini_batchs_time(
+    goes_on: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As clocks do that count in large steps."""
+    clock = Clock(monkeypatch, 4.96875, goes_on)
+    assert Watchdog(5.0).wait_for(call_that_began(0.0), clock.work) is OUTPUTS
+
+
+def test_a_lost_device_ends_the_wait_of_every_other_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, 1_000.0)
+    watchdog = Watchdog(600.0)
+    watchdog.lost = WorkerError("the device is gone")
+    try:
+        with pytest.raises(WorkerError, match=r"^the device is gone$"):
+            watchdog.wait_for(call_that_began(0.0), clock.work)
+    finally:
+        clock.go.set()
+    # It looked once, and not until its own time was over.
+    assert clock.waited == [1.0]
+
+
+def fail_under(watchdog: Watchdog, call: Call, error: Exception) -> None:
+    """Fail in a block that is watched."""
+    with watchdog.watch(call):
+        assert len(call.began) == 1
+        raise error
+
+
+def test_of_what_fails_in_a_block_only_the_devices_faults_end_everything() -> None:
+    watchdog, call = Watchdog(60.0), call_that_began()
+    with pytest.raises(ValueError, match="of one row"):
+        fail_under(watchdog, call, ValueError("of one row"))
+    assert not call.began
+    watchdog.refuse_lost()
+    fault = RuntimeError("CUDA error: an illegal memory access was encountered")
+    with pytest.raises(WorkerError, match="the device failed under the model: "):
+        fail_under(watchdog, call, fault)
+    assert not call.began
+    with pytest.raises(WorkerError, match="the device failed under the model: "):
+        watchdog.refuse_lost()

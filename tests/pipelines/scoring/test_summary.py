@@ -203,3 +203,37 @@ def test_rejected_rows_are_told_by_stage_with_the_first_of_them() -> None:
         "  2 rows would be rejected in preprocess; row 3: RowError: row 3",
         "  1 rows would be rejected in predict; row 4: RowError: row 4",
     ]
+
+
+def test_a_value_of_several_lines_stands_below_itself() -> None:
+    text = summary.table({"a": "1", "longer": "first\nsecond"})
+    assert text.splitlines() == [
+        "  a       1",
+        "  longer  first",
+        "          second",
+    ]
+
+
+def test_an_earlier_versions_manifest_says_nothing_of_files_that_were_not_opened() -> None:
+    manifest: dict[str, Any] = {
+        "rows": {"in": 9, "scored": 8, "filtered": 0, "rejected": 0, "left_out": 1},
+        "ignored_inputs": [],
+        "files": [{}],
+        "computed_by": ["cpu float32"],
+    }
+    text = summary.final_table(RunFolder("/out", "r1"), manifest, 1.0, 0)
+    found = lines_of_table(text)
+    assert "left out rows" in found
+    assert "pruned" not in found
+
+
+def test_where_the_time_went_is_told_in_shares_of_all_and_in_decimal_megabytes() -> None:
+    stages = {
+        "read": {"seconds": 0.75, "share": 0.75},
+        "predict": {"seconds": 2.0, "share": 1.0},
+    }
+    manifest = {"stages": stages, "rows_per_second": None, "peak_memory_bytes": 2e12}
+    text = summary.where_time_went(manifest)
+    head = "where the time went, all workers together: "
+    shares = "read 0.750 s (75 %), predict 2.0 s (100 %)"
+    assert text == f"{head}{shares}; peak memory 2,000,000 MB"
