@@ -50,6 +50,8 @@ def read_schema(
     """
     try:
         schema = json.loads(text)
+        # Of halves of letters, which JSON can write, Arrow makes no names and no symbols.
+        json.dumps(schema, ensure_ascii=False).encode()
     # A text that is nested too deeply, and one that is no JSON or no UTF-8.
     except (RecursionError, ValueError) as error:
         raise _refuse(url, "its schema is no JSON") from error
