@@ -6,6 +6,7 @@ https://github.com/delta-io/delta/blob/master/PROTOCOL.md#actions
 from collections.abc import Iterator, Mapping
 import json
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 from configs.errors import InputError
 from storage import files
@@ -36,9 +37,11 @@ def name_file(action: Action) -> tuple[str, str]:
     Raises:
         KeyError, TypeError: it is not built as the protocol says.
     """
-    path = action["path"]
-    if not isinstance(path, str):
+    given = action["path"]
+    if not isinstance(given, str):
         raise TypeError("path")
+    # Writers escape other letters, and one may remove what another has added.
+    path = unquote(given)
     vector = action.get("deletionVector")
     if not vector:
         return path, ""

@@ -233,4 +233,5 @@ def _are_all_parts(entries: Sequence[Entry], parts: int) -> bool:
         checkpoint = _CHECKPOINT.fullmatch(entry.name)
         if checkpoint is not None:
             numbers.add(int(checkpoint["part"]))
-    return numbers == set(range(1, parts + 1))
+    # Counted first: how many there are said to be is a stranger's number.
+    return len(numbers) == parts and max(numbers) == parts and min(numbers) == 1

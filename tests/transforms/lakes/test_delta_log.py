@@ -256,3 +256,23 @@ def test_limits_hold_what_large_tables_have() -> None:
     assert delta_actions._MOST_LINE_BYTES == 16 * 1024**2
     assert delta_actions._MOST_COMMIT_BYTES == 1024**3
     assert delta_checkpoint._MOST_BYTES == 4 * 1024**3
+
+
+@pytest.mark.parametrize(("added_as", "removed_as"), [("a%2fb", "a%2Fb"), ("a%20b", "a b")])
+def test_a_file_is_removed_by_another_spelling_of_its_name(
+    added_as: str, removed_as: str, tmp_path: Path
+) -> None:
+    """As another writer may spell it: else its rows would be scored although they are deleted."""
+    write_commit(tmp_path, 0, add(added_as), add("kept"))
+    write_commit(tmp_path, 1, remove(removed_as))
+    assert names_at(tmp_path, 1) == ["kept"]
+
+
+@pytest.mark.parametrize("parts", ["9999999999", "0000000000", "0000000002"])
+def test_how_many_parts_a_checkpoint_is_said_to_have_takes_no_memory(
+    parts: str, tmp_path: Path
+) -> None:
+    write_commit(tmp_path, 0, add("a"))
+    name = f"{0:020}.checkpoint.0000000001.{parts}.parquet"
+    write_checkpoint(tmp_path, name, added("b"))
+    assert names_at(tmp_path, 0) == ["a"]
