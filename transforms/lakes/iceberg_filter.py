@@ -37,7 +37,7 @@ _COMPARE: dict[type[ast.cmpop], Any] = {
     ast.Gt: GreaterThan,
     ast.GtE: GreaterThanOrEqual,
 }
-# Some writers took the last day before 1970 for the first one of it.
+# Some writers took the last day, month or year before 1970 for the first one of it.
 _RELIABLE = dt.datetime(1971, 1, 1, tzinfo=dt.UTC)
 _MICROSECONDS = "us"
 
@@ -110,7 +110,8 @@ def _convert(node: ast.expr, dtype: DataType) -> Any:
         if is_string(dtype):
             return literal.as_py()
         if is_date(dtype):
-            return literal.cast(dtype).as_py()
+            day = literal.cast(dtype).as_py()
+            return day if day >= _RELIABLE.date() else None
         if is_timestamp(dtype) and dtype.unit == _MICROSECONDS:
             moment = literal.cast(dtype).as_py()
             in_utc = moment.replace(tzinfo=dt.UTC)

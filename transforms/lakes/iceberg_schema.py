@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyarrow import DataType
-from pyarrow.types import is_date, is_floating, is_timestamp
+from pyarrow.types import is_date, is_floating, is_time, is_timestamp
 
 from transforms.lakes.snapshot import TableColumn
 
@@ -81,6 +81,8 @@ def write_value(value: Any, dtype: DataType | None) -> str | None:
         return None
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, bytes):
+        return value.decode(errors="surrogateescape")
     if dtype is not None and isinstance(value, int):
         # Days and microseconds since 1970.
         if is_date(dtype):
@@ -88,6 +90,8 @@ def write_value(value: Any, dtype: DataType | None) -> str | None:
         if is_timestamp(dtype):
             plain = pa.timestamp(dtype.unit)
             return _print(pa.array([value], type=pa.int64()), plain)
+        if is_time(dtype):
+            return _print(pa.array([value], type=pa.int64()), dtype)
     if dtype is not None and is_floating(dtype):
         return repr(float(value))
     return str(value)

@@ -27,6 +27,7 @@ from transforms.lakes.snapshot import TableColumn
 
 _INT, _LONG, _FLOAT, _DOUBLE = "<i", "<q", "<f", "<d"
 _INT_BYTES, _LONG_BYTES = 4, 8
+_MOST_DECIMAL_BYTES = 16
 
 
 def read_statistics(
@@ -93,8 +94,7 @@ def _decode(content: bytes, dtype: DataType) -> Scalar | None:
         (number,) = struct.unpack(form, content)
         return pa.scalar(number, dtype) if math.isfinite(number) else None
     if is_decimal(dtype):
-        unscaled = int.from_bytes(content, "big", signed=True)
-        return pa.scalar(Decimal(unscaled).scaleb(-dtype.scale), dtype)
+        return _decode_decimal(content, dtype)
     if dtype == pa.string():
         return pa.scalar(content.decode(), dtype)
     if is_date(dtype) and len(content) == _INT_BYTES:
@@ -102,6 +102,18 @@ def _decode(content: bytes, dtype: DataType) -> Scalar | None:
     if is_timestamp(dtype) and len(content) == _LONG_BYTES:
         return pa.scalar(_decode_integer(content), pa.int64()).cast(dtype)
     return None
+
+
+def _decode_decimal(content: bytes, dtype: DataType) -> Scalar | None:
+    # No decimal has more, and Python takes its time over a thousand digits.
+    if len(content) > _MOST_DECIMAL_BYTES:
+        return None
+    unscaled = int.from_bytes(content, "big", signed=True)
+    is_negative = int(unscaled < 0)
+    digits = Decimal(abs(unscaled)).as_tuple().digits
+    # Put together, and not computed: Python's decimals are rounded to 28 digits by each operation.
+    number = Decimal((is_negative, digits, -dtype.scale))
+    return pa.scalar(number, dtype)
 
 
 def _decode_integer(content: bytes) -> int:

@@ -1,8 +1,10 @@
 """Values that the log of a table writes as texts, as Arrow has them."""
 
+from datetime import time
+
 import pyarrow as pa
 from pyarrow import Array, DataType
-from pyarrow.types import is_binary, is_boolean, is_floating, is_timestamp
+from pyarrow.types import is_binary, is_boolean, is_floating, is_time, is_timestamp
 
 _TRUE_OR_FALSE = {"true": True, "false": False}
 
@@ -25,10 +27,15 @@ def parse_value(text: str, dtype: DataType) -> Array:
             raise ValueError("is neither true nor false")
         return pa.array([_TRUE_OR_FALSE[text]], type=dtype)
     if is_binary(dtype):
-        return pa.array([text.encode()], type=dtype)
+        # Bytes that are no text are written as halves of letters, one by one.
+        content = text.encode(errors="surrogateescape")
+        return pa.array([content], type=dtype)
     # Arrow knows no "Infinity", as Spark writes it, and Python does.
     if is_floating(dtype):
         return pa.array([float(text)], type=dtype)
+    # Arrow reads no times of a day.
+    if is_time(dtype):
+        return pa.array([time.fromisoformat(text)], type=dtype)
     texts = pa.array([text], type=pa.string())
     if is_timestamp(dtype) and dtype.tz is not None:
         return _parse_moment(texts, dtype)
