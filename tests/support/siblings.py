@@ -61,6 +61,7 @@ SIBLINGS_OF_LAKES = {
 }
 FOUNDATION_OF_LAKES = {
     "transforms.lakes.choice",
+    "transforms.lakes.counts",
     "transforms.lakes.delta_actions",
     "transforms.lakes.snapshot",
     "transforms.lakes.table",

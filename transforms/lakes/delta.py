@@ -9,6 +9,7 @@ from uuid import UUID
 
 from configs.errors import InputError, JobError
 from transforms.lakes.choice import Choice
+from transforms.lakes.counts import read_count
 from transforms.lakes.deleted_rows import DELTA_VECTOR, decode_z85
 from transforms.lakes.delta_actions import Action
 from transforms.lakes.delta_log import ChooseColumns, DeltaLog, State, list_log
@@ -159,9 +160,9 @@ def _make_deletions(url: str, vector: Action, outside: Sequence[str]) -> Deletio
     kind = vector.get("storageType")
     text = str(vector.get("pathOrInlineDv"))
     try:
-        size_bytes = int(vector["sizeInBytes"])
-        rows = int(vector["cardinality"])
-        offset = int(vector.get("offset") or 0)
+        size_bytes = read_count(vector["sizeInBytes"])
+        rows = read_count(vector["cardinality"])
+        offset = read_count(vector.get("offset") or 0)
         if kind == _INLINE:
             return Deletions(DELTA_VECTOR, bytes=size_bytes, inline=text, rows=rows)
         if kind == _IN_TABLE:

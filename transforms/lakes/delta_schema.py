@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyarrow import DataType
 
 from configs.errors import InputError
+from transforms.lakes.counts import read_count
 from transforms.lakes.delta_actions import Action
 from transforms.lakes.snapshot import TableColumn
 
@@ -69,8 +70,11 @@ def refuse_unknown_features(url: str, protocol: Action | None) -> None:
             f"{url}: asks for reader version {reader} of Delta, and the newest that is known here "
             f"is {_NEWEST_READER}; write its rows as Parquet, and score those"
         )
-    features = protocol.get("readerFeatures") or ()
-    unknown = sorted(str(name) for name in features if name not in READ_FEATURES)
+    features = protocol.get("readerFeatures") or []
+    if not isinstance(features, list):
+        raise InputError(f"{url}: its log holds no readable protocol; restore the log")
+    needed = {str(name) for name in features}
+    unknown = sorted(needed - READ_FEATURES)
     if unknown:
         names = ", ".join(unknown)
         raise InputError(
@@ -108,7 +112,7 @@ def _make_column(entry: Action, mapping: str) -> TableColumn:
     if mapping != "none":
         stored_name = str(entry["metadata"][_PHYSICAL_NAME])
     if mapping == "id":
-        field_id = int(entry["metadata"][_NUMBER])
+        field_id = read_count(entry["metadata"][_NUMBER])
     kind = entry["type"]
     dtype = _find_type(kind, mapping != "none", 0)
     word = kind if isinstance(kind, str) else f"a {kind['type']} that has renamed parts"

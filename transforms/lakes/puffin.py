@@ -11,6 +11,7 @@ from typing import Any
 
 from configs.errors import InputError
 from storage import files
+from transforms.lakes.counts import read_count
 from transforms.lakes.deleted_rows import PUFFIN_VECTOR
 from transforms.lakes.snapshot import Deletions
 
@@ -84,15 +85,23 @@ def _read_footer(url: str) -> Any:
 
 def _make_vector(url: str, blob: Mapping[str, Any]) -> Deletions:
     offset, length = blob["offset"], blob["length"]
-    rows = blob["properties"].get("cardinality")
-    are_places = type(offset) is int and type(length) is int and offset >= 0 and length >= 0
     # A vector is never packed.
-    if not are_places or blob.get("compression-codec") is not None:
+    if blob.get("compression-codec") is not None:
         raise ValueError("no vector")
     return Deletions(
         PUFFIN_VECTOR,
         url=url,
-        offset=offset,
-        bytes=length,
-        rows=None if rows is None else int(rows),
+        offset=read_count(offset),
+        bytes=read_count(length),
+        rows=_read_cardinality(blob["properties"]),
     )
+
+
+def _read_cardinality(properties: Mapping[str, Any]) -> int | None:
+    told = properties.get("cardinality")
+    if told is None:
+        return None
+    # Properties are texts.
+    if isinstance(told, str):
+        told = int(told)
+    return read_count(told)
