@@ -1,5 +1,6 @@
 """What a Parquet footer's statistics say of values, without reading a row: how many are missing, and bounds."""
 
+from collections import Counter
 from collections.abc import Sequence
 import json
 from typing import Any, NamedTuple
@@ -92,11 +93,15 @@ def list_bounds(url: str, fields: Schema) -> list[GroupBounds]:
     # To ask pyarrow about an encrypted column ends the process.
     refuse_encrypted_columns(url, metadata)
     leaves = list_columns_of_leaves(metadata, set(fields.names))
+    leaves_of = Counter(leaves.values())
     of_groups = []
     for group in list_groups(metadata):
         bounds = {}
         for number, name in leaves.items():
             leaf = metadata.schema.column(number)
+            # A column `a.b` beside one `a` that has a `b` inside: nobody tells which of them it is.
+            if leaves_of[name] > 1:
+                continue
             # A list has a leaf, too, whose values are none of a row.
             if leaf.path == name and not leaf.max_repetition_level:
                 chunk = group.column(number)
