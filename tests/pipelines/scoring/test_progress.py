@@ -92,6 +92,22 @@ def test_notes_of_an_interrupted_launch_do_not_count_and_the_latest_attempt_does
     )
 
 
+def test_a_shard_without_rows_adds_none_to_what_is_left(tmp_path: Path) -> None:
+    units = (make_unit(0, 0), make_unit(1, 5))
+    left = RowsDone(RunFolder(str(tmp_path), "r1"), units).describe_left()
+    assert left.startswith("at least 0 of 5 rows are stored")
+
+
+@pytest.mark.parametrize(("written", "rows"), [("99.5", 0), ("100.0", 4), ("100.5", 4)])
+def test_a_note_of_the_moment_in_which_a_launch_began_is_its_own(
+    written: str, rows: int, tmp_path: Path
+) -> None:
+    run = RunFolder(str(tmp_path), "r1")
+    Path(run.progress).mkdir(parents=True)
+    (Path(run.progress) / "0000000-abc").write_text(f"4 {written}")
+    assert RowsDone(run, UNITS, since=100.0).count_begun() == rows
+
+
 class Stop:
     """Stands in for the event that ends the looking: it comes after some waits, which it notes."""
 
