@@ -47,6 +47,7 @@ SIBLINGS_OF_LAKES = {
     "transforms.lakes.iceberg_avro": {
         "transforms.formats.avro_blocks",
         "transforms.formats.avro_schema",
+        "transforms.formats.avro_types",
         "transforms.formats.csv_bytes",
     },
     "transforms.lakes.iceberg_files": {

@@ -40,11 +40,14 @@ def read_deleted(url: str, told: Sequence[Deletions], rows: int) -> np.ndarray:
     Raises:
         InputError: they cannot be read, or are not what the log says.
     """
-    found = [np.empty(0, dtype=np.int64)]
+    # Nothing can be put together of no array at all.
+    nothing = np.empty(0, dtype=np.int64)
+    found = [nothing]
     for deletions in told:
         where = deletions.url or "the log"
         try:
-            found.append(_read(url, deletions, rows))
+            numbers = _read(url, deletions, rows)
+            found.append(numbers)
         except OSError as error:
             raise InputError(
                 f"{url}: its deleted rows in {where} cannot be read: {error.strerror or error}; "
@@ -55,11 +58,16 @@ def read_deleted(url: str, told: Sequence[Deletions], rows: int) -> np.ndarray:
                 f"{url}: its deleted rows in {where} are not readable: what is there {error}; "
                 "write the table's version again"
             ) from error
+    together = np.concatenate(found)
     # Several files may delete the same row.
-    return np.unique(np.concatenate(found))
+    return np.unique(together)
 
 
-def _read(url: str, deletions: Deletions, rows: int) -> np.ndarray:
+def _read(
+    url: str,
+    deletions: Deletions,
+    rows: int,
+) -> np.ndarray:
     if deletions.kind == POSITIONS:
         return _read_positions(url, deletions, rows)
     content = _fetch_vector(deletions)
@@ -67,9 +75,12 @@ def _read(url: str, deletions: Deletions, rows: int) -> np.ndarray:
     expected = _DELTA_MAGIC if deletions.kind == DELTA_VECTOR else _PUFFIN_MAGIC
     if magic != expected:
         raise ValueError("is no deletion vector")
-    numbers = read_bitmap(content[_MAGIC_BYTES:], rows)
-    if deletions.rows not in (None, len(numbers)):
-        raise ValueError(f"deletes {len(numbers):,} rows, and the log says {deletions.rows:,}")
+    bitmap = content[_MAGIC_BYTES:]
+    numbers = read_bitmap(bitmap, rows)
+    count = len(numbers)
+    # A vector of another version would delete other rows without a word.
+    if deletions.rows not in (None, count):
+        raise ValueError(f"deletes {count:,} rows, and the log says {deletions.rows:,}")
     return numbers
 
 
@@ -87,36 +98,59 @@ def _fetch_vector(deletions: Deletions) -> bytes:
     with files.open_read(deletions.url, ahead=False) as source:
         source.seek(deletions.offset)
         blob = source.read(length_bytes)
+    return _take_out_vector(blob, length_bytes)
+
+
+def _take_out_vector(blob: bytes, length_bytes: int) -> bytes:
+    """Return what is between the length of a vector and its checksum.
+
+    Args:
+        blob: as it was read.
+        length_bytes: how much it must be.
+
+    Raises:
+        ValueError: it is cut short, or altered.
+    """
     length = int.from_bytes(blob[:_LENGTH_BYTES], "big")
     end = _LENGTH_BYTES + length
-    content = blob[_LENGTH_BYTES:end]
-    checksum = int.from_bytes(blob[end : end + _CHECKSUM_BYTES], "big")
-    if len(blob) < length_bytes or end + _CHECKSUM_BYTES != length_bytes:
+    behind = end + _CHECKSUM_BYTES
+    # The log tells the length once more.
+    if len(blob) < length_bytes or behind != length_bytes:
         raise ValueError("is cut short")
+    content = blob[_LENGTH_BYTES:end]
+    checksum = int.from_bytes(blob[end:behind], "big")
     if zlib.crc32(content) != checksum:
         raise ValueError("is altered: its checksum differs")
     return content
 
 
-def _read_positions(url: str, deletions: Deletions, rows: int) -> np.ndarray:
+def _read_positions(
+    url: str,
+    deletions: Deletions,
+    rows: int,
+) -> np.ndarray:
     """Return what a Parquet file of paths and positions says of one data file."""
-    found = [np.empty(0, dtype=np.int64)]
+    nothing = np.empty(0, dtype=np.int64)
+    found = [nothing]
     for batch in _iterate_positions(deletions.url):
+        # Such a file may be of many data files.
         paths = batch.column(_FILE_PATH)
         is_ours = pc.equal(paths, deletions.inline)
         positions = batch.column(_POSITION).filter(is_ours)
         if positions.null_count:
             raise ValueError("has a row without a position")
-        found.append(positions.to_numpy(zero_copy_only=False).astype(np.int64))
+        numbers = positions.to_numpy(zero_copy_only=False)
+        found.append(numbers.astype(np.int64))
     together = np.concatenate(found)
     # Sorted, too.
-    numbers = np.unique(together)
-    if not len(numbers):
-        return numbers
-    first, last = numbers[0], numbers[-1]
+    in_order = np.unique(together)
+    if not len(in_order):
+        return in_order
+    first = in_order[0]
+    last = in_order[-1]
     if first < 0 or last >= rows:
         raise ValueError("names a row that the file does not have")
-    return numbers
+    return in_order
 
 
 def _iterate_positions(url: str) -> Iterator[pa.RecordBatch]:
@@ -124,7 +158,9 @@ def _iterate_positions(url: str) -> Iterator[pa.RecordBatch]:
         names = table.schema_arrow.names
         if _FILE_PATH not in names or _POSITION not in names:
             raise ValueError("has no columns file_path and pos")
-        yield from table.iter_batches(columns=[_FILE_PATH, _POSITION], use_threads=False)
+        # Others, as of the deleted rows themselves, may be there and are large.
+        columns = [_FILE_PATH, _POSITION]
+        yield from table.iter_batches(columns=columns, use_threads=False)
 
 
 def decode_z85(text: str) -> bytes:
@@ -136,16 +172,20 @@ def decode_z85(text: str) -> bytes:
     Raises:
         ValueError: it is none.
     """
-    if len(text) % _Z85_LETTERS:
+    size = len(text)
+    if size % _Z85_LETTERS:
         raise ValueError("is no text in base 85")
     decoded = bytearray()
-    for start in range(0, len(text), _Z85_LETTERS):
+    for start in range(0, size, _Z85_LETTERS):
+        stop = start + _Z85_LETTERS
         number = 0
-        for letter in text[start : start + _Z85_LETTERS]:
+        for letter in text[start:stop]:
             # Raises where it is none.
-            number = number * len(_Z85) + _Z85.index(letter)
+            digit = _Z85.index(letter)
+            number = number * len(_Z85) + digit
         try:
             decoded += number.to_bytes(4, "big")
+        # Five letters can write more than four bytes hold.
         except OverflowError as error:
             raise ValueError("is no text in base 85") from error
     return bytes(decoded)

@@ -1,7 +1,8 @@
 """A Delta table at one version: its columns, its data files, and their deleted rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from transforms.lakes.delta_log import ChooseColumns, DeltaLog, State, list_log
 from transforms.lakes.delta_schema import list_columns, refuse_unknown_features
 from transforms.lakes.delta_statistics import read_statistics
 from transforms.lakes.inside import place_file
-from transforms.lakes.snapshot import DataFile, Deletions, Snapshot
+from transforms.lakes.snapshot import DataFile, Deletions, Snapshot, TableColumn
 
 _IN_COMMIT_TIMESTAMPS = "delta.enableInCommitTimestamps"
 # The random part of a name, if any, stands before an id of so many letters.
@@ -48,24 +49,39 @@ def read_delta(url: str, choice: Choice) -> Snapshot:
     refuse_unknown_features(url, state.protocol)
     metadata = _require_metadata(url, state)
     columns = list_columns(url, metadata)
-    stored_names = {column.stored_name: column.name for column in columns}
-    filtered_by = [column for column in columns if column.name in choice.filtered_by]
     found: dict[str, DataFile] = {}
-    for added in state.added.values():
-        file = _make_file(url, added, stored_names, choice.outside)
+    for file in _iterate_files(url, state, columns, choice):
         # Under two spellings, or with two sets of deleted rows: its rows would be scored twice.
         if file.url in found:
             raise InputError(
                 f"{url}: its log names {file.url} twice in version {version}; restore the log"
             )
+        found[file.url] = file
+    data_files = tuple(found.values())
+    return Snapshot("delta", url, version, columns, data_files)
+
+
+def _iterate_files(
+    url: str,
+    state: State,
+    columns: Sequence[TableColumn],
+    choice: Choice,
+) -> Iterator[DataFile]:
+    stored_names = {column.stored_name: column.name for column in columns}
+    filtered_by = [column for column in columns if column.name in choice.filtered_by]
+    for added in state.added.values():
+        file = _make_file(url, added, stored_names, choice.outside)
+        # Of a table of a million files, statistics that nobody asks for are a million dictionaries.
         if filtered_by:
             told = read_statistics(added, file.values, filtered_by)
             file = replace(file, bounds=told.bounds)
-        found[file.url] = file
-    return Snapshot("delta", url, version, columns, tuple(found.values()))
+        yield file
 
 
-def _choose_statistics(url: str, choice: Choice) -> ChooseColumns | None:
+def _choose_statistics(
+    url: str,
+    choice: Choice,
+) -> ChooseColumns | None:
     """Return what tells of the newest metadata the columns whose statistics are wanted."""
     if not choice.filtered_by:
         return None
@@ -88,35 +104,52 @@ def _choose_version(log: DeltaLog, choice: Choice) -> int:
         return choice.version
     if choice.moment is None:
         return newest
-    # Not by a version that the table only had later.
-    state = log.replay(newest)
-    metadata = _require_metadata(log.url, state)
-    configuration = metadata.get("configuration") or {}
-    is_in_commits = configuration.get(_IN_COMMIT_TIMESTAMPS) == "true"
+    chosen = _find_version_at(log, choice.moment)
+    if chosen is not None:
+        return chosen
+    oldest = min(log.commits, default=newest)
+    moment = choice.moment.isoformat()
+    raise JobError(
+        f"source.timestamp {moment}: {log.url} has no version of that time; "
+        f"the oldest that its log tells the time of is {oldest}"
+    )
+
+
+def _find_version_at(log: DeltaLog, moment: datetime) -> int | None:
+    """Return the newest version that was there at a time; None where the log tells of none."""
+    seconds = moment.timestamp()
+    is_in_commits = _tells_times(log)
     numbers = sorted(log.commits)
     # Such times never go back, and each is read from a file, so the newest come first.
     while is_in_commits and numbers:
-        told = _read_commit_time(log, numbers[-1])
-        if told is None:
+        number = numbers[-1]
+        milliseconds = _read_commit_time(log, number)
+        # Older than the table's wish to have them in commits.
+        if milliseconds is None:
             break
-        if told <= choice.moment.timestamp() * 1_000:
-            return numbers[-1]
+        if milliseconds <= seconds * 1_000:
+            return number
         numbers.pop()
     chosen: int | None = None
     newest_time = 0.0
     for number in numbers:
         # Of a log that was copied, files have times in any order; versions have not.
-        newest_time = max(newest_time, log.commits[number].seconds)
-        if newest_time > choice.moment.timestamp():
+        own_time = log.commits[number].seconds
+        newest_time = max(newest_time, own_time)
+        if newest_time > seconds:
             break
         chosen = number
-    if chosen is not None:
-        return chosen
-    oldest = min(log.commits, default=newest)
-    raise JobError(
-        f"source.timestamp {choice.moment.isoformat()}: {log.url} has no version of that time; "
-        f"the oldest that its log tells the time of is {oldest}"
-    )
+    return chosen
+
+
+def _tells_times(log: DeltaLog) -> bool:
+    """Tell whether commits say when they were made, and not their files' times alone."""
+    # Asked of the newest version: whether the table has such times may have changed on the way.
+    state = log.replay(log.newest)
+    metadata = _require_metadata(log.url, state)
+    configuration = metadata.get("configuration") or {}
+    told: bool = configuration.get(_IN_COMMIT_TIMESTAMPS) == "true"
+    return told
 
 
 def _read_commit_time(log: DeltaLog, number: int) -> int | None:
@@ -141,22 +174,28 @@ def _make_file(
     stored_names: Mapping[str, str],
     outside: Sequence[str],
 ) -> DataFile:
-    path = unquote(str(added["path"]))
+    escaped = str(added["path"])
+    path = unquote(escaped)
     place = place_file(url, path, outside)
     values: dict[str, str | None] = {}
     given: Mapping[str, Any] = added.get("partitionValues") or {}
-    for name, value in given.items():
+    for stored_name, value in given.items():
         # The log writes null as an empty text, too.
         text = None if value in (None, "") else str(value)
-        values[stored_names.get(name, name)] = text
+        name = stored_names.get(stored_name, stored_name)
+        values[name] = text
     vector = added.get("deletionVector")
-    deletions: tuple[Deletions, ...] = ()
-    if vector:
-        deletions = (_make_deletions(url, vector, outside),)
-    return DataFile(place, values, deletions)
+    if not vector:
+        return DataFile(place, values)
+    deletions = _make_deletions(url, vector, outside)
+    return DataFile(place, values, (deletions,))
 
 
-def _make_deletions(url: str, vector: Action, outside: Sequence[str]) -> Deletions:
+def _make_deletions(
+    url: str,
+    vector: Action,
+    outside: Sequence[str],
+) -> Deletions:
     kind = vector.get("storageType")
     text = str(vector.get("pathOrInlineDv"))
     try:
@@ -164,19 +203,34 @@ def _make_deletions(url: str, vector: Action, outside: Sequence[str]) -> Deletio
         rows = read_count(vector["cardinality"])
         offset = read_count(vector.get("offset") or 0)
         if kind == _INLINE:
-            return Deletions(DELTA_VECTOR, bytes=size_bytes, inline=text, rows=rows)
-        if kind == _IN_TABLE:
-            path = _name_vector_file(text)
-            place = place_file(url, path, outside)
-        elif kind == _ABSOLUTE:
-            place = place_file(url, unquote(text), outside)
-        else:
-            raise ValueError(f"unknown storage {kind!r}")
+            return Deletions(
+                DELTA_VECTOR,
+                bytes=size_bytes,
+                inline=text,
+                rows=rows,
+            )
+        path = _find_vector_file(kind, text)
+        place = place_file(url, path, outside)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{url}: its log names a deletion vector that is not readable; restore the log"
         ) from error
-    return Deletions(DELTA_VECTOR, url=place, offset=offset, bytes=size_bytes, rows=rows)
+    return Deletions(
+        DELTA_VECTOR,
+        url=place,
+        offset=offset,
+        bytes=size_bytes,
+        rows=rows,
+    )
+
+
+def _find_vector_file(kind: Any, text: str) -> str:
+    if kind == _IN_TABLE:
+        return _name_vector_file(text)
+    if kind == _ABSOLUTE:
+        # An address, which is written with escapes as a data file's is.
+        return unquote(text)
+    raise ValueError(f"unknown storage {kind!r}")
 
 
 def _name_vector_file(text: str) -> str:
@@ -185,8 +239,11 @@ def _name_vector_file(text: str) -> str:
     >>> _name_vector_file("ab^-aqEH.-t@S}K{vb[*k^")
     'ab/deletion_vector_d2c639aa-8816-431a-aaf6-d3fe2512ff61.bin'
     """
-    prefix, encoded = text[:-_ID_LETTERS], text[-_ID_LETTERS:]
-    number = UUID(bytes=decode_z85(encoded))
+    prefix = text[:-_ID_LETTERS]
+    encoded = text[-_ID_LETTERS:]
+    content = decode_z85(encoded)
+    number = UUID(bytes=content)
+    # A stranger's prefix must not lead out of the table.
     if _PREFIX.fullmatch(prefix) is None:
         raise ValueError("a prefix that is no name")
     name = f"deletion_vector_{number}.bin"

@@ -41,9 +41,10 @@ def read_checkpoint(
         with files.open_read(url) as source, pq.ParquetFile(source) as checkpoint:
             leaves = _choose_leaves(checkpoint, kinds)
             statistics = _choose_statistics(checkpoint, told_of)
+            with_statistics = [*leaves, *statistics]
             # Without them more files are opened, and nothing else.
-            if _count_decoded_bytes(checkpoint, [*leaves, *statistics]) <= _MOST_BYTES:
-                leaves += statistics
+            if _count_decoded_bytes(checkpoint, with_statistics) <= _MOST_BYTES:
+                leaves = with_statistics
             if _count_decoded_bytes(checkpoint, leaves) > _MOST_BYTES:
                 raise InputError(
                     f"{url}: comes to more than {_MOST_BYTES:,} bytes, decoded, so it may "
@@ -51,7 +52,12 @@ def read_checkpoint(
                 )
             if not leaves:
                 return
-            for batch in checkpoint.iter_batches(_ROWS_AT_ONCE, columns=leaves, use_threads=False):
+            batches = checkpoint.iter_batches(
+                _ROWS_AT_ONCE,
+                columns=leaves,
+                use_threads=False,
+            )
+            for batch in batches:
                 for row in batch.to_pylist():
                     yield _make_action(row)
     except OSError as error:
@@ -64,29 +70,37 @@ def read_checkpoint(
         ) from error
 
 
-def _choose_leaves(checkpoint: pq.ParquetFile, kinds: Sequence[str]) -> list[str]:
+def _choose_leaves(
+    checkpoint: pq.ParquetFile,
+    kinds: Sequence[str],
+) -> list[str]:
     """Return the columns that tell of actions of some kinds, without what nobody reads."""
+    not_read = (*LEFT_OUT, STATISTICS)
     leaves = []
     for path in _list_paths(checkpoint):
         kind, _, rest = path.partition(".")
         name, _, _ = rest.partition(".")
-        if kind in kinds and name not in (*LEFT_OUT, STATISTICS):
+        if kind in kinds and name not in not_read:
             leaves.append(path)
     return leaves
 
 
-def _choose_statistics(checkpoint: pq.ParquetFile, told_of: Collection[str]) -> list[str]:
+def _choose_statistics(
+    checkpoint: pq.ParquetFile,
+    told_of: Collection[str],
+) -> list[str]:
     """Return the columns that tell of data files' values: of some columns alone where there are such."""
     if not told_of:
         return []
     wanted = {f"add.{_PARSED}.{_OF_ROWS}"}
     for name in told_of:
         for kind in ("minValues", "maxValues", "nullCount"):
-            wanted.add(f"add.{_PARSED}.{kind}.{name}")
+            path = f"add.{_PARSED}.{kind}.{name}"
+            wanted.add(path)
     paths = _list_paths(checkpoint)
     parsed = [path for path in paths if path in wanted]
     whole = f"add.{STATISTICS}"
-    # A writer leaves one of the two out, as a rule.
+    # A writer leaves one of the two out, as a rule; numbers of rows alone tell of no column.
     if len(parsed) > 1 or whole not in paths:
         return parsed
     return [whole]
@@ -94,10 +108,15 @@ def _choose_statistics(checkpoint: pq.ParquetFile, told_of: Collection[str]) -> 
 
 def _list_paths(checkpoint: pq.ParquetFile) -> list[str]:
     schema = checkpoint.schema
-    return [schema.column(number).path for number in range(len(schema))]
+    # By number: it cannot be iterated over.
+    numbers = range(len(schema))
+    return [schema.column(number).path for number in numbers]
 
 
-def _count_decoded_bytes(checkpoint: pq.ParquetFile, leaves: Sequence[str]) -> int:
+def _count_decoded_bytes(
+    checkpoint: pq.ParquetFile,
+    leaves: Sequence[str],
+) -> int:
     wanted = set(leaves)
     metadata = checkpoint.metadata
     decoded_bytes = 0

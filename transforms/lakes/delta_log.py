@@ -11,7 +11,7 @@ The newest commit is read first: what it says of a file or of the columns holds,
 say. So the columns are known before a checkpoint is read, of whose statistics few are wanted.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 import re
 from typing import TypeAlias
@@ -49,6 +49,7 @@ class State:
 
     def add_older(self, action: Action) -> None:
         """Take up an action that is older than all that were taken up before."""
+        # Newer ones hold.
         if self.protocol is None and action.get("protocol"):
             self.protocol = action["protocol"]
         if self.metadata is None and action.get("metaData"):
@@ -63,6 +64,19 @@ class State:
             name = name_file(removed)
             if name not in self.added:
                 self.gone.add(name)
+
+    def put_in_order(self, newest_first: int) -> None:
+        """Put the files in the order in which they were added.
+
+        Args:
+            newest_first: how many of them, the first ones, were taken up from the newest one on;
+                those behind are a checkpoint's, in its own order.
+        """
+        found = list(self.added.items())
+        of_commits = found[:newest_first]
+        of_checkpoint = found[newest_first:]
+        of_commits.reverse()
+        self.added = dict(of_checkpoint + of_commits)
 
 
 @dataclass(frozen=True)
@@ -82,9 +96,14 @@ class DeltaLog:
     @property
     def newest(self) -> int:
         """Return the newest version."""
-        return max([*self.commits, *self.checkpoints])
+        versions = [*self.commits, *self.checkpoints]
+        return max(versions)
 
-    def replay(self, version: int, choose: ChooseColumns | None = None) -> State:
+    def replay(
+        self,
+        version: int,
+        choose: ChooseColumns | None = None,
+    ) -> State:
         """Return what holds at a version.
 
         Args:
@@ -95,30 +114,46 @@ class DeltaLog:
             InputError: the log lacks something, or is not readable.
         """
         earlier = [number for number in self.checkpoints if number <= version]
-        newest = max(earlier, default=-1)
-        numbers = range(newest + 1, version + 1)
+        # Commits up to a checkpoint may be gone: it says all that they have said.
+        checkpoint = max(earlier, default=None)
+        first_commit = 0 if checkpoint is None else checkpoint + 1
+        numbers = range(first_commit, version + 1)
+        self._refuse_gap(numbers, version)
+        state = State()
+        for number in reversed(numbers):
+            self._add_commit(state, number, with_statistics=choose is not None)
+        of_commits = len(state.added)
+        if checkpoint is not None:
+            self._add_checkpoint(state, checkpoint, choose)
+        state.put_in_order(of_commits)
+        return state
+
+    def _refuse_gap(self, numbers: Iterable[int], version: int) -> None:
+        # Of a stranger's numbers there may be very many: the first one that is lacking ends it.
         for number in numbers:
             if number not in self.commits:
                 raise InputError(
                     f"{self.url}: its log lacks {number:020}.json, which version {version} rests on; "
                     "restore it, or read a version behind a newer checkpoint"
                 )
-        state = State()
-        for number in reversed(numbers):
-            actions = list(self.read_commit(number, choose is not None))
-            self._refuse_second_heads(number, actions)
-            # What is said last holds.
-            for action in reversed(actions):
-                state.add_older(action)
-        count = len(state.added)
-        if earlier:
-            self._add_checkpoint(state, newest, choose)
-        # In the order in which they were added.
-        found = list(state.added.items())
-        state.added = dict([*found[count:], *reversed(found[:count])])
-        return state
 
-    def read_commit(self, number: int, with_statistics: bool = False) -> Iterator[Action]:
+    def _add_commit(
+        self,
+        state: State,
+        number: int,
+        with_statistics: bool,
+    ) -> None:
+        # All of them first, as they are taken up from the last one on.
+        actions = list(self.read_commit(number, with_statistics))
+        self._refuse_second_heads(number, actions)
+        for action in reversed(actions):
+            state.add_older(action)
+
+    def read_commit(
+        self,
+        number: int,
+        with_statistics: bool = False,
+    ) -> Iterator[Action]:
         """Yield the actions of a commit.
 
         Args:
@@ -126,15 +161,22 @@ class DeltaLog:
             with_statistics: whether what is told of data files' values is kept.
         """
         entry = self.commits[number]
-        return read_actions(self._place(entry.name), entry.bytes, with_statistics)
+        url = self._place(entry.name)
+        return read_actions(url, entry.bytes, with_statistics)
 
-    def _refuse_second_heads(self, number: int, actions: Sequence[Action]) -> None:
+    def _refuse_second_heads(
+        self,
+        number: int,
+        actions: Sequence[Action],
+    ) -> None:
         """Refuse a commit that says two things of the whole table, of which one must be a mistake."""
         for kind in HEADS:
             saying = [action for action in actions if action.get(kind)]
-            if len(saying) > 1:
+            # None of them is the last one: actions of a commit are in no order.
+            count = len(saying)
+            if count > 1:
                 raise InputError(
-                    f"{self.url}: its commit {number} holds {len(saying)} actions {kind}, and a "
+                    f"{self.url}: its commit {number} holds {count} actions {kind}, and a "
                     "commit holds one at most; restore the log"
                 )
 
@@ -144,27 +186,32 @@ class DeltaLog:
         version: int,
         choose: ChooseColumns | None,
     ) -> None:
+        entries = self.checkpoints[version]
         told_of: Collection[str] = ()
         if choose is not None:
             # First what tells the columns' names, which is little.
             if state.metadata is None:
-                for entry in self.checkpoints[version]:
+                for entry in entries:
                     self._add_entry(state, entry, HEADS)
             if state.metadata is not None:
                 told_of = choose(state.metadata)
+        both = (*HEADS, *FILES)
         sidecars: list[str] = []
-        for entry in self.checkpoints[version]:
-            sidecars += self._add_entry(state, entry, (*HEADS, *FILES), told_of)
+        for entry in entries:
+            sidecars += self._add_entry(state, entry, both, told_of)
         for path in sidecars:
-            # A name, and not a place that a stranger would choose.
-            if "/" in path or not path.endswith(".parquet"):
-                raise InputError(
-                    f"{self.url}: its checkpoint {version} names {path!r}, which is no file of "
-                    f"{LOG}/{_SIDECARS}; write the checkpoint again"
-                )
-            url = self._place(f"{_SIDECARS}/{path}")
+            url = self._place_sidecar(version, path)
             for action in read_checkpoint(url, FILES, told_of):
                 state.add_older(action)
+
+    def _place_sidecar(self, version: int, path: str) -> str:
+        # A name, and not a place that a stranger would choose.
+        if "/" in path or not path.endswith(".parquet"):
+            raise InputError(
+                f"{self.url}: its checkpoint {version} names {path!r}, which is no file of "
+                f"{LOG}/{_SIDECARS}; write the checkpoint again"
+            )
+        return self._place(f"{_SIDECARS}/{path}")
 
     def _add_entry(
         self,
@@ -176,16 +223,19 @@ class DeltaLog:
         """Take up a file of a checkpoint, and return the files that it names."""
         url = self._place(entry.name)
         if entry.name.endswith(".json"):
-            actions = read_actions(url, entry.bytes, bool(told_of))
+            with_statistics = bool(told_of)
+            actions = read_actions(url, entry.bytes, with_statistics)
         else:
             actions = read_checkpoint(url, kinds, told_of)
         sidecars = []
         for action in actions:
-            heads_or_files = {kind: action[kind] for kind in kinds if action.get(kind)}
-            state.add_older(heads_or_files)
+            # Of JSON all kinds come, whichever are asked for.
+            asked = {kind: action[kind] for kind in kinds if action.get(kind)}
+            state.add_older(asked)
             sidecar = action.get("sidecar")
             if sidecar:
-                sidecars.append(str(sidecar.get("path")))
+                path = str(sidecar.get("path"))
+                sidecars.append(path)
         return sidecars
 
     def _place(self, name: str) -> str:
@@ -199,26 +249,14 @@ def list_log(url: str) -> DeltaLog:
         InputError: there is none.
         OSError: it cannot be listed.
     """
-    commits: dict[int, Entry] = {}
-    found: dict[int, dict[str, list[Entry]]] = {}
-    for entry in list_entries(f"{url}/{LOG}"):
+    entries = list_entries(f"{url}/{LOG}")
+    commits = {}
+    for entry in entries:
         commit = _COMMIT.fullmatch(entry.name)
         if commit is not None:
-            commits[int(commit[1])] = entry
-        checkpoint = _CHECKPOINT.fullmatch(entry.name)
-        if checkpoint is None or entry.bytes == 0:
-            continue
-        kind = checkpoint["parts"] or checkpoint["id"] or ""
-        of_version = found.setdefault(int(checkpoint[1]), {})
-        of_version.setdefault(kind, []).append(entry)
-    checkpoints = {}
-    for version, kinds in found.items():
-        for kind, entries in sorted(kinds.items()):
-            # One of several parts counts once all of them are there.
-            if not kind.isdigit():
-                checkpoints[version] = entries[:1]
-            elif _are_all_parts(entries, int(kind)):
-                checkpoints[version] = entries
+            version = int(commit[1])
+            commits[version] = entry
+    checkpoints = _list_checkpoints(entries)
     if not commits and not checkpoints:
         raise InputError(
             f"{url}: has no {LOG} with a commit, so it is no Delta table; "
@@ -227,11 +265,39 @@ def list_log(url: str) -> DeltaLog:
     return DeltaLog(url, commits, checkpoints)
 
 
+def _list_checkpoints(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
+    """Return the files of each whole checkpoint, by version."""
+    # By version and by how it is written: a version may have several checkpoints.
+    found: dict[int, dict[str, list[Entry]]] = {}
+    for entry in entries:
+        checkpoint = _CHECKPOINT.fullmatch(entry.name)
+        # A writer that was killed leaves an empty one.
+        if checkpoint is None or entry.bytes == 0:
+            continue
+        version = int(checkpoint[1])
+        kind = checkpoint["parts"] or checkpoint["id"] or ""
+        kinds = found.setdefault(version, {})
+        same_kind = kinds.setdefault(kind, [])
+        same_kind.append(entry)
+    checkpoints = {}
+    for version, kinds in found.items():
+        for kind in sorted(kinds):
+            of_kind = kinds[kind]
+            # One of several parts counts once all of them are there.
+            if not kind.isdigit():
+                checkpoints[version] = of_kind[:1]
+            elif _are_all_parts(of_kind, int(kind)):
+                checkpoints[version] = of_kind
+    return checkpoints
+
+
 def _are_all_parts(entries: Sequence[Entry], parts: int) -> bool:
     numbers = set()
     for entry in entries:
         checkpoint = _CHECKPOINT.fullmatch(entry.name)
         if checkpoint is not None:
-            numbers.add(int(checkpoint["part"]))
-    # Counted first: how many there are said to be is a stranger's number.
-    return len(numbers) == parts and max(numbers) == parts and min(numbers) == 1
+            number = int(checkpoint["part"])
+            numbers.add(number)
+    # Not by a set of all of them: how many there are said to be is a stranger's number.
+    count = len(numbers)
+    return count == parts == max(numbers) and min(numbers) == 1

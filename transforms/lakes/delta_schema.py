@@ -1,5 +1,6 @@
 """A Delta table's columns, and which features of its protocol are read."""
 
+from collections.abc import Sequence
 import json
 import re
 from typing import Any
@@ -100,6 +101,7 @@ def list_columns(url: str, metadata: Action) -> tuple[TableColumn, ...]:
     try:
         schema = json.loads(metadata["schemaString"])
         columns = [_make_column(entry, mapping) for entry in schema["fields"]]
+    # Whatever a stranger's text makes of it.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{url}: its log holds no readable schema; restore the log") from error
     return tuple(columns)
@@ -114,7 +116,9 @@ def _make_column(entry: Action, mapping: str) -> TableColumn:
     if mapping == "id":
         field_id = read_count(entry["metadata"][_NUMBER])
     kind = entry["type"]
-    dtype = _find_type(kind, mapping != "none", 0)
+    is_mapped = mapping != "none"
+    dtype = _find_type(kind, is_mapped, 0)
+    # For errors alone, and a nested type is none of ours for one reason.
     word = kind if isinstance(kind, str) else f"a {kind['type']} that has renamed parts"
     described = entry.get("metadata") or {}
     return TableColumn(
@@ -132,26 +136,49 @@ def _find_type(kind: Any, is_mapped: bool, depth: int) -> DataType | None:
     if depth > _DEEPEST:
         raise ValueError("nested too deeply")
     if isinstance(kind, str):
-        decimal = _DECIMAL.fullmatch(kind)
-        if decimal is not None:
-            return pa.decimal128(int(decimal[1]), int(decimal[2]))
-        return _PLAIN.get(kind)
+        return _find_plain_type(kind)
+    deeper = depth + 1
     if kind["type"] == "array":
-        element = _find_type(kind["elementType"], is_mapped, depth + 1)
-        return None if element is None else pa.list_(pa.field("element", element))
+        inner = _find_type(kind["elementType"], is_mapped, deeper)
+        if inner is None:
+            return None
+        # As files call it.
+        element = pa.field("element", inner)
+        return pa.list_(element)
     if kind["type"] == "map":
-        key = _find_type(kind["keyType"], is_mapped, depth + 1)
-        value = _find_type(kind["valueType"], is_mapped, depth + 1)
-        return None if key is None or value is None else pa.map_(key, value)
-    if kind["type"] != "struct":
-        return None
+        key = _find_type(kind["keyType"], is_mapped, deeper)
+        value = _find_type(kind["valueType"], is_mapped, deeper)
+        if key is None or value is None:
+            return None
+        return pa.map_(key, value)
+    if kind["type"] == "struct":
+        return _find_struct_type(kind["fields"], is_mapped, deeper)
+    # Of a newer protocol: a column of it cannot be asked for, and others can.
+    return None
+
+
+def _find_plain_type(kind: str) -> DataType | None:
+    decimal = _DECIMAL.fullmatch(kind)
+    if decimal is None:
+        return _PLAIN.get(kind)
+    precision = int(decimal[1])
+    scale = int(decimal[2])
+    return pa.decimal128(precision, scale)
+
+
+def _find_struct_type(
+    entries: Sequence[Action],
+    is_mapped: bool,
+    depth: int,
+) -> DataType | None:
     fields = []
-    for entry in kind["fields"]:
-        inner = _find_type(entry["type"], is_mapped, depth + 1)
+    for entry in entries:
+        inner = _find_type(entry["type"], is_mapped, depth)
         name = str(entry["name"])
         # Files call a part of it otherwise, by which it would be taken for another one.
         is_renamed = is_mapped and entry["metadata"].get(_PHYSICAL_NAME, name) != name
         if inner is None or is_renamed:
             return None
-        fields.append(pa.field(name, inner))
+        field = pa.field(name, inner)
+        fields.append(field)
     return pa.struct(fields)

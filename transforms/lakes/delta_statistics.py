@@ -16,6 +16,7 @@ from pyarrow import DataType, Scalar
 from pyarrow.types import is_date, is_decimal, is_floating, is_signed_integer, is_timestamp
 
 from transforms.bounds import Bounds
+from transforms.lakes.counts import read_count
 from transforms.lakes.delta_actions import STATISTICS, Action
 from transforms.lakes.log_bounds import make_log_bounds, read_partition
 from transforms.lakes.log_values import parse_value
@@ -52,7 +53,7 @@ def read_statistics(
         columns: those that are asked for.
     """
     told = _parse(added.get(STATISTICS))
-    rows = _get_count(told, "numRecords")
+    rows = _to_count(told.get("numRecords"))
     bounds = {}
     for column in columns:
         if column.type is None:
@@ -80,15 +81,18 @@ def _parse(given: Any) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _get_count(told: Mapping[str, Any], name: str) -> int | None:
-    count = told.get(name)
-    # To Python true is 1.
-    if isinstance(count, bool) or not isinstance(count, int):
+def _to_count(given: Any) -> int | None:
+    try:
+        return read_count(given)
+    except ValueError:
         return None
-    return count if count >= 0 else None
 
 
-def _get_of_column(told: Mapping[str, Any], kind: str, column: TableColumn) -> Any:
+def _get_of_column(
+    told: Mapping[str, Any],
+    kind: str,
+    column: TableColumn,
+) -> Any:
     of_columns = told.get(kind)
     if not isinstance(of_columns, dict):
         return None
@@ -105,11 +109,16 @@ def _read_bounds(
     if not column.is_widened:
         least = _read_end(told, "minValues", column)
         most = _read_end(told, "maxValues", column)
-    nulls = _get_count({"": _get_of_column(told, "nullCount", column)}, "")
+    null_count = _get_of_column(told, "nullCount", column)
+    nulls = _to_count(null_count)
     return make_log_bounds(least, most, nulls, rows)
 
 
-def _read_end(told: Mapping[str, Any], kind: str, column: TableColumn) -> Scalar | None:
+def _read_end(
+    told: Mapping[str, Any],
+    kind: str,
+    column: TableColumn,
+) -> Scalar | None:
     value = _get_of_column(told, kind, column)
     dtype = column.type
     if value is None or dtype is None:
@@ -121,7 +130,11 @@ def _read_end(told: Mapping[str, Any], kind: str, column: TableColumn) -> Scalar
         return None
 
 
-def _read_value(value: Any, dtype: DataType, is_upper: bool) -> Scalar | None:
+def _read_value(
+    value: Any,
+    dtype: DataType,
+    is_upper: bool,
+) -> Scalar | None:
     """Return an end of a range; None where the log writes it in another way.
 
     Args:
@@ -133,18 +146,22 @@ def _read_value(value: Any, dtype: DataType, is_upper: bool) -> Scalar | None:
         ValueError, TypeError, ArithmeticError, ArrowException: it is none of this type.
     """
     is_text = isinstance(value, str)
+    # To Python true is 1.
+    is_truth = isinstance(value, bool)
     if is_signed_integer(dtype):
-        is_number = isinstance(value, int) and not isinstance(value, bool)
-        return pa.scalar(value, dtype) if is_number else None
+        is_whole = isinstance(value, int) and not is_truth
+        return pa.scalar(value, dtype) if is_whole else None
     if is_floating(dtype):
-        number = math.nan if is_text or isinstance(value, bool) else float(value)
+        number = math.nan if is_text or is_truth else float(value)
         # Some writers call NaN the largest number, and others leave it out.
-        return pa.scalar(number, dtype) if math.isfinite(number) else None
+        is_end = math.isfinite(number)
+        return pa.scalar(number, dtype) if is_end else None
     if is_decimal(dtype):
         return None if is_text else _read_decimal(value, dtype, is_upper)
     if dtype == pa.string():
         return pa.scalar(value, dtype) if is_text else None
     if is_date(dtype) or is_timestamp(dtype):
+        # A checkpoint has them as they are; moments are days to Python, too.
         if isinstance(value, dt.date):
             return pa.scalar(value, dtype)
         (moment,) = parse_value(value, dtype)
@@ -152,13 +169,20 @@ def _read_value(value: Any, dtype: DataType, is_upper: bool) -> Scalar | None:
     return None
 
 
-def _read_decimal(value: Any, dtype: DataType, is_upper: bool) -> Scalar:
+def _read_decimal(
+    value: Any,
+    dtype: DataType,
+    is_upper: bool,
+) -> Scalar:
     number = Decimal(value)
     digits = dtype.precision
     if digits > _DIGITS_OF_DOUBLE:
         # As far away as a double may be.
-        doubt = abs(number).scaleb(-_DIGITS_OF_DOUBLE)
+        size = abs(number)
+        doubt = size.scaleb(-_DIGITS_OF_DOUBLE)
         number = number + doubt if is_upper else number - doubt
     step = Decimal(1).scaleb(-dtype.scale)
+    # Away from the values, so that none of them is outside.
     rounding = ROUND_CEILING if is_upper else ROUND_FLOOR
-    return pa.scalar(number.quantize(step, rounding=rounding), dtype)
+    rounded = number.quantize(step, rounding=rounding)
+    return pa.scalar(rounded, dtype)

@@ -5,7 +5,6 @@ properties name (`py-io-impl`) is never imported: whoever wrote the table may be
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
 import json
 from typing import Any, NamedTuple
 
@@ -42,11 +41,11 @@ def read_iceberg(url: str, choice: Choice) -> Snapshot:
         raise JobError(
             "source.format iceberg: pyiceberg is not installed; install the extra iceberg"
         ) from error
-    name = url
     try:
         if choice.catalog is not None:
-            url = _ask_catalog(choice.catalog, name)
-        return _read_table(_find_metadata(url), choice)
+            url = _ask_catalog(choice.catalog, url)
+        metadata_url = _find_metadata(url)
+        return _read_table(metadata_url, choice)
     except Refusal:
         raise
     except OSError as error:
@@ -98,26 +97,14 @@ def _find_metadata(url: str) -> str:
 
 
 def _read_table(url: str, choice: Choice) -> Snapshot:
-    from pyiceberg.catalog.noop import NoopCatalog
-    from pyiceberg.serializers import FromInputFile
-    from pyiceberg.table import StaticTable
-
     from transforms.lakes.iceberg_files import TableIO
 
+    # The metadata file stands in a folder of the table's.
     folder, _, _ = url.rpartition("/")
     root, _, _ = folder.rpartition("/")
     table_io = TableIO(root, choice.outside)
-    source = table_io.new_input(url)
-    if not source.exists():
-        raise InputError(f"{url}: does not exist; name the table's newest metadata file")
-    metadata: Any = FromInputFile.table_metadata(source)
-    table: Any = StaticTable(
-        identifier=("table", url),
-        metadata=metadata,
-        metadata_location=url,
-        io=table_io,
-        catalog=NoopCatalog("none"),
-    )
+    table = _open_table(url, table_io)
+    metadata = table.metadata
     snapshot = _choose_snapshot(url, table, choice)
     is_newest = choice.version is None and choice.ref is None and choice.moment is None
     scan = table.scan(snapshot_id=snapshot.snapshot_id)
@@ -129,7 +116,8 @@ def _read_table(url: str, choice: Choice) -> Snapshot:
     _refuse_equality_deletes(url, snapshot, manifests, table_io)
     defaults = _list_defaults(schema.fields, columns)
     listed = _Listed(url, root, metadata, columns, defaults, choice)
-    found, pruned = _list_files(scan, listed, _count_files(manifests), is_newest)
+    count = _count_files(manifests)
+    found, pruned = _list_files(scan, listed, count, is_newest)
     return Snapshot(
         "iceberg",
         root,
@@ -137,6 +125,27 @@ def _read_table(url: str, choice: Choice) -> Snapshot:
         columns=tuple(columns),
         files=tuple(found),
         pruned=pruned,
+    )
+
+
+def _open_table(url: str, table_io: Any) -> Any:
+    """Return pyiceberg's table of a metadata file."""
+    from pyiceberg.catalog.noop import NoopCatalog
+    from pyiceberg.serializers import FromInputFile
+    from pyiceberg.table import StaticTable
+
+    source = table_io.new_input(url)
+    if not source.exists():
+        raise InputError(f"{url}: does not exist; name the table's newest metadata file")
+    metadata = FromInputFile.table_metadata(source)
+    # Of a catalog that can do nothing: what the table's properties name is neither asked nor imported.
+    catalog = NoopCatalog("none")
+    return StaticTable(
+        identifier=("table", url),
+        metadata=metadata,
+        metadata_location=url,
+        io=table_io,
+        catalog=catalog,
     )
 
 
@@ -168,10 +177,12 @@ def _list_files(
     from transforms.lakes.iceberg_filter import make_row_filter
 
     where = listed.choice.where
-    # pyiceberg knows columns by their names of today.
+    # pyiceberg knows columns by their names of today; and what it leaves out can only be counted where
+    # all of them are.
     if where is not None and is_newest and count is not None:
         types = {column.name: column.type for column in listed.columns}
-        scan = scan.filter(make_row_filter(where, types))
+        row_filter = make_row_filter(where, types)
+        scan = scan.filter(row_filter)
     vectors = PuffinVectors()
     found: dict[str, DataFile] = {}
     for task in scan.plan_files():
@@ -185,8 +196,11 @@ def _list_files(
         found[file.url] = file
     pruned = 0
     if where is not None and count is not None:
-        pruned = max(0, count - len(found))
-    return list(found.values()), pruned
+        left_out = count - len(found)
+        # A count is a stranger's number.
+        pruned = max(0, left_out)
+    data_files = list(found.values())
+    return data_files, pruned
 
 
 def _count_files(manifests: Sequence[Any]) -> int | None:
@@ -199,13 +213,18 @@ def _count_files(manifests: Sequence[Any]) -> int | None:
             continue
         added = manifest.added_files_count
         existing = manifest.existing_files_count
+        # Of the first version of the format they may be left out.
         if added is None or existing is None:
             return None
         count += added + existing
     return count
 
 
-def _choose_snapshot(url: str, table: Any, choice: Choice) -> Any:
+def _choose_snapshot(
+    url: str,
+    table: Any,
+    choice: Choice,
+) -> Any:
     if choice.version is not None:
         what = f"source.snapshot {choice.version}"
         snapshot = table.snapshot_by_id(choice.version)
@@ -214,7 +233,8 @@ def _choose_snapshot(url: str, table: Any, choice: Choice) -> Any:
         snapshot = table.snapshot_by_name(choice.ref)
     elif choice.moment is not None:
         what = f"source.timestamp {choice.moment.isoformat()}"
-        milliseconds = int(choice.moment.astimezone(UTC).timestamp() * 1_000)
+        seconds = choice.moment.timestamp()
+        milliseconds = int(seconds * 1_000)
         snapshot = table.snapshot_as_of_timestamp(milliseconds)
     else:
         snapshot = table.current_snapshot()
@@ -222,9 +242,10 @@ def _choose_snapshot(url: str, table: Any, choice: Choice) -> Any:
             raise InputError(f"{url}: its table has no snapshot yet, so there is nothing to score")
         return snapshot
     if snapshot is None:
+        count = len(table.metadata.snapshots)
         raise JobError(
             f"{what}: {url} has no such snapshot; it may have expired: choose one of "
-            f"{len(table.metadata.snapshots)} that there are, or leave it out for the newest"
+            f"{count} that there are, or leave it out for the newest"
         )
     return snapshot
 
@@ -236,8 +257,10 @@ def _read_name_mapping(metadata: Any) -> Mapping[int, list[str]]:
         return {}
     mapped = {}
     for entry in json.loads(text):
+        # Names without a number are of columns that the table does not have.
         if "field-id" in entry:
-            mapped[int(entry["field-id"])] = [str(name) for name in entry["names"]]
+            number = int(entry["field-id"])
+            mapped[number] = [str(name) for name in entry["names"]]
     return mapped
 
 
@@ -253,7 +276,9 @@ def _refuse_equality_deletes(
     for manifest in manifests:
         if manifest.content != ManifestContent.DELETES:
             continue
-        for entry in manifest.fetch_manifest_entry(table_io, discard_deleted=True):
+        # What later snapshots have taken back deletes nothing.
+        entries = manifest.fetch_manifest_entry(table_io, discard_deleted=True)
+        for entry in entries:
             if entry.data_file.content == DataFileContent.EQUALITY_DELETES:
                 raise InputError(
                     f"{url}: snapshot {snapshot.snapshot_id} deletes rows by their values (equality "
@@ -262,7 +287,10 @@ def _refuse_equality_deletes(
                 )
 
 
-def _list_defaults(fields: Any, columns: list[TableColumn]) -> dict[str, str | None]:
+def _list_defaults(
+    fields: Any,
+    columns: list[TableColumn],
+) -> dict[str, str | None]:
     """Return what older files have in columns that came later."""
     defaults = {}
     for field, column in zip(fields, columns, strict=True):
@@ -272,29 +300,60 @@ def _list_defaults(fields: Any, columns: list[TableColumn]) -> dict[str, str | N
     return defaults
 
 
-def _make_file(task: Any, listed: _Listed, vectors: PuffinVectors) -> DataFile:
-    root, columns, choice = listed.root, listed.columns, listed.choice
+def _make_file(
+    task: Any,
+    listed: _Listed,
+    vectors: PuffinVectors,
+) -> DataFile:
+    columns = listed.columns
+    choice = listed.choice
     file = task.file
-    path = str(file.file_path)
-    url = place_file(root, path, choice.outside)
-    kind = str(file.file_format.value).lower()
+    path = _get_path(file)
+    url = place_file(listed.root, path, choice.outside)
+    kind = _get_format(file)
     if kind != "parquet":
         raise InputError(
             f"{url}: is a data file in {kind}, and only Parquet is read here; "
             "rewrite the table's files in Parquet"
         )
     parted = _list_partition_values(file, listed.metadata, columns)
+    # Of a column by which it is parted, a file has no default.
     values = {**listed.defaults, **parted}
-    deletions: list[Deletions] = []
-    for deleting in sorted(task.delete_files, key=lambda entry: str(entry.file_path)):
-        place = place_file(root, str(deleting.file_path), choice.outside)
-        if str(deleting.file_format.value).lower() == "puffin":
-            deletions += vectors.find(place, path)
-        else:
-            deletions.append(Deletions(POSITIONS, url=place, inline=path))
+    deletions = _list_deletions(task, listed, vectors)
     filtered_by = [column for column in columns if column.name in choice.filtered_by]
     bounds = read_statistics(file, parted, filtered_by)
-    return DataFile(url, values, tuple(deletions), bounds)
+    return DataFile(url, values, deletions, bounds)
+
+
+def _get_format(file: Any) -> str:
+    """Return the format of a file, in small letters: `parquet`, `puffin`."""
+    name = str(file.file_format.value)
+    return name.lower()
+
+
+def _list_deletions(
+    task: Any,
+    listed: _Listed,
+    vectors: PuffinVectors,
+) -> tuple[Deletions, ...]:
+    """Return where the deleted rows of a data file are told."""
+    # Deletions know a data file by its path as the table has it.
+    data_path = _get_path(task.file)
+    found: list[Deletions] = []
+    # In one order, as what tells two readings of a file apart depends on it.
+    for deleting in sorted(task.delete_files, key=_get_path):
+        path = _get_path(deleting)
+        place = place_file(listed.root, path, listed.choice.outside)
+        if _get_format(deleting) == "puffin":
+            found += vectors.find(place, data_path)
+            continue
+        positions = Deletions(POSITIONS, url=place, inline=data_path)
+        found.append(positions)
+    return tuple(found)
+
+
+def _get_path(file: Any) -> str:
+    return str(file.file_path)
 
 
 def _list_partition_values(
@@ -305,10 +364,14 @@ def _list_partition_values(
     """Return the columns by which files are parted, whose value a file may not repeat."""
     by_number = {column.field_id: column for column in columns}
     specs = {spec.spec_id: spec for spec in metadata.partition_specs}
+    # A table may be parted otherwise today.
+    spec = specs[file.spec_id]
     values = {}
-    for position, field in enumerate(specs[file.spec_id].fields):
+    for position, field in enumerate(spec.fields):
         column = by_number.get(field.source_id)
         # Buckets, days and the like tell no value.
-        if column is not None and str(field.transform) == "identity":
-            values[column.name] = write_value(file.partition[position], column.type)
+        is_value = str(field.transform) == "identity"
+        if column is not None and is_value:
+            value = file.partition[position]
+            values[column.name] = write_value(value, column.type)
     return values

@@ -22,6 +22,7 @@ from transforms.formats.avro_blocks import (
     unpack_block,
 )
 from transforms.formats.avro_schema import read_schema
+from transforms.formats.avro_types import make_raw_field
 from transforms.formats.csv_bytes import StoredBytes
 
 _MAGIC = b"Obj\x01"
@@ -33,6 +34,9 @@ _MOST_EXPANSION = 100
 _FEW_ENTRIES = 4_096
 _LEAST_BYTES_OF_ENTRY = 4
 _UUID_BYTES = 16
+_MOST_DIGITS = 38
+# Of a stranger's word, in an error.
+_MOST_LETTERS = 20
 _HINT = "restore the file, or rewrite the table's manifests"
 
 
@@ -47,13 +51,7 @@ def rewrite_manifest(url: str, stored: StoredBytes) -> bytes:
         InputError: it is none, is cut or broken, or would take far more memory than it has bytes.
     """
     head = read_head(url, stored)
-    fields = read_schema(url, head.schema)
-    schema = json.loads(head.schema)
-    _refuse_foreign(url, schema)
-    raw_fields = []
-    for number, field in enumerate(fields):
-        raw_fields.append({"name": f"f{number}", "type": field.type.raw})
-    raw = parse_schema({"type": "record", "name": "entry", "fields": raw_fields})
+    raw = _read_raw_schema(url, head.schema)
     written = BytesIO()
     _write_head(written, head.schema)
     most_bytes = _SMALL_BYTES + _MOST_EXPANSION * stored.size
@@ -72,6 +70,19 @@ def rewrite_manifest(url: str, stored: StoredBytes) -> bytes:
     return written.getvalue()
 
 
+def _read_raw_schema(url: str, text: bytes) -> Any:
+    """Return the schema that entries are decoded with, of which no name is the file's own."""
+    fields = read_schema(url, text)
+    schema = json.loads(text)
+    _refuse_foreign(url, schema)
+    raw_fields = []
+    for number, field in enumerate(fields):
+        raw_field = make_raw_field(number, field.type)
+        raw_fields.append(raw_field)
+    record = {"type": "record", "name": "entry", "fields": raw_fields}
+    return parse_schema(record)
+
+
 def _unpack(url: str, stored: StoredBytes) -> Iterator[tuple[bytes, int]]:
     """Yield the blocks of a file, unpacked, and how many entries each promises."""
     head = read_head(url, stored)
@@ -80,14 +91,16 @@ def _unpack(url: str, stored: StoredBytes) -> Iterator[tuple[bytes, int]]:
         try:
             content = unpack_block(url, block, packed, head.codec)
         except BrokenBlock as error:
-            raise _refuse(url, str(error)) from error
+            why = str(error)
+            raise _refuse(url, why) from error
         yield content, block.rows
 
 
 def _write_head(written: BytesIO, schema: bytes) -> None:
     names = {"avro.schema": schema, "avro.codec": b"null"}
+    schema_of_names = {"type": "map", "values": "bytes"}
     written.write(_MAGIC)
-    schemaless_writer(written, {"type": "map", "values": "bytes"}, names)
+    schemaless_writer(written, schema_of_names, names)
     written.write(_MARK)
 
 
@@ -108,10 +121,12 @@ def _write_block(
     # What fastavro raises of bytes that are no entries.
     except (EOFError, IndexError, ValueError, OverflowError, TypeError, KeyError) as error:
         raise _refuse(url, "its bytes are not entries of its schema") from error
+    # Where one entry ends, the next one begins: a wrong length anywhere moves the end.
     if source.tell() != len(content):
         raise _refuse(url, "its entries do not end where its block ends")
+    encoded = block.getvalue()
     schemaless_writer(written, "long", rows)
-    schemaless_writer(written, "bytes", block.getvalue())
+    schemaless_writer(written, "bytes", encoded)
     written.write(_MARK)
 
 
@@ -126,17 +141,26 @@ def _refuse_foreign(url: str, schema: Any) -> None:
     while waiting:
         found = waiting.pop()
         if isinstance(found, list):
-            if len(found) == 2 and found[0] == "null" and not isinstance(found[1], list):
-                waiting.append(found[1])
-                continue
-            raise _refuse(url, "its schema has a union that is more than an optional value")
+            if not _is_optional(found):
+                raise _refuse(url, "its schema has a union that is more than an optional value")
+            waiting.append(found[1])
         if not isinstance(found, dict):
             continue
         logical = found.get("logicalType")
         if logical is not None and not _is_known(found, logical):
-            raise _refuse(url, f"its schema has a {str(logical)[:20]} that Iceberg does not write")
+            name = str(logical)[:_MOST_LETTERS]
+            raise _refuse(url, f"its schema has a {name} that Iceberg does not write")
         waiting += [found[key] for key in ("type", "items", "values") if key in found]
-        waiting += [field["type"] for field in found.get("fields", ())]
+        fields = found.get("fields", ())
+        waiting += [field["type"] for field in fields]
+
+
+def _is_optional(union: list[Any]) -> bool:
+    """Tell whether a union is null or one type: pyiceberg looks at no other branch."""
+    if len(union) != 2:
+        return False
+    first, second = union
+    return first == "null" and not isinstance(second, list)
 
 
 def _is_known(schema: dict[str, Any], logical: Any) -> bool:
@@ -144,16 +168,22 @@ def _is_known(schema: dict[str, Any], logical: Any) -> bool:
     from pyiceberg.utils.decimal import decimal_required_bytes
 
     kind = schema.get("type")
+    size_bytes = schema.get("size")
     if logical == "decimal":
         digits = schema.get("precision")
-        is_fixed = kind == "fixed" and isinstance(digits, int) and 0 < digits <= 38
-        return is_fixed and schema.get("size") == decimal_required_bytes(digits)
+        is_number = isinstance(digits, int) and 0 < digits <= _MOST_DIGITS
+        if kind != "fixed" or not is_number:
+            return False
+        # pyiceberg computes the size, whatever the schema says of it.
+        return bool(size_bytes == decimal_required_bytes(digits))
     if logical == "uuid":
-        return kind == "fixed" and schema.get("size") == _UUID_BYTES
+        return kind == "fixed" and size_bytes == _UUID_BYTES
     if logical == "map":
+        # Of keys that are no texts: an array of pairs.
         items = schema.get("items")
         fields = items.get("fields") if isinstance(items, dict) else None
-        return kind == "array" and isinstance(fields, list) and len(fields) == 2
+        are_pairs = isinstance(fields, list) and len(fields) == 2
+        return kind == "array" and are_pairs
     # Days and moments are whole numbers.
     return kind in ("int", "long")
 

@@ -39,14 +39,14 @@ def list_columns(fields: Sequence[Any], mapped: Mapping[int, Sequence[str]]) -> 
     columns = []
     for field in fields:
         kind = str(field.field_type)
-        names = tuple(mapped.get(field.field_id, ()))
+        names = mapped.get(field.field_id, ())
         column = TableColumn(
             field.name,
             type=find_type(kind),
             kind=kind,
             stored_name=field.name,
             field_id=field.field_id,
-            names=names,
+            names=tuple(names),
         )
         columns.append(column)
     return columns
@@ -62,11 +62,17 @@ def find_type(kind: str) -> DataType | None:
     """
     decimal = _DECIMAL.fullmatch(kind)
     if decimal is not None:
-        return pa.decimal128(int(decimal[1]), int(decimal[2]))
+        precision = int(decimal[1])
+        scale = int(decimal[2])
+        return pa.decimal128(precision, scale)
     nested = _LIST.fullmatch(kind)
     if nested is not None:
-        element = find_type(nested[1])
-        return None if element is None else pa.list_(pa.field("element", element))
+        inner = find_type(nested[1])
+        if inner is None:
+            return None
+        # As files call it.
+        element = pa.field("element", inner)
+        return pa.list_(element)
     return _PLAIN.get(kind)
 
 
@@ -79,24 +85,32 @@ def write_value(value: Any, dtype: DataType | None) -> str | None:
     """
     if value is None:
         return None
+    # Before whole numbers, of which truth is one to Python.
     if isinstance(value, bool):
-        return str(value).lower()
+        return "true" if value else "false"
+    # Bytes that are no text become halves of letters, which are bytes again when they are read.
     if isinstance(value, bytes):
         return value.decode(errors="surrogateescape")
     if dtype is not None and isinstance(value, int):
-        # Days and microseconds since 1970.
+        # Days and microseconds since 1970, or of a day.
         if is_date(dtype):
-            return _print(pa.array([value], type=pa.int32()), dtype)
+            days = pa.array([value], type=pa.int32())
+            return _print(days, dtype)
+        ticks = pa.array([value], type=pa.int64())
         if is_timestamp(dtype):
+            # Without a zone, as a log writes moments of UTC.
             plain = pa.timestamp(dtype.unit)
-            return _print(pa.array([value], type=pa.int64()), plain)
+            return _print(ticks, plain)
         if is_time(dtype):
-            return _print(pa.array([value], type=pa.int64()), dtype)
+            return _print(ticks, dtype)
+    # With all of its digits.
     if dtype is not None and is_floating(dtype):
-        return repr(float(value))
+        number = float(value)
+        return repr(number)
     return str(value)
 
 
 def _print(numbers: pa.Array, dtype: DataType) -> str:
-    (text,) = numbers.cast(dtype).cast(pa.string()).to_pylist()
+    values = numbers.cast(dtype)
+    (text,) = values.cast(pa.string()).to_pylist()
     return str(text)

@@ -55,20 +55,30 @@ def read_statistics(
     return told
 
 
-def _read_bounds(file: Any, column: TableColumn, dtype: DataType) -> Bounds:
+def _read_bounds(
+    file: Any,
+    column: TableColumn,
+    dtype: DataType,
+) -> Bounds:
     number = column.field_id
     least = _read_end(file.lower_bounds, number, dtype)
     most = _read_end(file.upper_bounds, number, dtype)
-    nulls = (file.null_value_counts or {}).get(number)
+    null_counts = file.null_value_counts or {}
+    nulls = null_counts.get(number)
     return make_log_bounds(least, most, nulls, file.record_count)
 
 
 def _read_end(
-    bounds: Mapping[int, bytes] | None, number: int | None, dtype: DataType
+    bounds: Mapping[int, bytes] | None,
+    number: int | None,
+    dtype: DataType,
 ) -> Scalar | None:
-    content = None if bounds is None or number is None else bounds.get(number)
+    if bounds is None or number is None:
+        return None
+    content = bounds.get(number)
     if content is None:
         return None
+    # Whatever a stranger's manifest holds: what is none tells nothing.
     try:
         return _decode(content, dtype)
     except (struct.error, ValueError, OverflowError, ArithmeticError, pa.ArrowException):
@@ -87,20 +97,28 @@ def _decode(content: bytes, dtype: DataType) -> Scalar | None:
     Raises:
         struct.error, ValueError, OverflowError, ArrowException: it is no such value.
     """
+    size_bytes = len(content)
     if is_int32(dtype) or is_int64(dtype):
-        return pa.scalar(_decode_integer(content), dtype)
+        integer = _decode_integer(content)
+        return pa.scalar(integer, dtype)
     if is_floating(dtype):
-        form = _FLOAT if len(content) == _INT_BYTES else _DOUBLE
+        form = _FLOAT if size_bytes == _INT_BYTES else _DOUBLE
         (number,) = struct.unpack(form, content)
-        return pa.scalar(number, dtype) if math.isfinite(number) else None
+        # Some writers call NaN the largest number, and others leave it out.
+        is_end = math.isfinite(number)
+        return pa.scalar(number, dtype) if is_end else None
     if is_decimal(dtype):
         return _decode_decimal(content, dtype)
     if dtype == pa.string():
-        return pa.scalar(content.decode(), dtype)
-    if is_date(dtype) and len(content) == _INT_BYTES:
-        return pa.scalar(_decode_integer(content), pa.int32()).cast(dtype)
-    if is_timestamp(dtype) and len(content) == _LONG_BYTES:
-        return pa.scalar(_decode_integer(content), pa.int64()).cast(dtype)
+        text = content.decode()
+        return pa.scalar(text, dtype)
+    # Moments of a file that had days when it was written have four bytes, too, and tell nothing.
+    if is_date(dtype) and size_bytes == _INT_BYTES:
+        days = pa.scalar(_decode_integer(content), pa.int32())
+        return days.cast(dtype)
+    if is_timestamp(dtype) and size_bytes == _LONG_BYTES:
+        ticks = pa.scalar(_decode_integer(content), pa.int64())
+        return ticks.cast(dtype)
     return None
 
 
@@ -110,13 +128,15 @@ def _decode_decimal(content: bytes, dtype: DataType) -> Scalar | None:
         return None
     unscaled = int.from_bytes(content, "big", signed=True)
     is_negative = int(unscaled < 0)
-    digits = Decimal(abs(unscaled)).as_tuple().digits
+    whole = Decimal(abs(unscaled))
+    digits = whole.as_tuple().digits
     # Put together, and not computed: Python's decimals are rounded to 28 digits by each operation.
     number = Decimal((is_negative, digits, -dtype.scale))
     return pa.scalar(number, dtype)
 
 
 def _decode_integer(content: bytes) -> int:
+    # A column may have been narrower when its file was written.
     form = _INT if len(content) == _INT_BYTES else _LONG
     (number,) = struct.unpack(form, content)
     return int(number)

@@ -13,7 +13,11 @@ _OTHER_NAMES = frozenset(("", ".", ".."))
 _PLAIN_SCHEMES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 
 
-def place_file(table: str, path: str, outside: Sequence[str]) -> str:
+def place_file(
+    table: str,
+    path: str,
+    outside: Sequence[str],
+) -> str:
     """Return where a file is that a log names.
 
     Args:
@@ -25,9 +29,8 @@ def place_file(table: str, path: str, outside: Sequence[str]) -> str:
         InputError: it is elsewhere.
     """
     has_scheme = _SCHEME.match(path) is not None
-    url = f"{table}/{path}"
-    if has_scheme or path.startswith("/"):
-        url = _to_plain(path)
+    is_whole = has_scheme or path.startswith("/")
+    url = _to_plain(path) if is_whole else f"{table}/{path}"
     below = url.removeprefix("/")
     if not files.is_local(url):
         _, _, below = url.partition("://")
@@ -41,6 +44,7 @@ def place_file(table: str, path: str, outside: Sequence[str]) -> str:
             "restore the log"
         )
     for folder in (table, *outside):
+        # With one slash behind it: a folder beside it may have a name that begins alike.
         whole = folder.rstrip("/")
         if url.startswith(f"{whole}/"):
             return url
@@ -57,6 +61,7 @@ def _to_plain(address: str) -> str:
         path = address.removeprefix(_LOCAL)
         # With one slash before it, or three.
         return "/" + path.lstrip("/")
+    # A path is one already.
     if address.startswith("/"):
         return address
     scheme, _, rest = address.partition("://")

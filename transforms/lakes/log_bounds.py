@@ -72,16 +72,22 @@ def _widen(least: Scalar, most: Scalar) -> tuple[Scalar | None, Scalar | None]:
     dtype = most.type
     if is_timestamp(dtype):
         unit = pa.duration(dtype.unit)
-        cut_off = pa.scalar(_CUT_OFF, pa.duration("ms")).cast(unit)
+        milliseconds = pa.scalar(_CUT_OFF, pa.duration("ms"))
+        cut_off = milliseconds.cast(unit)
         lower = pc.subtract_checked(least, cut_off)
-        return lower, pc.add_checked(most, cut_off)
+        upper = pc.add_checked(most, cut_off)
+        return lower, upper
     if dtype != pa.string():
         return least, most
     text = most.as_py()
     if len(text) < _WHOLE_LETTERS:
         return least, most
     behind = find_text_behind(text)
-    return least, None if behind is None else pa.scalar(behind, dtype)
+    if behind is None:
+        return least, None
+    # What is cut off at the end of the least one makes it smaller still.
+    upper = pa.scalar(behind, dtype)
+    return least, upper
 
 
 def find_text_behind(text: str) -> str | None:
@@ -90,10 +96,13 @@ def find_text_behind(text: str) -> str | None:
     >>> find_text_behind("abc"), find_text_behind("a" + chr(0x10FFFF))
     ('abd', 'b')
     """
+    # No letter is behind the last one.
     whole = text.rstrip(chr(_LAST_LETTER))
     if not whole:
         return None
-    following = ord(whole[-1]) + 1
+    begin = whole[:-1]
+    last = whole[-1]
+    following = ord(last) + 1
     if following == _FIRST_HALF:
         following = _BEHIND_HALVES
-    return whole[:-1] + chr(following)
+    return begin + chr(following)

@@ -25,17 +25,20 @@ def parse_value(text: str, dtype: DataType) -> Array:
     if is_boolean(dtype):
         if text not in _TRUE_OR_FALSE:
             raise ValueError("is neither true nor false")
-        return pa.array([_TRUE_OR_FALSE[text]], type=dtype)
+        truth = _TRUE_OR_FALSE[text]
+        return pa.array([truth], type=dtype)
     if is_binary(dtype):
         # Bytes that are no text are written as halves of letters, one by one.
         content = text.encode(errors="surrogateescape")
         return pa.array([content], type=dtype)
     # Arrow knows no "Infinity", as Spark writes it, and Python does.
     if is_floating(dtype):
-        return pa.array([float(text)], type=dtype)
+        number = float(text)
+        return pa.array([number], type=dtype)
     # Arrow reads no times of a day.
     if is_time(dtype):
-        return pa.array([time.fromisoformat(text)], type=dtype)
+        of_day = time.fromisoformat(text)
+        return pa.array([of_day], type=dtype)
     texts = pa.array([text], type=pa.string())
     if is_timestamp(dtype) and dtype.tz is not None:
         return _parse_moment(texts, dtype)

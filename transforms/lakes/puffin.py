@@ -6,6 +6,7 @@ https://iceberg.apache.org/puffin-spec
 """
 
 from collections.abc import Mapping, Sequence
+import io
 import json
 from typing import Any
 
@@ -56,7 +57,8 @@ def _list_vectors(url: str) -> Mapping[str, Sequence[Deletions]]:
                 continue
             vector = _make_vector(url, blob)
             path = str(blob["properties"][_REFERENCED])
-            found.setdefault(path, []).append(vector)
+            of_file = found.setdefault(path, [])
+            of_file.append(vector)
     except OSError as error:
         raise InputError(
             f"{url}: a file of deletion vectors that cannot be read: {error.strerror or error}; {_HINT}"
@@ -70,13 +72,16 @@ def _list_vectors(url: str) -> Mapping[str, Sequence[Deletions]]:
 
 def _read_footer(url: str) -> Any:
     with files.open_read(url, ahead=False) as source:
-        end = source.seek(0, 2)
-        source.seek(max(0, end - _END_BYTES))
+        end = source.seek(0, io.SEEK_END)
+        behind = max(0, end - _END_BYTES)
+        source.seek(behind)
         tail = source.read(_END_BYTES)
         size_bytes = int.from_bytes(tail[:_SIZE_BYTES], "little")
-        start = end - _END_BYTES - size_bytes
+        start = behind - size_bytes
+        # A stranger says how large it is, and whether it is packed, which no writer does.
         is_packed = any(tail[_FLAGS])
-        if not tail.endswith(_MAGIC) or start < 0 or is_packed or size_bytes > _MOST_FOOTER_BYTES:
+        is_there = tail.endswith(_MAGIC) and start >= 0
+        if not is_there or is_packed or size_bytes > _MOST_FOOTER_BYTES:
             raise ValueError("no footer")
         source.seek(start)
         footer = source.read(size_bytes)

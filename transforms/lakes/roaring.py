@@ -60,7 +60,9 @@ def read_bitmap(content: bytes, rows: int) -> np.ndarray:
     """
     source = _Bytes(content)
     parts = source.take_number("<u8")
-    found: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
+    # Nothing can be put together of no array at all.
+    nothing = np.empty(0, dtype=np.int64)
+    found: list[np.ndarray] = [nothing]
     before = -1
     for _ in range(parts):
         upper = source.take_number("<u4")
@@ -72,10 +74,12 @@ def read_bitmap(content: bytes, rows: int) -> np.ndarray:
         found += _read_part(source, base, rows)
     numbers = np.concatenate(found)
     # Only the last container can be too large.
-    if len(numbers) and int(numbers[-1]) >= rows:
+    last = int(numbers[-1]) if len(numbers) else -1
+    if last >= rows:
         raise ValueError("names a row that the file does not have")
     distances = np.diff(numbers)
-    if np.any(distances <= 0):
+    is_back = distances <= 0
+    if np.any(is_back):
         raise ValueError("is not in ascending order")
     return numbers
 
@@ -96,18 +100,26 @@ def _read_head(source: _Bytes) -> _Head:
         flags = min(count, _CONTAINER)
         are_runs = np.zeros(flags, dtype=np.uint8)
         return _Head(count, are_runs, has_offsets=True)
+    # Where there are runs, the upper half of the cookie counts the containers, less one.
     kind = cookie & 0xFFFF
     if kind != _RUNS:
         raise ValueError("is no Roaring bitmap")
-    count = (cookie >> 16) + 1
+    less_one = cookie >> 16
+    count = less_one + 1
+    # A bit for each container.
     flag_bytes = (count + 7) // 8
     content = source.take(flag_bytes)
     bits = np.frombuffer(content, dtype=np.uint8)
     are_runs = np.unpackbits(bits, bitorder="little")
-    return _Head(count, are_runs, has_offsets=count >= _LEAST_OFFSETS)
+    has_offsets = count >= _LEAST_OFFSETS
+    return _Head(count, are_runs, has_offsets)
 
 
-def _read_part(source: _Bytes, base: int, rows: int) -> list[np.ndarray]:
+def _read_part(
+    source: _Bytes,
+    base: int,
+    rows: int,
+) -> list[np.ndarray]:
     count, are_runs, has_offsets = _read_head(source)
     if count > _CONTAINER:
         raise ValueError("is no Roaring bitmap")
@@ -118,17 +130,25 @@ def _read_part(source: _Bytes, base: int, rows: int) -> list[np.ndarray]:
     # Of each container its key, and its size less one.
     heads = numbers.reshape(count, 2)
     found = []
-    pairs = zip(heads.tolist(), are_runs, strict=False)
-    for (key, size), is_run in pairs:
+    # Flags fill whole bytes, so there may be more of them than containers.
+    pairs = zip(heads.tolist(), are_runs.tolist(), strict=False)
+    for (key, less_one), is_run in pairs:
         first = base + key * _CONTAINER
+        # Before it is read: a run of a few bytes stands for 65536 numbers.
         if first >= rows:
             raise ValueError("names a row that the file does not have")
-        lower = _read_container(source, size + 1, bool(is_run))
-        found.append(first + lower)
+        size = less_one + 1
+        lower = _read_container(source, size, is_run)
+        numbers_here = first + lower
+        found.append(numbers_here)
     return found
 
 
-def _read_container(source: _Bytes, size: int, is_run: bool) -> np.ndarray:
+def _read_container(
+    source: _Bytes,
+    size: int,
+    is_run: int,
+) -> np.ndarray:
     if is_run:
         return _read_runs(source)
     if size <= _ARRAY_NUMBERS:

@@ -14,6 +14,7 @@ from pyarrow import DataType
 
 from transforms.bounds import Bounds
 
+# Of a digest: among a million files two alike are not met.
 _DIGITS = 16
 
 
@@ -82,11 +83,16 @@ class DataFile:
         Args:
             columns: those that are read.
         """
-        names = {column.name: [column.stored_name, column.field_id] for column in columns}
+        names = {}
+        for column in columns:
+            names[column.name] = [column.stored_name, column.field_id]
         values = {name: self.values[name] for name in self.values if name in names}
         deletions = [asdict(told) for told in self.deletions]
-        text = json.dumps([names, values, deletions], sort_keys=True)
-        digest = hashlib.sha256(text.encode())
+        # Part of the names of runs: what is digested, and in which form, stays.
+        told_of_rows = [names, values, deletions]
+        text = json.dumps(told_of_rows, sort_keys=True)
+        content = text.encode()
+        digest = hashlib.sha256(content)
         return digest.hexdigest()[:_DIGITS]
 
 
@@ -120,7 +126,12 @@ def encode_files(found: Sequence[DataFile]) -> bytes:
     entries = []
     for file in found:
         deletions = [asdict(told) for told in file.deletions]
-        entry = {"url": file.url, "values": file.values, "deletions": deletions}
+        # Without bounds: what they rule out was left out when the run was planned.
+        entry = {
+            "url": file.url,
+            "values": file.values,
+            "deletions": deletions,
+        }
         entries.append(entry)
     text = json.dumps(entries, separators=(",", ":"))
     return text.encode()
@@ -130,7 +141,11 @@ def decode_files(content: bytes) -> dict[str, DataFile]:
     """Return by URL what `encode_files` has kept of data files."""
     found = {}
     for entry in json.loads(content):
-        deletions = [Deletions(**told) for told in entry["deletions"]]
+        deletions = []
+        for told in entry["deletions"]:
+            deletion = Deletions(**told)
+            deletions.append(deletion)
         url = entry["url"]
-        found[url] = DataFile(url, entry["values"], tuple(deletions))
+        values = entry["values"]
+        found[url] = DataFile(url, values, tuple(deletions))
     return found
