@@ -124,13 +124,15 @@ SIBLINGS = {
     "transforms.formats.parquet_statistics": {"transforms.formats.parquet_footer"},
     "transforms.formats.csv_blocks": {
         f"transforms.formats.csv_{part}"
-        for part in ("bytes", "dialect", "fields", "record_reader", "records", "text")
+        for part in ("bytes", "dialect", "fields", "numbers", "record_reader", "records", "text")
     },
     "transforms.formats.csv_record_reader": {
         f"transforms.formats.csv_{part}" for part in ("dialect", "records", "text")
     },
+    "transforms.formats.csv_numbers": {"transforms.formats.csv_dialect"},
     "transforms.formats.csv_fields": {
         "transforms.formats.csv_dialect",
+        "transforms.formats.csv_numbers",
         "transforms.formats.csv_records",
     },
     "transforms.formats.csv_records": {
@@ -215,6 +217,7 @@ FOUNDATION = {
     "transforms.formats.column",
     "transforms.formats.columns",
     "transforms.formats.csv_marks",
+    "transforms.formats.csv_numbers",
     "transforms.formats.format",
     "transforms.formats.held_shards",
     "transforms.formats.output",

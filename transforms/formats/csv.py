@@ -17,6 +17,7 @@ from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_marks import use_points
+from transforms.formats.csv_numbers import list_number_types
 from transforms.formats.csv_split import split_csv, split_for_sample
 from transforms.formats.csv_values import (
     convert_fields,
@@ -94,7 +95,8 @@ class CsvFormat:
     ) -> Iterator[RawBatch]:
         """Read the unit, one batch behind the parser; see `Format.read`."""
         piece = _get_piece(unit)
-        stored = read_csv_blocks(unit.shard, schema.names, self.dialect, piece)
+        numbers = list_number_types(schema, self.dialect)
+        stored = read_csv_blocks(unit.shard, schema.names, self.dialect, piece, numbers)
         blocks = (_use_points(block, schema, self.dialect.decimal) for block in stored)
         batches = (
             batch

@@ -16,6 +16,7 @@ from configs.errors import InputError
 from transforms.formats.csv_bytes import CsvFile, CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_fields import FieldParser
+from transforms.formats.csv_numbers import NumberTypes
 from transforms.formats.csv_record_reader import RecordReader
 from transforms.formats.csv_records import Records
 from transforms.formats.csv_text import CsvText
@@ -26,8 +27,8 @@ class CsvRows:
     """Rows of one block.
 
     Attributes:
-        fields: as bytes (`pa.binary()`), of the rows that are well formed and have as many as the
-            header.
+        fields: as bytes (`pa.binary()`), or as numbers, of the rows that are well formed and have as
+            many as the header.
         row_numbers: int64 (rows,), of each row in the file; the first data row is 0.
         broken: row number and reason of the rows before, among or behind these that are not in
             `fields`.
@@ -43,6 +44,7 @@ def read_csv_blocks(
     columns: Sequence[str],
     dialect: CsvDialect,
     piece: CsvPiece | None = None,
+    numbers: NumberTypes | None = None,
 ) -> Iterator[CsvRows]:
     """Read a CSV file, plain or compressed, or a piece of a plain one.
 
@@ -51,6 +53,8 @@ def read_csv_blocks(
         columns: names of those to keep.
         dialect: what the file's text means.
         piece: which rows of it; None for all.
+        numbers: types of the columns that may come as numbers; one with a malformed value comes as
+            bytes all the same.
 
     Raises:
         InputError: the file is empty, is not CSV, lacks a column, or ends inside quotes.
@@ -66,7 +70,11 @@ def read_csv_blocks(
         header = _parse_header(url, first)
         width = len(header)
         wanted = [_find_column(url, header, name) for name in columns]
-        parser = FieldParser(width, wanted, dialect)
+        number_types = {}
+        for name, dtype in (numbers or {}).items():
+            position = _find_column(url, header, name)
+            number_types[position] = dtype
+        parser = FieldParser(width, wanted, dialect, number_types)
         blocks = reader.read_blocks(is_column=width == 1)
         for records in blocks:
             rows = _parse_block(url, parser, records, next_row, columns)

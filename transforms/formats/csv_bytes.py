@@ -194,9 +194,10 @@ def open_decompressed(url: str, stored: StoredBytes) -> Any:
     name = url.lower()
     if name.endswith(XZ):
         return XzBytes(stored)
-    file = pa.PythonFile(stored, mode="r")
     for ending, compression in COMPRESSIONS.items():
         if name.endswith(ending):
+            file = pa.PythonFile(stored, mode="r")
             buffered = pa.BufferedInputStream(file, _BUFFER_BYTES)
             return pa.CompressedInputStream(buffered, compression)
-    return file
+    # Not through Arrow, which would copy what it gives on.
+    return stored

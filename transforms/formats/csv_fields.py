@@ -1,18 +1,21 @@
 """Well-formed records of a CSV file as columns of bytes, by pyarrow's parser."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import Array, RecordBatch
+from pyarrow import Array, DataType, RecordBatch
 import pyarrow.csv as pacsv
 
 from configs.errors import RowError
 from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
+from transforms.formats.csv_numbers import NumberTypes, holds_infinity, may_differ
 from transforms.formats.csv_records import GLUED, LONE_ESCAPE, OVERLONG, UNCLOSED, Records
 
 _BYTE_VALUES = 256
+# Of a file in which values are malformed so often, no more texts are read twice.
+_MOST_VAIN = 3
 # One for all rows: a file may have millions.
 _MALFORMED = {
     GLUED: RowError(f"malformed quoting: {GLUED}"),
@@ -37,8 +40,8 @@ class Parsed(NamedTuple):
     """What the records of a text hold.
 
     Attributes:
-        fields: columns of `pa.binary()`, called by their positions, of the records that are well
-            formed.
+        fields: columns of `pa.binary()`, or of numbers, called by their positions, of the records
+            that are well formed.
         positions: of these records.
         reasons: by position, why each of the others is none of them.
     """
@@ -55,26 +58,29 @@ class FieldParser:
         width: how many.
         wanted: the positions of those to keep, in the order in which they come out.
         dialect: what their text means.
+        numbers: by position, the types of those that may come out as numbers, where all of a text
+            are such.
     """
 
-    def __init__(self, width: int, wanted: Sequence[int], dialect: CsvDialect) -> None:
+    def __init__(
+        self,
+        width: int,
+        wanted: Sequence[int],
+        dialect: CsvDialect,
+        numbers: Mapping[int, DataType] | None = None,
+    ) -> None:
         self._width = width
         self._dialect = dialect
         # By number: a header may hold a name twice.
         positions = range(width)
         names = list(map(str, positions))
         kept = [names[position] for position in wanted]
-        as_bytes = pa.binary()
-        self._convert = pacsv.ConvertOptions(
-            # Fields stay bytes: each value is checked when it gets its type.
-            check_utf8=False,
-            column_types=dict.fromkeys(kept, as_bytes),
-            # Of none pyarrow makes all; one is read, so that rows are counted.
-            include_columns=kept or names[:1],
-            null_values=list(dialect.null_values),
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        )
+        self._numbers: dict[str, DataType] = {}
+        for position, dtype in (numbers or {}).items():
+            name = names[position]
+            self._numbers[name] = dtype
+        # How often they were tried in vain.
+        self._vain = 0
         self._parse = pacsv.ParseOptions(
             delimiter=dialect.delimiter,
             # `Records.select` leaves no other way to write a quote inside quotes.
@@ -87,6 +93,22 @@ class FieldParser:
         )
         self._names = names
         self._kept = kept
+        # Fields stay bytes: each value is checked when it gets its type.
+        self._as_bytes = self._make_options({})
+        self._as_numbers = self._make_options(self._numbers)
+
+    def _make_options(self, numbers: NumberTypes) -> pacsv.ConvertOptions:
+        as_bytes = pa.binary()
+        types = dict.fromkeys(self._kept, as_bytes)
+        return pacsv.ConvertOptions(
+            check_utf8=False,
+            column_types=types | dict(numbers),
+            # Of none pyarrow makes all; one is read, so that rows are counted.
+            include_columns=self._kept or self._names[:1],
+            null_values=list(self._dialect.null_values),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        )
 
     def parse(self, records: Records) -> Parsed:
         """Return the fields of all records of a text that are well formed.
@@ -99,6 +121,10 @@ class FieldParser:
             broken[position] = _MALFORMED[reason]
         all_positions = np.arange(len(records))
         good = _leave_out(all_positions, broken)
+        numbers = self._parse_numbers(records, good)
+        if numbers is not None:
+            reasons = _tell_lines(records, broken)
+            return Parsed(numbers, good, reasons)
         try:
             fields = self._parse_some(records, good, broken)
         # It stops at the first row with too many or too few fields, and quotes it.
@@ -109,6 +135,28 @@ class FieldParser:
         kept = _leave_out(good, broken)
         reasons = _tell_lines(records, broken)
         return Parsed(fields, kept, reasons)
+
+    def _parse_numbers(self, records: Records, positions: Positions) -> RecordBatch | None:
+        """Return fields whose numbers are made already; None where each must be looked at."""
+        types = self._numbers
+        is_vain = self._vain >= _MOST_VAIN
+        if not types or is_vain or not len(positions):
+            return None
+        # Another byte must stand for NUL.
+        if b"\0" in records.text or may_differ(records.text, self._dialect, types):
+            return None
+        text = records.select(positions)
+        try:
+            rows = self._parse_text(text, self._as_numbers)
+        # A value that is no number, or a row of another width: read once more, field by field.
+        except pa.ArrowInvalid:
+            self._vain += 1
+            return None
+        # Of lost rows, and of numbers that are too large, the reading of fields tells more.
+        if rows.num_rows != len(positions) or holds_infinity(rows, types):
+            self._vain += 1
+            return None
+        return rows
 
     def _find_wrong_widths(self, records: Records, positions: Positions) -> Reasons:
         widths = records.count_fields()
@@ -149,7 +197,7 @@ class FieldParser:
                 return self._parse_halves(records, positions, broken)
             without_nul = _replace_byte(codes, 0, substitute)
             text = pa.py_buffer(without_nul)
-        fields = self._parse_text(text)
+        fields = self._parse_text(text, self._as_bytes)
         # pyarrow may lose rows without a word.
         found = fields.num_rows
         given = len(positions)
@@ -178,7 +226,7 @@ class FieldParser:
             parsed.append(fields)
         return pa.concat_batches(parsed)
 
-    def _parse_text(self, text: pa.Buffer) -> RecordBatch:
+    def _parse_text(self, text: pa.Buffer, convert: pacsv.ConvertOptions) -> RecordBatch:
         read = pacsv.ReadOptions(
             # Workers are threads already.
             use_threads=False,
@@ -191,7 +239,7 @@ class FieldParser:
             source,
             read_options=read,
             parse_options=self._parse,
-            convert_options=self._convert,
+            convert_options=convert,
         )
         whole = table.combine_chunks()
         (fields,) = whole.to_batches()

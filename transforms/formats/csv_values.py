@@ -41,7 +41,7 @@ def convert_fields(fields: RecordBatch, schema: Schema) -> RecordBatch:
     """Convert fields to the declared types.
 
     Args:
-        fields: columns of `pa.binary()`, null where a value is missing.
+        fields: columns of `pa.binary()`, null where a value is missing; or of their type already.
         schema: names and types of the columns that come out.
 
     Raises:
@@ -166,7 +166,8 @@ def _suggest_mark(texts: Array, dtype: DataType, decimal: str) -> str:
 
 
 def _convert(texts: Array, dtype: DataType) -> Array:
-    if dtype == pa.binary():
+    # Bytes stay what they are, and the parser has made these numbers.
+    if texts.type == dtype:
         return texts
     if any(check(dtype) for check in _OTHER_BINARIES):
         return texts.cast(dtype)
