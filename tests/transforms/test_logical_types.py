@@ -125,6 +125,9 @@ def test_types_for_taking_storing_and_missing_values() -> None:
     small = pa.dictionary(pa.int8(), pa.string())
     assert storable_type(small) == small
     assert storable_type(pa.list_(small)) == pa.list_(pa.dictionary(pa.int32(), pa.string()))
+    for index in (pa.int32(), pa.uint32(), pa.int64()):
+        wide = pa.list_(pa.dictionary(index, pa.string(), True))
+        assert storable_type(wide) == wide
 
     fixed = pa.struct([("a", pa.list_(pa.int8(), 2))])
     assert nullable_type(fixed) == pa.struct([("a", pa.list_(pa.int8()))])

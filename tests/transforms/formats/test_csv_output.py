@@ -145,6 +145,10 @@ FIRST, LAST = -12_687_428, 11_248_737
         ),
         pa.array([-(2**63), 2**63 - 1, None], pa.timestamp("ns", tz="UTC")),
         pa.array([-1, 0, None, DAY * 1_000 - 1, DAY * 1_000], pa.int32()).view(pa.time32("ms")),
+        # The last moment of a day has a text, and the next day's first one is none.
+        pa.array([-1, 0, DAY - 1, DAY], pa.int32()).view(pa.time32("s")),
+        pa.array([DAY * 10**6 - 1, DAY * 10**6], pa.int64()).view(pa.time64("us")),
+        pa.array([DAY * 10**9 - 1, DAY * 10**9], pa.int64()).view(pa.time64("ns")),
         pa.nulls(3, pa.date32()),
         pa.array([], pa.timestamp("us")),
     ],
