@@ -23,6 +23,7 @@ SIBLINGS_OF_LAKES = {
         "transforms.lakes.log_values",
     },
     "transforms.lakes.deleted_rows": {"transforms.lakes.roaring"},
+    "transforms.lakes.delta_checkpoint": {"transforms.formats.parquet_sizes"},
     "transforms.lakes.delta": {
         "transforms.lakes.deleted_rows",
         "transforms.lakes.delta_log",

@@ -5,7 +5,7 @@ it stands there, and so does an encoding that stores what differs from the value
 value of each dictionary is looked up, and of other values a few are read at a time, and put together.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -79,18 +79,67 @@ def find_rows_at_once(
             sizes.append(_ColumnSize(width))
     if not others:
         return _fit_rows(sizes, rows_per_batch, most_bytes)
-    # First as if each dictionary were one value: to look into them takes a read of each.
     widths = list_widths(file.metadata, set(others))
+    return _fit_leaves(url, file.metadata, groups, widths, sizes, rows_per_batch, most_bytes)
+
+
+def find_rows_of_leaves(
+    url: str,
+    file: pq.ParquetFile,
+    paths: Collection[str],
+    rows_per_batch: int,
+    most_bytes: int,
+) -> int:
+    """Return how many rows of all row groups can be read at once, of parts of nested columns.
+
+    Args:
+        url: the file.
+        file: the same, open.
+        paths: of the leaves to read.
+        rows_per_batch: rows of a batch, at most.
+        most_bytes: of rows in memory.
+    """
+    metadata = file.metadata
+    names = {path.partition(".")[0] for path in paths}
+    all_widths = list_widths(metadata, names)
+    wanted = [leaf for leaf in all_widths if metadata.schema.column(leaf).path in paths]
+    widths = {leaf: all_widths[leaf] for leaf in wanted}
+    groups = range(metadata.num_row_groups)
+    return _fit_leaves(url, metadata, groups, widths, [], rows_per_batch, most_bytes)
+
+
+def _fit_leaves(
+    url: str,
+    metadata: pq.FileMetaData,
+    groups: Sequence[int],
+    widths: Mapping[int, int],
+    others: Sequence[_ColumnSize],
+    rows_per_batch: int,
+    most_bytes: int,
+) -> int:
+    """Return how many rows can be read at once.
+
+    Args:
+        url: the file.
+        metadata: its footer.
+        groups: numbers of the row groups to read.
+        widths: bytes of a value, at least, by number of the leaf.
+        others: of columns whose values are all of one size.
+        rows_per_batch: rows of a batch, at most.
+        most_bytes: of rows in memory.
+    """
+    # First as if each dictionary were one value: to look into them takes a read of each.
     unseen = []
     for leaf, width in widths.items():
-        size = _measure(file.metadata, groups, leaf, width)
+        size = _measure(metadata, groups, leaf, width)
         unseen.append(size)
-    rows = _fit_rows([*sizes, *unseen], rows_per_batch, most_bytes)
+    rows = _fit_rows([*others, *unseen], rows_per_batch, most_bytes)
     if rows == rows_per_batch:
         return rows
-    longest = _find_longest(url, file.metadata, groups, widths)
+    longest = _find_longest(url, metadata, groups, widths)
+    sizes = list(others)
     for leaf, width in widths.items():
-        size = _measure(file.metadata, groups, leaf, width, longest[leaf])
+        size = _measure(metadata, groups, leaf, width, longest[leaf])
         sizes.append(size)
     return _fit_rows(sizes, rows_per_batch, most_bytes)
 

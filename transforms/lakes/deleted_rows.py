@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow.types import is_dictionary
 
 from configs.errors import InputError
 from storage import files
@@ -135,7 +136,7 @@ def _read_positions(
     for batch in _iterate_positions(deletions.url):
         # Such a file may be of many data files.
         paths = batch.column(_FILE_PATH)
-        is_ours = pc.equal(paths, deletions.inline)
+        is_ours = _is_equal(paths, deletions.inline)
         positions = batch.column(_POSITION).filter(is_ours)
         if positions.null_count:
             raise ValueError("has a row without a position")
@@ -153,14 +154,27 @@ def _read_positions(
     return in_order
 
 
+def _is_equal(texts: pa.Array, text: str) -> pa.Array:
+    """Return whether each of some texts is another one; null where it is missing."""
+    # Of a type that is none of texts, which Arrow does not compare with one.
+    if not is_dictionary(texts.type):
+        return pc.equal(texts, text)
+    is_text = pc.equal(texts.dictionary, text)
+    return is_text.take(texts.indices)
+
+
 def _iterate_positions(url: str) -> Iterator[pa.RecordBatch]:
-    with files.open_read(url) as source, pq.ParquetFile(source) as table:
-        names = table.schema_arrow.names
+    columns = [_FILE_PATH, _POSITION]
+    with files.open_read(url) as source:
+        metadata = pq.read_metadata(source)
+        names = metadata.schema.to_arrow_schema().names
         if _FILE_PATH not in names or _POSITION not in names:
             raise ValueError("has no columns file_path and pos")
-        # Others, as of the deleted rows themselves, may be there and are large.
-        columns = [_FILE_PATH, _POSITION]
-        yield from table.iter_batches(columns=columns, use_threads=False)
+        # As a dictionary: a long path is small however often it stands there, and stays so.
+        dictionaries = [_FILE_PATH]
+        with pq.ParquetFile(source, metadata=metadata, read_dictionary=dictionaries) as table:
+            # Others, as of the deleted rows themselves, may be there and are large.
+            yield from table.iter_batches(columns=columns, use_threads=False)
 
 
 def decode_z85(text: str) -> bytes:

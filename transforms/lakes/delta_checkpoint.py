@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import InputError
 from storage import files
+from transforms.formats.parquet_sizes import find_rows_of_leaves
 from transforms.lakes.delta_actions import LEFT_OUT, STATISTICS, Action, name_file
 
 HEADS = ("protocol", "metaData")
@@ -18,6 +19,7 @@ FILES = ("add", "sidecar")
 # Of the columns that are read, decoded: ten million files.
 _MOST_BYTES = 4 << 30
 _ROWS_AT_ONCE = 4_096
+_BATCH_BYTES = 64 << 20
 _PARSED = "stats_parsed"
 _OF_ROWS = "numRecords"
 
@@ -52,8 +54,10 @@ def read_checkpoint(
                 )
             if not leaves:
                 return
+            # A dictionary makes a long text small however often it stands there.
+            rows = find_rows_of_leaves(url, checkpoint, leaves, _ROWS_AT_ONCE, _BATCH_BYTES)
             batches = checkpoint.iter_batches(
-                _ROWS_AT_ONCE,
+                rows,
                 columns=leaves,
                 use_threads=False,
             )
