@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-import json
 from pathlib import Path
 from typing import Any
 
 from configs.errors import Refusal, VerifyError
 from storage import files
 from storage.disk import leads_out
+from storage.json_pieces import decode_fields
 from storage.output_names import CURRENT, SCORED
 from storage.partition_names import is_path_of_names
 from storage.run_folder import FORMER_REJECTED, REJECTED, RunFolder, is_plain
+
+# Of a manifest: as many as there were shards.
+_LARGE = {"inputs", "ignored_inputs", "units"}
 
 
 def find_scored(run: RunFolder, manifest: Mapping[str, Any]) -> str:
@@ -160,7 +163,7 @@ def refuse_link(run: RunFolder, url: str, refusal: type[Refusal]) -> None:
 def _parse_manifest(folder: RunFolder, url: str, content: bytes) -> dict[str, Any]:
     """Return the manifest, whose entries name files below the run's folder."""
     try:
-        manifest: dict[str, Any] = json.loads(content)
+        manifest: dict[str, Any] = decode_fields(content, _LARGE)
         paths = _list_paths(manifest)
         outside = [path for path in paths if not _is_below_run(path)]
     except ValueError as error:

@@ -8,6 +8,7 @@ batch and not on a tagged output, because joining two outputs again needs a Flat
 runner materialises every row that passes one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -46,7 +47,8 @@ class WorkUnit:
         rows: how many rows, or None when only reading tells (a whole CSV file).
         bytes: their size as it is stored, for ordering large units first.
         files: digest of the files that its rows name; nothing where they name none.
-        members: what small shards are put together, in order; nothing of rows of one shard.
+        members: what small shards are put together, in order, `Packed` where they are many; nothing
+            of rows of one shard.
     """
 
     index: int
@@ -57,7 +59,7 @@ class WorkUnit:
     rows: int | None
     bytes: int
     files: str = ""
-    members: "tuple[WorkUnit, ...]" = ()
+    members: "Sequence[WorkUnit]" = ()
 
 
 @dataclass(frozen=True, order=True)

@@ -23,7 +23,7 @@ from storage.run_folder import RunFolder
 from transforms.announce import Published, announce, storage_errors
 from transforms.batches import WrittenPart
 from transforms.output.books import balance, check_budget, choose_parts, list_row_counts
-from transforms.output.manifest import describe_run, format_manifest, list_unit_books
+from transforms.output.manifest import describe_run, encode_manifest, list_unit_books
 from transforms.output.plan_file import read_plan
 from transforms.output.published_files import move_files, publish_file_list, remove_strays
 
@@ -101,27 +101,40 @@ def publish_run(
         # First: once a run is published, its plan and its attempts are removed.
         if is_published(run):
             return announce(run, planned_at)
-        plan = read_plan(run.plan)
-        chosen = choose_parts(run, plan.units, parts)
-        # Before any file gets its final name: nothing is published of a run that is refused.
-        counts = list_row_counts(manifest)
-        totals = balance(chosen, counts)
-        where = _say_where_to_look(run, chosen)
-        check_budget(totals, max_rejected_rows, max_rejected_percent, where)
-
-        entries = move_files(run, chosen)
-        content = {
-            **manifest,
-            "inputs": plan.inputs,
-            "ignored_inputs": plan.ignored_inputs,
-            "ignored_counts": count_by_rule(plan.ignored_inputs),
-            "units": list(list_unit_books(plan, chosen, counts)),
-            **describe_run(run, chosen, totals, entries),
-            **publish_file_list(run, plan.units),
-        }
-        # Last: what it lists is there, and durable.
-        _create_manifest(run, content)
+        # A function of its own, whose plan and books are let go of before the manifest is read.
+        _publish_files(run, parts, manifest, max_rejected_rows, max_rejected_percent)
         return announce(run, planned_at)
+
+
+def _publish_files(
+    run: RunFolder,
+    parts: Iterable[WrittenPart],
+    manifest: Mapping[str, Any],
+    max_rejected_rows: int,
+    max_rejected_percent: float,
+) -> None:
+    """Give all files their names, and list them in the manifest; see `publish_run`."""
+    plan = read_plan(run.plan)
+    chosen = choose_parts(run, plan.units, parts)
+    # Before any file gets its final name: nothing is published of a run that is refused.
+    counts = list_row_counts(manifest)
+    totals = balance(chosen, counts)
+    where = _say_where_to_look(run, chosen)
+    check_budget(totals, max_rejected_rows, max_rejected_percent, where)
+
+    entries = move_files(run, chosen)
+    content = {
+        **manifest,
+        "inputs": plan.inputs,
+        "ignored_inputs": plan.ignored_inputs,
+        "ignored_counts": count_by_rule(plan.ignored_inputs),
+        # Each is made as it is written.
+        "units": list_unit_books(plan, chosen, counts),
+        **describe_run(run, chosen, totals, entries),
+        **publish_file_list(run, plan.units),
+    }
+    # Last: what it lists is there, and durable.
+    _create_manifest(run, content)
 
 
 def _create_manifest(run: RunFolder, content: dict[str, Any]) -> None:
@@ -133,7 +146,7 @@ def _create_manifest(run: RunFolder, content: dict[str, Any]) -> None:
     created = False
     # Its folder is gone where another launcher of this run was faster, and cleaned up.
     with suppress(FileNotFoundError):
-        text = format_manifest(content).encode()
+        text = encode_manifest(content)
         created = files.create(run.manifest, text, scratch=run.temporary)
     if not created:
         _refuse_other_content(run, content)

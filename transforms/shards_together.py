@@ -64,8 +64,10 @@ def _group(unit: WorkUnit, read: Read, rows_per_batch: int) -> Iterator[_Group]:
     rows = 0
     size_bytes = 0
     count_bytes: Callable[[RecordBatch], int] | None = None
-    for number in range(len(unit.members)):
-        for batch in _read_member(unit, number, read):
+    # Once, as what is packed is made again each time.
+    members = tuple(unit.members)
+    for number in range(len(members)):
+        for batch in _read_member(members, number, read):
             # Once: all batches of a run have the same columns, and to look at each takes longer than
             # to read a small file.
             if count_bytes is None:
@@ -85,23 +87,27 @@ def _group(unit: WorkUnit, read: Read, rows_per_batch: int) -> Iterator[_Group]:
     yield group
 
 
-def _read_member(unit: WorkUnit, number: int, read: Read) -> Iterator[RawBatch]:
+def _read_member(
+    members: Sequence[WorkUnit],
+    number: int,
+    read: Read,
+) -> Iterator[RawBatch]:
     """Yield the rows of one member; where it cannot be read, all others that cannot are named with it.
 
     Args:
-        unit: the unit.
-        number: of the member.
+        members: of the unit.
+        number: of the one that is read.
         read: as for `read_together`.
 
     Raises:
         InputError: members that cannot be read.
     """
-    member = unit.members[number]
+    member = members[number]
     try:
         yield from read(member)
     except InputError as error:
         refused = [RefusedFile(member.shard, error)]
-        refused += _find_refused(unit.members[number + 1 :], read)
+        refused += _find_refused(members[number + 1 :], read)
         if len(refused) == 1:
             raise
         is_all = len(refused) < MOST_REFUSED

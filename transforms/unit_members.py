@@ -7,6 +7,7 @@ files that its rows name are listed; a unit of several pieces has a number of it
 from collections.abc import Iterable, Sequence
 import hashlib
 
+from storage.packed import pack_many
 from transforms.batches import WorkUnit
 
 _DIGEST_DIGITS = 32
@@ -34,23 +35,8 @@ def join_members(index: int, members: Sequence[WorkUnit]) -> WorkUnit:
         rows=rows,
         bytes=sum(member.bytes for member in members),
         files=_join_digests(members),
-        members=tuple(members),
+        members=pack_many(members),
     )
-
-
-def join_all(pieces: Sequence[WorkUnit], numbers: Iterable[Sequence[int]]) -> list[WorkUnit]:
-    """Return the units that have some pieces each.
-
-    Args:
-        pieces: all of them, by their numbers.
-        numbers: of the pieces of each unit.
-    """
-    units = []
-    for index, of_unit in enumerate(numbers):
-        members = [pieces[number] for number in of_unit]
-        unit = join_members(index, members)
-        units.append(unit)
-    return units
 
 
 def list_pieces(units: Iterable[WorkUnit]) -> list[WorkUnit]:

@@ -1,5 +1,6 @@
 """What a plan knows of the files that rows name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transforms.batches import WorkUnit
@@ -18,7 +19,7 @@ class ListedFiles:
     """
 
     format: Format
-    units: tuple[WorkUnit, ...]
+    units: Sequence[WorkUnit]
     content: bytes = b""
     count: int = 0
     size_bytes: int = 0

@@ -52,6 +52,7 @@ from pipelines.planning.tables import list_table
 from pipelines.versions.names import resolve
 from storage import files
 from storage.input_file import InputFile
+from storage.packed import pack_many
 from storage.run_folder import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.file_list import FILES_OF_A_UNIT
@@ -107,12 +108,13 @@ def make_plan(
         job=job,
         package=package,
         run=RunFolder(output_url, run_id),
-        shards=tuple(found.shards),
+        shards=pack_many(found.shards),
         ignored=tuple(ignored),
-        units=units,
+        units=pack_many(units),
         schema=found.schema,
         format=listed_files.format,
-        files=listed_files,
+        # Its pieces are in the units.
+        files=replace(listed_files, units=()),
         inference=inference,
         rows_per_batch=job.source.rows_per_batch or _count_rows_per_batch(card, inference),
         steps=steps,

@@ -3,8 +3,10 @@
 It is made in `make_plan.py`; whoever reads it needs nothing of that.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from pyarrow import Schema
@@ -19,6 +21,7 @@ from pipelines.planning.listed_files import ListedFiles
 from pipelines.planning.output_plan import OutputPlan
 from pipelines.planning.planned_table import PlannedTable
 from storage import files
+from storage.packed import pack_many
 from storage.run_folder import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
@@ -34,7 +37,8 @@ class Plan:
         job, package: the job and its model.
         run: where the run's files go.
         shards, ignored: input files, and URLs that were left out.
-        units: the units of work.
+        units: the units of work. They and the shards are `Packed` where they are many, as the
+            launcher holds the plan for as long as the run takes.
         schema: the columns that are read.
         format: how the input files are read.
         files: the files that rows name, and the list of them that is stored.
@@ -51,9 +55,9 @@ class Plan:
     job: AnyJob
     package: PackedModel
     run: RunFolder
-    shards: tuple[Shard, ...]
+    shards: Sequence[Shard]
     ignored: tuple[str, ...]
-    units: tuple[WorkUnit, ...]
+    units: Sequence[WorkUnit]
     schema: Schema
     format: Format
     files: ListedFiles
@@ -77,7 +81,7 @@ class Plan:
         where = self.job.postprocess.where
         return WrittenColumns(self.job.source.carried, written.scores, written.keep, where)
 
-    @property
+    @cached_property
     def rows(self) -> int | None:
         """Return the number of input rows; None when only reading tells (CSV)."""
         rows = 0
@@ -94,10 +98,10 @@ def store_plan(plan: Plan) -> Plan:
     A plan that an interrupted launch left is of the same work, and stays; but an earlier version of this
     program may have cut it into other units, and those of them that are done are not scored again.
     """
-    inputs = [_describe_shard(shard) for shard in plan.shards]
+    inputs = pack_many(_describe_shard(shard) for shard in plan.shards)
     stored = StoredPlan(
         units=plan.units,
-        inputs=tuple(inputs),
+        inputs=inputs,
         ignored_inputs=plan.ignored,
         table=None if plan.table is None else plan.table.describe(),
     )

@@ -180,7 +180,9 @@ def _list_shards(batch: RawBatch) -> set[str]:
     unit = batch.unit
     if not unit.members:
         return {unit.shard}
-    return {unit.members[number].shard for number in batch.rows_in_of}
+    # Once, as what is packed is made again each time.
+    members = tuple(unit.members)
+    return {members[number].shard for number in batch.rows_in_of}
 
 
 def _describe_unchecked(plan: Plan, sampled_rows: int) -> str:

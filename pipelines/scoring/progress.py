@@ -3,7 +3,7 @@
 So it works for every runner.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import json
 import threading
@@ -32,7 +32,7 @@ class RowsDone:
     def __init__(
         self,
         run: RunFolder,
-        units: tuple[WorkUnit, ...],
+        units: Sequence[WorkUnit],
         since: float = 0.0,
     ) -> None:
         """Look at a run.

@@ -30,7 +30,7 @@ from transforms.formats.column import Column
 from transforms.formats.format import Shard
 from transforms.formats.parquet import ParquetFormat
 from transforms.output.books import balance
-from transforms.output.manifest import format_manifest, list_unit_books
+from transforms.output.manifest import encode_manifest, list_unit_books
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
 
 FOLDER = "simulated://bucket/in"
@@ -187,9 +187,9 @@ def make_part(unit: WorkUnit) -> WrittenPart:
 
 def write_manifest(folder: Path, plan: StoredPlan, parts: Sequence[WrittenPart]) -> None:
     """Write what grows of a manifest with the shards: the inputs and the books."""
-    books = list(list_unit_books(plan, parts))
-    text = format_manifest({"inputs": plan.inputs, "units": books})
-    (folder / "manifest.json").write_text(text)
+    books = list_unit_books(plan, parts)
+    content = encode_manifest({"inputs": plan.inputs, "units": books})
+    (folder / "manifest.json").write_bytes(content)
 
 
 def main(argv: Sequence[str]) -> None:

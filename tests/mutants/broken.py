@@ -60,8 +60,10 @@ PROMISES = (
     Promise(
         "CURRENT moves only once the manifest stands",
         "transforms/publish.py",
-        "        _create_manifest(run, content)\n",
-        "        make_current(run, planned_at)\n        _create_manifest(run, content)\n",
+        "    _create_manifest(run, content)\n",
+        "    from storage.current import make_current\n\n"
+        '    make_current(run, datetime.fromisoformat(manifest["planned_at"]))\n'
+        "    _create_manifest(run, content)\n",
         ("tests/transforms/test_publish.py", "tests/faults"),
     ),
     Promise(

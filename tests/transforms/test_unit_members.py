@@ -1,7 +1,7 @@
 import hashlib
 
 from tests.support.builders import make_unit
-from transforms.unit_members import join_all, join_members, list_pieces
+from transforms.unit_members import join_members, list_pieces
 
 
 def test_a_unit_has_the_rows_and_bytes_of_its_members() -> None:
@@ -14,8 +14,11 @@ def test_a_unit_has_the_rows_and_bytes_of_its_members() -> None:
 
 def test_pieces_come_back_by_their_numbers() -> None:
     pieces = [make_unit(number, 1, f"{number}") for number in range(5)]
-    units = join_all(pieces, [[0, 2], [1], [3, 4]])
-    assert [unit.index for unit in units] == [0, 1, 2]
+    groups = [[0, 2], [1], [3, 4]]
+    units = [
+        join_members(index, [pieces[number] for number in numbers])
+        for index, numbers in enumerate(groups)
+    ]
     assert [[piece.shard for piece in unit.members] for unit in units] == [
         ["0", "2"],
         ["1"],

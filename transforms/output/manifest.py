@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 import hashlib
+import io
 import json
 from typing import Any, TypeAlias
 
 from pyarrow import DataType, Field, Schema
 from pyarrow.types import is_fixed_size_list, is_large_list, is_list
 
+from storage.packed import Packed
 from storage.run_folder import RunFolder
 from transforms.batches import ROW_COUNTS, WorkUnit, WrittenPart
 from transforms.output.plan_file import StoredPlan
@@ -21,6 +23,9 @@ from transforms.timing import STAGES
 
 # Of a job with a filter of its input: files that were not opened, as no row of theirs could pass.
 PRUNED_FILES = "pruned_files"
+# Before the first entry of a list, before each other, and behind the last.
+_LINES = ("[\n  ", ",\n  ", "\n ]")
+_ONE_LINE = ("[", ", ", "]")
 # As JSON holds it.
 Fields: TypeAlias = dict[str, Any]
 Figures: TypeAlias = dict[str, float]
@@ -126,26 +131,33 @@ def _list_shard_books(
     """
     books = []
     counts_of_parts = [part.shards for part in parts]
+    # Once, as what is packed is made again each time.
+    members = tuple(unit.members)
     for member_number, *counts in add_counts(counts_of_parts):
-        member = unit.members[member_number]
+        member = members[member_number]
         input_number = numbers[member.shard]
         books.append([input_number, *counts])
     return books
 
 
-def format_manifest(content: Mapping[str, Any]) -> str:
+def encode_manifest(content: Mapping[str, Any]) -> bytes:
     """Return a manifest as JSON, one line for each entry of its lists.
 
     So it can be read and searched line by line.
+
+    Args:
+        content: by name; an iterator of entries becomes a list, and is never all in memory.
     """
-    lines = []
+    sink = io.BytesIO()
+    before = "{\n "
     for name, value in content.items():
         key = json.dumps(name)
-        formatted = _format_value(value)
-        line = f"{key}: {formatted}"
-        lines.append(line)
-    body = ",\n ".join(lines)
-    return f"{{\n {body}\n}}\n"
+        sink.write(f"{before}{key}: ".encode())
+        before = ",\n "
+        for text in _format_value(value):
+            sink.write(text.encode())
+    sink.write(b"\n}\n")
+    return sink.getvalue()
 
 
 def content_sha256(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -222,16 +234,23 @@ def _measure_union(parts: Parts) -> float:
     return covered
 
 
-def _format_value(value: Any) -> str:
-    """Return a value as JSON; a list of objects has each on a line of its own."""
-    if not isinstance(value, list) or not value:
-        return json.dumps(value)
-    first = value[0]
-    if not isinstance(first, dict):
-        return json.dumps(value)
-    lines = map(json.dumps, value)
-    body = ",\n  ".join(lines)
-    return f"[\n  {body}\n ]"
+def _format_value(value: Any) -> Iterator[str]:
+    """Yield a value as JSON; a list of objects has each on a line of its own."""
+    if not isinstance(value, list | tuple | Packed | Iterator):
+        yield json.dumps(value)
+        return
+    # The plan's inputs come as a tuple or packed, and have always stood in one line.
+    may_have_lines = isinstance(value, list | Iterator)
+    end = "[]"
+    for item in value:
+        has_lines = may_have_lines and isinstance(item, dict)
+        opening, comma, closing = _LINES if has_lines else _ONE_LINE
+        # Of nothing it has not begun.
+        before = opening if end == "[]" else comma
+        text = json.dumps(item)
+        yield f"{before}{text}"
+        end = closing
+    yield end
 
 
 def _describe_column(field: Field) -> NameAndType:

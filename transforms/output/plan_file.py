@@ -9,16 +9,20 @@ together, `units` are the shards, and `together` says for each unit the numbers 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-import json
+from functools import partial
 from typing import Any
 
 from configs.errors import InputError
 from storage import files
+from storage.json_pieces import Encoded, decode_fields, encode, encode_fields
+from storage.packed import pack_many
 from transforms.batches import WorkUnit
-from transforms.unit_members import join_all, list_pieces
+from transforms.unit_members import join_members
 
 # 2 since a unit has one span, whatever its format; before, Parquet and CSV had fields each.
 _FORMAT = 2
+# Of each there are as many as shards or units.
+_LARGE = {"inputs", "ignored_inputs", "units", "files", "together"}
 
 # An input file as the plan and the manifest list it.
 Shard = Mapping[str, Any]
@@ -28,9 +32,9 @@ Shard = Mapping[str, Any]
 class StoredPlan:
     """The units in the order of their numbers, and what the manifest says of the input files."""
 
-    units: tuple[WorkUnit, ...]
-    inputs: tuple[Shard, ...]
-    ignored_inputs: tuple[str, ...]
+    units: Sequence[WorkUnit]
+    inputs: Sequence[Shard]
+    ignored_inputs: Sequence[str]
     # Which version of a table with a log they are of.
     table: Mapping[str, Any] | None = None
 
@@ -41,30 +45,32 @@ def encode_plan(plan: StoredPlan) -> bytes:
     numbers: dict[str, int] = {}
     for number, entry in enumerate(plan.inputs):
         numbers[entry["url"]] = number
-    units = []
-    pieces = list_pieces(plan.units)
-    for piece in pieces:
-        shard = numbers[piece.shard]
-        units.append(_encode_unit(piece, shard))
+    encoded = {}
+    digests = {}
+    for unit in plan.units:
+        for piece in unit.members or (unit,):
+            shard = numbers[piece.shard]
+            fields = _encode_unit(piece, shard)
+            # A third of the list, and there may be a million.
+            encoded[piece.index] = encode(fields)
+            if piece.files:
+                digests[piece.index] = piece.files
+    in_order = sorted(encoded)
     content: dict[str, Any] = {
         "format": _FORMAT,
         "inputs": plan.inputs,
         "ignored_inputs": plan.ignored_inputs,
-        "units": units,
+        "units": (Encoded(encoded[number]) for number in in_order),
     }
-    digests = [piece.files for piece in pieces]
     # A plan of rows that name no files is as it always was.
-    if any(digests):
-        content["files"] = digests
+    if digests:
+        content["files"] = (digests.get(number, "") for number in in_order)
     if plan.table is not None:
         content["table"] = plan.table
     # Nor one of which no shards are put together.
-    together = [[piece.index for piece in unit.members] for unit in plan.units]
-    if any(together):
-        content["together"] = together
-    # Without spaces: a plan may hold a million units.
-    text = json.dumps(content, separators=(",", ":"))
-    return text.encode()
+    if any(unit.members for unit in plan.units):
+        content["together"] = map(_list_numbers, plan.units)
+    return encode_fields(content)
 
 
 def read_plan(url: str) -> StoredPlan:
@@ -79,16 +85,18 @@ def read_plan(url: str) -> StoredPlan:
             f"{url}: the plan is gone; another run may have published and cleaned up; "
             "start the run again"
         )
-    stored = json.loads(content)
-    units = _decode_units(stored)
-    if "together" in stored:
-        units = join_all(units, stored["together"])
+    stored = decode_fields(content, _LARGE)
     return StoredPlan(
-        units=tuple(units),
-        inputs=tuple(stored["inputs"]),
+        units=pack_many(_decode_units(stored)),
+        inputs=pack_many(stored["inputs"]),
         ignored_inputs=tuple(stored["ignored_inputs"]),
         table=stored.get("table"),
     )
+
+
+def _list_numbers(unit: WorkUnit) -> list[int]:
+    """Return the numbers of the pieces that are put together; none of a piece that stands alone."""
+    return [piece.index for piece in unit.members]
 
 
 def _encode_unit(unit: WorkUnit, shard_number: int) -> list[int | None]:
@@ -102,17 +110,30 @@ def _encode_unit(unit: WorkUnit, shard_number: int) -> list[int | None]:
 
 
 def _decode_units(stored: Mapping[str, Any]) -> list[WorkUnit]:
+    decode = partial(_decode_piece, stored)
+    if "together" not in stored:
+        numbers = range(len(stored["units"]))
+        return list(map(decode, numbers))
+    units = []
+    # Unit by unit, as pieces are small only once their unit has packed them.
+    for index, numbers_of_unit in enumerate(stored["together"]):
+        members = list(map(decode, numbers_of_unit))
+        unit = join_members(index, members)
+        units.append(unit)
+    return units
+
+
+def _decode_piece(stored: Mapping[str, Any], index: int) -> WorkUnit:
+    """Return a piece of a shard, by its number."""
     decode: Callable[[int, Shard, Sequence[Any]], WorkUnit] = _decode_old_unit
     if stored.get("format") == _FORMAT:
         decode = _decode_unit
-    units = []
-    for index, (shard_number, *fields) in enumerate(stored["units"]):
-        shard = stored["inputs"][shard_number]
-        unit = decode(index, shard, fields)
-        if "files" in stored:
-            unit = replace(unit, files=stored["files"][index])
-        units.append(unit)
-    return units
+    shard_number, *fields = stored["units"][index]
+    shard = stored["inputs"][shard_number]
+    piece = decode(index, shard, fields)
+    if "files" in stored:
+        piece = replace(piece, files=stored["files"][index])
+    return piece
 
 
 def _decode_unit(index: int, shard: Shard, fields: Sequence[Any]) -> WorkUnit:

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from storage.packed import Packed
 from storage.run_folder import RunFolder
 from tests.support.builders import make_unit
 from transforms.batches import WrittenFile, WrittenPart
-from transforms.output.manifest import describe_run, format_manifest, list_unit_books
+from transforms.output.manifest import describe_run, encode_manifest, list_unit_books
 from transforms.output.plan_file import StoredPlan
 from transforms.timing import STAGES
 
@@ -122,7 +123,7 @@ def test_where_no_time_was_taken_there_are_no_shares() -> None:
     ],
 )
 def test_a_manifest_is_json_and_has_a_line_for_each_file(content: dict[str, object]) -> None:
-    text = format_manifest(content)
+    text = encode_manifest(content).decode()
     assert json.loads(text) == content
     assert text.endswith("}\n")
     lines = text.splitlines()
@@ -130,3 +131,32 @@ def test_a_manifest_is_json_and_has_a_line_for_each_file(content: dict[str, obje
         for entry in value if isinstance(value, list) else ():
             if isinstance(entry, dict):
                 assert [line.strip().rstrip(",") for line in lines].count(json.dumps(entry)) == 1
+
+
+def test_lists_that_are_packed_or_made_as_they_are_written_look_like_any_other() -> None:
+    entries = [{"url": f"{number}", "rows": number} for number in range(600)]
+    plain = encode_manifest(
+        {"inputs": tuple(entries), "units": entries, "none": [], "names": ["a", "b"]}
+    )
+    packed = encode_manifest(
+        {
+            "inputs": Packed(entries),
+            "units": iter(entries),
+            "none": iter(()),
+            "names": ("a", "b"),
+        }
+    )
+    assert packed == plain
+    assert json.loads(plain)["units"] == entries
+    # Inputs stand in one line, as they always did, and each unit in one of its own.
+    inputs = json.dumps(entries)
+    units = ",\n  ".join(map(json.dumps, entries))
+    lines = [
+        f'"inputs": {inputs}',
+        f'"units": [\n  {units}\n ]',
+        '"none": []',
+        '"names": ["a", "b"]',
+    ]
+    body = ",\n ".join(lines)
+    expected = f"{{\n {body}\n}}\n"
+    assert plain.decode() == expected

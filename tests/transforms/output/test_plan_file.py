@@ -7,8 +7,10 @@ import pytest
 
 from configs.errors import InputError
 from storage import files
+from storage.packed import Packed
 from tests.support.builders import make_unit
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
+from transforms.unit_members import join_members
 
 INPUTS = [
     {"url": "a.parquet", "bytes": 10, "version": "1", "rows": 7},
@@ -25,6 +27,41 @@ def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
     plan = StoredPlan(units, tuple(INPUTS), ("left_out",))
     files.create(str(tmp_path / "plan.json"), encode_plan(plan))
     assert read_plan(str(tmp_path / "plan.json")) == plan
+
+
+def test_a_plan_of_many_small_shards_is_one_object_of_json_and_comes_back(tmp_path: Path) -> None:
+    """Its lists are packed in memory, and stored as the json module writes them."""
+    count = 1_200
+    inputs = [
+        {"url": f"in/{number}.parquet", "bytes": 10, "version": f"v{number}", "rows": 7}
+        for number in range(count)
+    ]
+    pieces = [
+        make_unit(
+            number, 7, entry["url"], version=entry["version"], span=(0, 1), files=f"d{number}"
+        )
+        for number, entry in enumerate(inputs)
+    ]
+    # Of both kinds: packed, and a tuple; and a piece that lies between them alone.
+    groups = [range(1_000), range(1_001, count), [1_000]]
+    units = [join_members(index, [pieces[n] for n in g]) for index, g in enumerate(groups)]
+    plan = StoredPlan(units, Packed(inputs), (), table={"version": 3})
+    content = encode_plan(plan)
+    expected = {
+        "format": 2,
+        "inputs": inputs,
+        "ignored_inputs": [],
+        "units": [[number, 0, 7, 100, 0, 1] for number in range(count)],
+        "files": [f"d{number}" for number in range(count)],
+        "table": {"version": 3},
+        "together": [list(numbers) for numbers in groups],
+    }
+    assert content == json.dumps(expected, separators=(",", ":")).encode()
+    (tmp_path / "plan.json").write_bytes(content)
+    read = read_plan(str(tmp_path / "plan.json"))
+    assert isinstance(read.units[0].members, Packed)
+    assert list(read.units) == units
+    assert (read.inputs, read.table) == (inputs, {"version": 3})
 
 
 def test_a_plan_of_an_older_version_is_read(tmp_path: Path) -> None:

@@ -1,0 +1,164 @@
+"""Large JSON objects, written and read one item of their lists at a time.
+
+What `json` makes of a list of a hundred thousand entries takes ten times their size in the file; here
+only some hundred are objects at once. What is written is what `json.dumps` writes, byte by byte.
+"""
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+import io
+import json
+from json import JSONDecodeError, JSONDecoder
+import re
+from typing import Any, NamedTuple, TypeAlias
+
+from storage.packed import pack_many
+
+# As JSON holds it.
+Fields: TypeAlias = dict[str, Any]
+
+_decode = JSONDecoder().raw_decode
+_SPACE = re.compile(r"[ \t\n\r]*")
+# Without spaces: a plan may hold a million units.
+_COMPACT = (",", ":")
+
+
+class Encoded(NamedTuple):
+    """A value that is JSON already, as `encode` gives it."""
+
+    text: str
+
+
+def encode(value: Any) -> str:
+    """Return a value as JSON without spaces."""
+    if isinstance(value, Encoded):
+        return value.text
+    return json.dumps(value, separators=_COMPACT)
+
+
+def encode_fields(fields: Mapping[str, Any]) -> bytes:
+    """Return an object as JSON without spaces.
+
+    Args:
+        fields: by name; a sequence or an iterator becomes a list.
+    """
+    sink = io.BytesIO()
+    sink.write(b"{")
+    before = ""
+    for name, value in fields.items():
+        key = json.dumps(name)
+        sink.write(f"{before}{key}:".encode())
+        before = ","
+        for text in _encode_value(value):
+            sink.write(text.encode())
+    sink.write(b"}")
+    return sink.getvalue()
+
+
+def decode_fields(content: bytes, large: Container[str]) -> Fields:
+    """Return what an object of JSON holds.
+
+    Args:
+        content: the object.
+        large: names of lists that are `Packed` where they are long.
+
+    Raises:
+        ValueError: it is not JSON.
+        TypeError: it is no object.
+    """
+    text = content.decode()
+    if not _starts(text, _skip_space(text, 0), "{"):
+        other = json.loads(text)
+        raise TypeError(f"not an object, but {type(other).__name__}")
+    place = _skip(text, 0, "{")
+    fields: Fields = {}
+    if _starts(text, place, "}"):
+        place = _skip(text, place, "}")
+        _refuse_more(text, place)
+        return fields
+    while True:
+        # JSON has no other names than texts.
+        if not _starts(text, place, '"'):
+            raise JSONDecodeError("Expecting a name", text, place)
+        name, place = _decode(text, place)
+        place = _skip(text, place, ":")
+        reader = _Reader(text, place)
+        fields[name] = reader.read_items() if name in large else reader.read_one()
+        place = reader.place
+        if not _starts(text, place, ","):
+            break
+        place = _skip(text, place, ",")
+    place = _skip(text, place, "}")
+    _refuse_more(text, place)
+    return fields
+
+
+class _Reader:
+    """Reads one value, and remembers where it ends.
+
+    Attributes:
+        place: where in the text what is not read yet begins, behind white space.
+    """
+
+    def __init__(self, text: str, place: int) -> None:
+        self._text = text
+        self.place = place
+
+    def read_items(self) -> Sequence[Any]:
+        """Return the items of a list: packed where they are many, else the list."""
+        items = pack_many(self._yield_items())
+        if isinstance(items, tuple):
+            return list(items)
+        return items
+
+    def read_one(self) -> Any:
+        """Return the value, whatever it is."""
+        value, end = _decode(self._text, self.place)
+        self.place = _skip_space(self._text, end)
+        return value
+
+    def _yield_items(self) -> Iterator[Any]:
+        text = self._text
+        self.place = _skip(text, self.place, "[")
+        if _starts(text, self.place, "]"):
+            self.place = _skip(text, self.place, "]")
+            return
+        yield self.read_one()
+        while _starts(text, self.place, ","):
+            self.place = _skip(text, self.place, ",")
+            yield self.read_one()
+        self.place = _skip(text, self.place, "]")
+
+
+def _encode_value(value: Any) -> Iterator[str]:
+    if not isinstance(value, Sequence | Iterator) or isinstance(value, str):
+        yield encode(value)
+        return
+    before = "["
+    for item in value:
+        text = encode(item)
+        yield f"{before}{text}"
+        before = ","
+    # Of nothing it has not begun.
+    yield "[]" if before == "[" else "]"
+
+
+def _starts(text: str, place: int, mark: str) -> bool:
+    return text.startswith(mark, place)
+
+
+def _skip(text: str, place: int, mark: str) -> int:
+    """Return the place behind a mark and the white space on both of its sides."""
+    begin = _skip_space(text, place)
+    if not _starts(text, begin, mark):
+        raise JSONDecodeError(f"Expecting {mark!r}", text, begin)
+    return _skip_space(text, begin + len(mark))
+
+
+def _skip_space(text: str, place: int) -> int:
+    match = _SPACE.match(text, place)
+    return place if match is None else match.end()
+
+
+def _refuse_more(text: str, place: int) -> None:
+    if place != len(text):
+        raise JSONDecodeError("Extra data", text, place)
