@@ -116,10 +116,14 @@ def measure(contender: Contender, output: Path) -> Run:
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     log = output.with_suffix(".log")
+    # Where Python may not keep what it compiles, our modules alone would be compiled in every run.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     with log.open("w") as file:
         command = [sys.executable, "-m", *contender.command(output)]
         began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
