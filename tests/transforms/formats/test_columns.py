@@ -94,3 +94,8 @@ def test_what_is_copied_and_taken_keeps_the_form_of_the_files(
         Column("a", declared, castable=True, carried=True, stated=True),
     ):
         assert not keeps_form(other, found)
+
+
+def test_of_a_column_that_is_named_alone_nothing_else_is_asked() -> None:
+    plain = Column("a", pa.int8())
+    assert (plain.castable, plain.carried, plain.stated) == (False, False, False)
