@@ -212,9 +212,9 @@ def move(source: str, target: str) -> None:
     try:
         if isinstance(fs, LocalFileSystem):
             disk.move(Path(source_path), Path(target_path))
-        # The same content by its name: where it stands already it is copied again, which is seldom,
-        # and to ask before takes longer than a copy.
-        else:
+        # The same content by its name: copied again it would have another version, and who reads what
+        # is published would take it for changed.
+        elif not fs.exists(target_path):
             fs.cp_file(source_path, target_path)
     except FileNotFoundError:
         # Somebody was faster.

@@ -39,7 +39,6 @@ ELSEWHERE = {
     "model_zoo.engines.quantised_graph.keep_in_memory:files.replace": "model_zoo/engines/test_quantisation.py::test_a_graph_that_is_gone_or_another_or_no_data_is_refused",
     "model_zoo.engines.onnx_int8.quantise_graph:tempfile.TemporaryDirectory": "model_zoo/engines/test_onnx_int8.py::test_the_same_rows_give_the_same_bytes",
     "model_zoo.engines.onnx_int8._quantise:.write_bytes": "model_zoo/engines/test_onnx_int8.py::test_the_same_rows_give_the_same_bytes",
-    "storage.disk._hide_folders:os.scandir": "storage/test_removing.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",
     "storage.disk._hide_folders:os.rename": "storage/test_removing.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",
     "storage.object_stores.discard:.discard": "object_stores/test_store_files.py::test_a_file_whose_writing_failed_is_not_stored",
     "storage.lock._wait_for_lock:disk.remove": "storage/test_current.py::test_a_holder_that_was_stopped_loses_the_lock_and_replaces_nothing",

@@ -79,6 +79,11 @@ def _let_win(patch: pytest.MonkeyPatch, settings: str) -> None:
         return [replace(winner, speed_up=2.0), replace(tried[0], speed_up=1.0)]
 
     patch.setattr(Search, "_compare_in_turns", wins)
+    _give_up_nothing(patch)
+
+
+def _give_up_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Measure each setting to the end, though it may seem too slow."""
     patch.setattr("pipelines.tuning.search.can_win", lambda *_: True)
     patch.setattr("pipelines.tuning.trials._HOPELESS", 0.0)
 
@@ -126,6 +131,8 @@ def test_a_finalist_is_compared_on_the_whole_sample(
         return finalists
 
     monkeypatch.setattr(Search, "_compare_in_turns", compared)
+    # On a busy machine only float32 might be left.
+    _give_up_nothing(monkeypatch)
     monkeypatch.setattr(
         Bench, "choose_parts", lambda bench, rows_per_second, batch_rows: bench.sample.inputs[:2]
     )
