@@ -133,11 +133,12 @@ def _publish_files(
         **describe_run(run, chosen, totals, entries),
         **publish_file_list(run, plan.units),
     }
+    text = encode_manifest(content)
     # Last: what it lists is there, and durable.
-    _create_manifest(run, content)
+    _create_manifest(run, text, content["content_sha256"])
 
 
-def _create_manifest(run: RunFolder, content: dict[str, Any]) -> None:
+def _create_manifest(run: RunFolder, text: bytes, content_sha256: str) -> None:
     """Name all that is published; another launcher may have named the very same.
 
     Raises:
@@ -146,20 +147,19 @@ def _create_manifest(run: RunFolder, content: dict[str, Any]) -> None:
     created = False
     # Its folder is gone where another launcher of this run was faster, and cleaned up.
     with suppress(FileNotFoundError):
-        text = encode_manifest(content)
         created = files.create(run.manifest, text, scratch=run.temporary)
     if not created:
-        _refuse_other_content(run, content)
+        _refuse_other_content(run, content_sha256)
 
 
-def _refuse_other_content(run: RunFolder, content: Mapping[str, Any]) -> None:
+def _refuse_other_content(run: RunFolder, content_sha256: str) -> None:
     text = files.read(run.manifest) or b"{}"
     standing = json.loads(text)
     # Nothing stands there: the name was not taken, but its folder was gone.
     if not standing:
         raise FileNotFoundError(errno.ENOENT, "somebody removed the folder", run.temporary)
     # The same files; only times and workers may differ.
-    if standing.get("content_sha256") == content["content_sha256"]:
+    if standing.get("content_sha256") == content_sha256:
         return
     # This launcher's files have names that no manifest lists.
     if "files" in standing:

@@ -60,10 +60,10 @@ PROMISES = (
     Promise(
         "CURRENT moves only once the manifest stands",
         "transforms/publish.py",
-        "    _create_manifest(run, content)\n",
+        '    _create_manifest(run, text, content["content_sha256"])\n',
         "    from storage.current import make_current\n\n"
         '    make_current(run, datetime.fromisoformat(manifest["planned_at"]))\n'
-        "    _create_manifest(run, content)\n",
+        '    _create_manifest(run, text, content["content_sha256"])\n',
         ("tests/transforms/test_publish.py", "tests/faults"),
     ),
     Promise(

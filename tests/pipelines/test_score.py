@@ -4,7 +4,6 @@ from collections.abc import Callable
 from decimal import Decimal
 import json
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -237,10 +236,11 @@ def test_a_run_that_another_launcher_published_first(
     """The other one's manifest appears while this one is publishing: the same scores are no matter, others are a failure."""
     create = publish._create_manifest
 
-    def beaten(run: RunFolder, ours: dict[str, Any]) -> bool:
-        digest = ours["content_sha256"] if content == "same" else "other"
-        files.create(run.manifest, json.dumps({**ours, "content_sha256": digest}).encode())
-        return create(run, ours)
+    def beaten(run: RunFolder, ours: bytes, content_sha256: str) -> None:
+        digest = content_sha256 if content == "same" else "other"
+        theirs = {**json.loads(ours), "content_sha256": digest}
+        files.create(run.manifest, json.dumps(theirs).encode())
+        create(run, ours, content_sha256)
 
     monkeypatch.setattr(publish, "_create_manifest", beaten)
     assert run_score() == status
