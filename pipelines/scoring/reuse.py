@@ -62,7 +62,7 @@ def find_run_to_reuse(
     head: Manifest,
     run_id: str,
 ) -> PublishedRun:
-    """Return folder and manifest of the published run whose rejected rows were corrected.
+    """Return folder and manifest of the published run that has scored shards as they are now.
 
     Args:
         new: the run that is to be scored now.
@@ -70,8 +70,7 @@ def find_run_to_reuse(
         run_id: the published run's id, or `current`.
 
     Raises:
-        JobError: nothing was rejected there, its settings or model are others, or no shard was
-            changed since.
+        JobError: its settings or model are others, or no shard was changed or added since.
         VerifyError: it is not published.
     """
     wanted: str | None = run_id
@@ -81,12 +80,8 @@ def find_run_to_reuse(
     what = f"--reuse_from {run_id}"
     if run.run_id == new.run_id:
         raise JobError(
-            f"{what}: model, settings and shards are as they were in that run; "
-            "correct its rejected rows in their shards first"
-        )
-    if manifest["rows"]["rejected"] == 0:
-        raise JobError(
-            f"{what}: no row was rejected in that run, so there is nothing to score again"
+            f"{what}: model, settings and shards are as they were in that run, so there is nothing "
+            "to score again; correct its rejected rows in their shards first"
         )
     for compared in _compare(manifest, head):
         if compared.then != compared.now:

@@ -105,9 +105,21 @@ def test_what_cannot_be_corrected_is_refused(
         "that run had another job",
     )
     ends(run(*ALLOW, "--reuse_from", "0123"), 3, "0123")
-    assert run(*ALLOW, "--reuse_from", "current").status == 0
-    write_shard(folder / "shards/4.parquet", np.arange(10))
-    ends(run(*ALLOW, "--reuse_from", "current"), 2, "no row was rejected in that run")
+
+
+def test_a_shard_that_is_new_is_scored_beside_a_run_without_rejected_rows(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a folder to which each night adds a file."""
+    calls = installed(monkeypatch, lambda x, answer: answer)
+    write_shards(folder, {})
+    assert run().manifest["rows"]["rejected"] == 0
+    write_shard(folder / "shards/4.parquet", np.arange(400, 410))
+    calls.clear()
+    assert run("--reuse_from", "current").status == 0
+    assert len(calls) == 1, "one mini-batch for the ten rows that are new"
+    assert run(output="clean").status == 0
+    assert published(folder / "scores") == published(folder / "clean")
 
 
 def test_scores_of_another_schema_are_not_reused(
