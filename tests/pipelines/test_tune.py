@@ -131,12 +131,12 @@ def test_a_finalist_is_compared_on_the_whole_sample(
         return finalists
 
     monkeypatch.setattr(Search, "_compare_in_turns", compared)
-    # On a busy machine only float32 might be left.
+    # On a busy machine, or within a narrow tolerance, only float32 might be left.
     _give_up_nothing(monkeypatch)
     monkeypatch.setattr(
         Bench, "choose_parts", lambda bench, rows_per_second, batch_rows: bench.sample.inputs[:2]
     )
-    tuned(digits, tmp_path / "report.json", *QUICK, "--set", "model.batch_rows=32")
+    tuned(digits, tmp_path / "report.json", *QUICK, *LOOSE, "--set", "model.batch_rows=32")
     assert len(rows[0]) >= 2
     assert set(rows[0]) == {450}
 
