@@ -1,11 +1,12 @@
 """A table with a log as input: its version is chosen once, and its data files are the shards."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
 from configs.errors import InputError
-from configs.job import AnyJob
+from configs.job import AnyJob, Source
 from model_zoo.package.card import ModelCard
 from pipelines.planning.columns import list_columns, plan_columns
 from pipelines.planning.filtering import list_filter_columns
@@ -41,18 +42,8 @@ def list_table(
     if source.format not in LAKES:
         return None
     (path,) = source.paths
-    chosen = source.snapshot if source.format == "iceberg" else source.version
-    outside = [files.to_absolute(folder) for folder in source.outside]
     filtered_by = list_filter_columns(source.where, source.format)
-    choice = Choice(
-        version=chosen if version is None else version,
-        ref=source.ref,
-        moment=source.timestamp,
-        catalog=source.catalog,
-        outside=tuple(outside),
-        where=source.where,
-        filtered_by=tuple(filtered_by),
-    )
+    choice = _make_choice(source, version, filtered_by)
     url = path
     if source.catalog is None:
         url = files.to_absolute(path).rstrip("/")
@@ -77,6 +68,21 @@ def list_table(
     taken.sort()
     refuse_second_names(taken)
     return PlannedTable(snapshot, tuple(taken))
+
+
+def _make_choice(source: Source[str], version: int | None, filtered_by: Iterable[str]) -> Choice:
+    """Return what a job chooses of a table, at the version that an unfinished run began with."""
+    chosen = source.snapshot if source.format == "iceberg" else source.version
+    outside = [files.to_absolute(folder) for folder in source.outside]
+    return Choice(
+        version=chosen if version is None else version,
+        ref=source.ref,
+        moment=source.timestamp,
+        catalog=source.catalog,
+        outside=tuple(outside),
+        where=source.where,
+        filtered_by=tuple(filtered_by),
+    )
 
 
 def _look_at(snapshot: Snapshot, data_file: DataFile) -> InputFile:
