@@ -46,3 +46,9 @@ def test_every_composed_letter_is_known_from_its_parts() -> None:
 @pytest.mark.parametrize("other", ["ID", "idd", "\u0438d", "i d", "id"])
 def test_what_looks_different_is_not_told(other: str) -> None:
     assert describe_lookalike("id", [other]) == ""
+
+
+def test_three_differences_are_spelled_out_and_no_more() -> None:
+    spaces = "a b c d e"
+    hint = describe_lookalike(spaces, [spaces.replace(" ", "\u00a0")])
+    assert hint.count("U+00A0 NO-BREAK SPACE instead of U+0020 SPACE") == 3

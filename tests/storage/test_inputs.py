@@ -1,12 +1,15 @@
 """The version of an input file: whatever changed, it is another one."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import io
 import os
 from pathlib import Path
 import threading
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -107,3 +110,24 @@ def test_a_place_that_gives_fewer_bytes_than_are_asked_for_is_asked_again() -> N
     assert inputs._read_up_to(_Miserly(content), 10) == content
     assert inputs._read_up_to(_Miserly(content), 12) == content
     assert inputs._read_up_to(_Miserly(content), 9) == content[:9]
+
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("known", "best"),
+    [
+        ({"generation": 0, "etag": "x", "mtime": NOON}, "generation=0"),
+        ({"ETag": '"abc"', "LastModified": NOON}, "ETag=abc"),
+        ({"ETag": None, "LastModified": NOON}, f"LastModified={NOON.timestamp()}"),
+        ({}, ""),
+    ],
+)
+def test_a_stored_object_is_known_by_the_best_that_its_listing_tells(
+    known: dict[str, Any], best: str
+) -> None:
+    """Without another question: of a hundred thousand objects that would be as many requests."""
+    store = SimpleNamespace(protocol=("s3", "s3a"))
+    info = {"name": "b/k", "size": 3, **known}
+    assert inputs.describe_version(store, info) == f"size=3,{best}"

@@ -190,9 +190,20 @@ def test_a_folder_that_may_not_be_looked_into_is_never_passed_over(
     assert str(caught.value.filename).startswith(f"{tmp_path}/in/dt=1")
 
 
-@pytest.mark.parametrize("path", ["{0}//in/*.x", "{0}/./in/.//*.x", "{0}/in/../in", "{0}/y/../in"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{0}//in/*.x",
+        "{0}/./in/.//*.x",
+        "{0}/in/../in",
+        "{0}/y/../in",
+        "{0}/y/../y/../in",
+        # A bracket of a folder's own name.
+        "{0}/[y]/../in",
+    ],
+)
 def test_a_path_has_one_spelling(path: str, tmp_path: Path) -> None:
-    write(str(tmp_path), "in/a.x", "y/b")
+    write(str(tmp_path), "in/a.x", "y/b", "[y]/b")
     (found,) = list_inputs(path.format(tmp_path))[0]
     assert found.url == f"{tmp_path}/in/a.x"
     assert inputs.read_version(found.url) == found.version

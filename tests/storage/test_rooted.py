@@ -73,6 +73,14 @@ def test_names_below_the_root(url: str, text: str, name: str) -> None:
     assert FileRoot(url).find_name(text) == name
 
 
+def test_a_path_has_4096_characters_at_most() -> None:
+    root = FileRoot("/data/photos")
+    longest = "a/" * 2_000 + "x" * 96
+    assert root.find_name(longest) == longest
+    with pytest.raises(RowError, match="more than 4,096 characters"):
+        root.find_name(longest + "x")
+
+
 @pytest.mark.parametrize(
     ("url", "text"),
     [
@@ -187,7 +195,8 @@ def test_long_names_are_the_row_s_problem(root: FileRoot) -> None:
     [
         ("a.png?X-Amz-Signature=secret", "a.png?***: gone"),
         (" a.png", "' a.png': gone"),
-        ("x" * 400, f"{'x' * 300}...: gone"),
+        ("x" * 300, f"{'x' * 300}: gone"),
+        ("x" * 301, f"{'x' * 300}...: gone"),
     ],
 )
 def test_a_message_leads_to_the_file_and_holds_no_secret(
@@ -217,6 +226,24 @@ def test_a_read_that_fails_for_a_moment_is_tried_again(
 
     monkeypatch.setattr(os, "fstat", fail_first)
     assert root.read(found) == b"12345"
+
+
+def test_a_look_that_fails_for_a_moment_is_tried_again(
+    root: FileRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "pause", lambda _: None)
+    failures = [OSError(errno.EIO, "disk")] * 2
+    really_look = os.stat
+
+    def fail_first(path: str, **options: bool) -> os.stat_result:
+        if failures:
+            raise failures.pop()
+        return really_look(path, **options)
+
+    monkeypatch.setattr(os, "stat", fail_first)
+    found = root.describe("a.png")
+    monkeypatch.undo()
+    assert found.bytes == 5
 
 
 def test_in_a_store_too() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage.stamped import _STAMP, _look_at, read, replace
+from storage.stamped import _STAMP, Stamped, _look_at, _put_if_unchanged, read, replace
 
 WRITTEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DECIDED = datetime(2026, 1, 1, 23, 59, 59, 123456, tzinfo=UTC)
@@ -73,3 +73,36 @@ def test_what_somebody_else_has_replaced_stays() -> None:
     found = read(url)
     assert found is not None
     assert (found.content, found.decided_at) == (b"two", later)
+
+
+SEEN = Stamped(b"one", WRITTEN, '"abc"')
+
+
+@pytest.mark.parametrize(
+    ("before", "condition"),
+    [(None, {"IfNoneMatch": "*"}), (SEEN, {"IfMatch": '"abc"'})],
+)
+def test_s3_puts_where_there_is_what_was_seen(
+    before: Stamped | None, condition: dict[str, str]
+) -> None:
+    asked: list[dict[str, Any]] = []
+    store = SimpleNamespace(
+        protocol="s3", pipe_file=lambda path, content, **named: asked.append(named)
+    )
+    assert _put_if_unchanged(store, "b/k", b"two", DECIDED, before)
+    assert asked == [{"Metadata": STAMPED, **condition}]
+
+
+@pytest.mark.parametrize(("before", "generation"), [(None, "0"), (SEEN, '"abc"')])
+def test_googles_store_puts_where_there_is_what_was_seen(
+    before: Stamped | None, generation: str
+) -> None:
+    asked: list[str] = []
+    store = SimpleNamespace(
+        protocol=("gs", "gcs"),
+        split_path=lambda path: (*path.split("/", 1), None),
+        call=lambda *parts, **named: asked.append(named["ifGenerationMatch"]),
+        _location="https://store",
+    )
+    assert _put_if_unchanged(store, "b/k", b"two", DECIDED, before)
+    assert asked == [generation]

@@ -59,3 +59,26 @@ def test_what_names_an_entity() -> None:
     assert has_entities(["B-X", "O"])
     assert not has_entities(["B-X", "NOUN"])
     assert not has_entities([])
+
+
+def test_the_text_of_figures() -> None:
+    truth = [{("PERSON", 0, 1), ("X", 2, 3)}, {("X", 0, 1)}]
+    predicted = [{("PERSON", 0, 1), ("X", 2, 4)}, {("X", 0, 1)}]
+    assert compare_entities(truth, predicted, 0.75).render().splitlines() == [
+        "rows                2",
+        "true entities       3",
+        "predicted entities  3",
+        "F1 of entities      0.6667  (precision 0.6667, recall 0.6667)",
+        "macro F1            0.7500  (precision 0.7500, recall 0.7500)",
+        "accuracy of tokens  0.7500",
+        "",
+        "label   true entities  precision  recall      F1",
+        "PERSON              1     1.0000  1.0000  1.0000",
+        "X                   2     0.5000  0.5000  0.5000",
+    ]
+
+
+def test_a_label_that_is_only_true_or_only_predicted_has_figures() -> None:
+    figures = compare_entities([{("A", 0, 1)}], [{("B", 0, 1)}])
+    found = [(label.label, label.true_entities, label.f1) for label in figures.labels]
+    assert found == [("A", 1, 0.0), ("B", 0, 0.0)]

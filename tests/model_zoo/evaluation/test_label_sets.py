@@ -44,3 +44,30 @@ def test_figures_of_each_label_are_those_of_counting() -> None:
     assert figures.micro_f1 == pytest.approx(2 * 3 / (4 + 5))
     assert figures.macro_f1 == pytest.approx((1 + 2 / 3) / 4)
     assert (figures.exact_match, figures.hamming_loss) == (pytest.approx(1 / 3), 3 / 12)
+
+
+@pytest.mark.parametrize(("count", "is_cut"), [(20, False), (21, True)])
+def test_twenty_labels_are_shown_of_more_the_most_frequent(count: int, is_cut: bool) -> None:
+    truth = np.ones((2, count), dtype=np.int8)
+    # The first one is the rarest.
+    truth[0, 0] = 0
+    names = [f"label {number:02d}" for number in range(count)]
+    text = compare_label_sets(truth, truth, names).render()
+    assert ("the 20 most frequent labels" in text) is is_cut
+    assert ("label 00" in text) is not is_cut
+    assert f"label {count - 1:02d}" in text
+
+
+def test_average_precisions_are_of_labels_that_a_row_has() -> None:
+    truth = np.array([[1, 0], [0, 0]], dtype=np.int8)
+    found = compare_label_sets(truth, truth, ["a", "b"], np.array([[0.2, 0.1], [0.3, 0.1]]))
+    # The row that has it comes second.
+    assert [label.average_precision for label in found.labels] == [0.5, None]
+    assert found.mean_average_precision == 0.5
+
+
+@pytest.mark.parametrize(("rows", "names"), [(0, ["a"]), (1, [])])
+def test_nothing_cannot_be_compared(rows: int, names: list[str]) -> None:
+    nothing = np.zeros((rows, len(names)), dtype=np.int8)
+    with pytest.raises(InputError, match="no row, or no label"):
+        compare_label_sets(nothing, nothing, names)

@@ -164,3 +164,21 @@ def test_of_many_labels_only_the_largest_confusions_are_shown() -> None:
         "      2  true 'l007', predicted 'l001'",
         "      1  true 'l009', predicted 'l002'",
     ]
+
+
+@pytest.mark.parametrize(("count", "has_matrix"), [(20, True), (21, False)])
+def test_a_matrix_of_twenty_labels_is_shown(count: int, has_matrix: bool) -> None:
+    labels = [f"l{number}" for number in range(count)]
+    text = render(evaluate(labels, labels, labels))
+    assert ("true \\ predicted" in text) is has_matrix
+    assert ("the most frequent confusions" in text) is not has_matrix
+
+
+def test_ten_confusions_are_shown_and_no_more() -> None:
+    labels = [f"l{number:02d}" for number in range(21)]
+    shifted = [*labels[1:], labels[0]]
+    lines = render(evaluate(labels, shifted, labels)).splitlines()
+    assert lines[-10:] == [
+        f"      1  true 'l{number:02d}', predicted 'l{number + 1:02d}'" for number in range(10)
+    ]
+    assert lines[-11].startswith("21 labels; ")

@@ -38,3 +38,34 @@ def test_what_cannot_be_ranked_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=words):
         compare_rankings(np.zeros(2, np.int64), np.array(relevance), np.array(scores), 10)
+
+
+@pytest.mark.parametrize(("k", "ndcg"), [(1, 0.0), (2, 0.630930), (10, 0.630930)])
+def test_the_first_k_places_count(k: int, ndcg: float) -> None:
+    """The only relevant row comes second, and gains 1 / log2(3) of what it would gain as the first."""
+    figures = compare_rankings(
+        np.zeros(3, np.int64), np.array([0.0, 1, 0]), np.array([3.0, 2, 1]), k
+    )
+    assert figures.ndcg == pytest.approx(ndcg, abs=1e-6)
+    assert figures.render().splitlines() == [
+        "rows    3",
+        "groups  1",
+        f"{f'NDCG@{k}':<8}{ndcg:.4f}",
+        "MAP     0.5000",
+        "MRR     0.5000",
+    ]
+
+
+def test_groups_count_alike_wherever_their_rows_stand() -> None:
+    groups = np.array([7, 2, 7, 2, 7])
+    relevance = np.array([1.0, 1, 0, 0, 0])
+    scores = np.array([1.0, 2, 2, 1, 3])
+    figures = compare_rankings(groups, relevance, scores, 10)
+    # The third of three rows, and the first of two.
+    assert figures.mean_reciprocal_rank == pytest.approx((1 / 3 + 1) / 2)
+
+
+def test_a_relevance_of_0_is_none() -> None:
+    same = np.zeros(2, np.int64)
+    figures = compare_rankings(same, np.array([0.0, 0.5]), np.array([1.0, 2.0]), 10)
+    assert figures.mean_average_precision == 1.0

@@ -74,3 +74,10 @@ def test_a_label_that_no_row_has_is_refused() -> None:
     )
     with pytest.raises(InputError, match="no row has a value in 'y'; there is nothing to learn"):
         ask(job, Source(table, "rows"))
+
+
+def test_twenty_columns_are_told_and_no_more() -> None:
+    table = pa.table({f"c{place:02d}": COLUMNS["number"] for place in range(21)})
+    question = asked(table)
+    assert question.count("c19") == 2
+    assert "c20" not in question

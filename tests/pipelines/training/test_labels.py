@@ -128,3 +128,14 @@ def test_five_rare_labels_are_named(rare: int, shown: int, more: str) -> None:
     assert told.count("is of 1 rows") == shown
     assert ("more labels" in told) is bool(more)
     assert more in told
+
+
+def test_five_labels_that_a_package_does_not_know_are_named() -> None:
+    known = [f"k{number}" for number in range(6)]
+    new = [f"n{number}" for number in range(6)]
+    with pytest.raises(JobError) as refused:
+        find_labels("classification", column([*known, *new]), known, known_only=True)
+    text = str(refused.value)
+    assert "has 6 labels that the package does not know" in text
+    assert ("n4" in text, "n5" in text) == (True, False)
+    assert ("k4" in text, "k5" in text) == (True, False)

@@ -8,6 +8,7 @@ from pyarrow import feather
 import pytest
 
 from configs.errors import InputError
+from storage.input_file import InputFile
 from tests.transforms.formats.spans import (
     describe,
     make_rows,
@@ -17,9 +18,9 @@ from tests.transforms.formats.spans import (
 )
 from transforms.batches import RowRecord
 from transforms.formats import arrow_ipc
-from transforms.formats.arrow_ipc import ArrowIpcFormat
+from transforms.formats.arrow_ipc import ArrowIpcFormat, make_arrow_ipc_format
 from transforms.formats.column import Column
-from transforms.formats.format import make_unit
+from transforms.formats.format import InputOptions, make_unit
 
 ROWS = make_rows()
 IPC = ArrowIpcFormat()
@@ -192,3 +193,21 @@ def test_a_file_with_wrong_bytes_is_read_or_refused_and_ends_nothing(
             refusals.append(str(error))
     assert 20 < len(refusals) < 400
     assert not any("\n" in refusal for refusal in refusals)
+
+
+@pytest.mark.parametrize(("max_expansion", "times"), [(None, 1_000), (7, 7)])
+def test_a_bomb_is_what_comes_to_more_than_so_many_times_its_size(
+    tmp_path: Path, max_expansion: int | None, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = pa.table({"n": pa.array(range(7_000), pa.int64())})
+    url = str(tmp_path / "a.arrow")
+    with pa.OSFile(url, "wb") as sink, pa.ipc.new_file(sink, numbers.schema) as writer:
+        writer.write_table(numbers)
+    ipc = make_arrow_ipc_format(InputOptions({}, max_expansion=max_expansion))
+    monkeypatch.setattr(arrow_ipc, "_BOMB_BYTES", 0)
+    # Of 56,000 bytes, decoded.
+    ipc.inspect(InputFile(url, 56_000 // times, "v"), [])
+    with pytest.raises(InputError, match="so it may be a bomb"):
+        ipc.inspect(InputFile(url, 56_000 // times - 1, "v"), [])
+    monkeypatch.setattr(arrow_ipc, "_BOMB_BYTES", 56_000)
+    ipc.inspect(InputFile(url, 0, "v"), [])

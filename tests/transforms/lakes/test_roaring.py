@@ -30,6 +30,12 @@ def dump(numbers: Sequence[int], runs: bool = False) -> bytes:
         range(65_536),
         [*range(10), *range(70_000, 70_100), *range(200_000, 300_000), 900_000],
         [1 << 16, 2 << 16, 3 << 16, 4 << 16, 5 << 16],
+        # With runs there are offsets from four containers on.
+        [*range(10), *range(70_000, 70_100), *range(140_000, 140_100)],
+        [*range(10), *range(70_000, 70_100), *range(140_000, 140_100), *range(200_000, 200_100)],
+        # Of so many numbers a container is a list, and of one more a bit for each that may be.
+        range(0, 2 * 4_096, 2),
+        range(0, 2 * 4_097, 2),
     ],
 )
 def test_all_numbers_are_read(numbers: Sequence[int], runs: bool) -> None:
