@@ -270,3 +270,9 @@ def test_nearest_names_one_or_all_or_none() -> None:
     assert nearest_at_all("LABEL", ["table", "label"]) == "; did you mean label?"
     many = [*twenty, "column20"]
     assert nearest_at_all("n20", many) == "; of 21 names the nearest is column20"
+
+
+def test_a_job_that_is_not_there_is_told_in_the_words_of_the_system(tmp_path: Path) -> None:
+    path = tmp_path / "no.yaml"
+    reason = "cannot be read: No such file or directory; --config must name a YAML file"
+    assert problem(path) == f"{path}: {reason}"

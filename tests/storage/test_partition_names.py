@@ -52,3 +52,10 @@ def test_a_name_is_at_most_as_long_as_a_disk_takes(text: str, does: bool) -> Non
 )
 def test_a_path_is_of_such_names_alone(path: str, is_of_names: bool) -> None:
     assert is_path_of_names(path) is is_of_names
+
+
+def test_hive_escapes_the_letters_that_control_a_terminal_and_no_space() -> None:
+    controls = "".join(map(chr, range(32))) + "\x7f"
+    # A percent sign and two digits, each.
+    assert len(escape(controls)) == 3 * len(controls)
+    assert escape("a b ~!") == "a b ~!"

@@ -122,3 +122,16 @@ def test_two_columns_are_compared_row_by_row(compare: Any, left: Any, right: Any
         is_known = ours is not None and theirs is not None
         expected.append(COMPARISONS[compare](ours, theirs) if is_known else None)
     assert compare_exactly(compare, left, right).to_pylist() == expected
+
+
+@NAMED
+@pytest.mark.parametrize("number", ["9.99", "10.00", "-9.99", "-10.00", "9.995"])
+def test_a_decimal_is_compared_with_the_first_number_that_its_type_cannot_hold(
+    compare: Any, number: str
+) -> None:
+    values = [Decimal("9.99"), Decimal("-9.99"), Decimal("0.00")]
+    found = compare_exactly(
+        compare, pa.array(values, pa.decimal128(3, 2)), pa.scalar(Decimal(number))
+    )
+    expected = [COMPARISONS[compare](value, Decimal(number)) for value in values]
+    assert found.to_pylist() == expected

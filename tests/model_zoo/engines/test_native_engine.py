@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -79,3 +80,33 @@ def test_it_reads_its_own_form_and_tells_its_version(package: Any) -> None:
 def test_only_want_of_memory_is_worth_fewer_rows() -> None:
     assert ENGINE.is_out_of_memory(MemoryError())
     assert not ENGINE.is_out_of_memory(ValueError("memory"))
+
+
+@pytest.mark.parametrize(
+    ("declared", "computed", "returned"),
+    [
+        # A list of one number is a number, and the other way round.
+        ((), (3, 1), (3,)),
+        ((1,), (3,), (3, 1)),
+        ((), (3,), (3,)),
+        ((2,), (3, 2), (3, 2)),
+        ((2,), (3, 1, 2), (3, 2)),
+        # Of other rows, of other numbers, or deeper: for others to refuse.
+        ((), (2,), (2,)),
+        ((), (1, 3), (1, 3)),
+        ((2,), (3,), (3,)),
+        ((), (3, 1, 1), (3, 1, 1)),
+        ((2,), (3, 1, 1, 2), (3, 1, 1, 2)),
+    ],
+)
+def test_what_a_child_computes_takes_the_shape_of_the_card(
+    declared: tuple[int, ...], computed: tuple[int, ...], returned: tuple[int, ...]
+) -> None:
+    def compute(arrays: Any, most_bytes: int) -> Any:
+        return {"y": np.zeros(computed), "other": np.zeros(3)}
+
+    child: Any = compute
+    call = native_engine._Call(child, {"y": Tensor(shape=declared)})
+    outputs = call(x=torch.zeros(3, 4))
+    assert outputs["y"].shape == returned
+    assert outputs["other"].shape == (3,)

@@ -1,5 +1,6 @@
 """What predictions are by their type, where neither the model nor the command line says."""
 
+from pathlib import Path
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,12 @@ import pytest
 
 from configs.errors import JobError
 from pipelines.evaluating import compared
-from pipelines.evaluating.compared import _find_task, _list_scores, _list_wrong_options
+from pipelines.evaluating.compared import (
+    _find_task,
+    _list_scores,
+    _list_wrong_options,
+    _read_truth,
+)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +99,21 @@ def test_options_of_other_tasks_are_told_all_at_once(
     assert len(problems) == len(told)
     for problem, words in zip(problems, told, strict=True):
         assert problem.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("group", "has_group", "read"),
+    [("q", True, {"y", "q"}), ("q", False, {"y"}), (None, True, {"y"}), (None, False, {"y"})],
+)
+def test_the_group_stands_beside_the_labels_where_the_run_has_none(
+    group: str | None, has_group: bool, read: set[str], tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("id,y,q\n1,0.5,a\n2,1.5,b\n")
+    question: Any = SimpleNamespace(key="id", label=("y",), group=group, labels=str(labels), csv=())
+    keys = pa.chunked_array([[2, 1]], pa.int64())
+    truth = _read_truth(question, "ranking", keys, has_group)
+    assert set(truth) == read
+    assert truth["y"].to_pylist() == [1.5, 0.5]
+    if "q" in read:
+        assert truth["q"].to_pylist() == ["b", "a"]

@@ -1,6 +1,7 @@
 """The same work has the same id; another input, model or setting is another run, and never passes for one that is published."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 import shutil
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from configs.job import Job
 from configs.load import load
-from pipelines.planning.identity import output_settings
+from pipelines.planning.identity import list_libraries, output_settings
 from pipelines.planning.make_plan import make_plan
 from tests.faults.world import make_world, write_shard
 from tests.support.builders import FEATURES, tiny_network, tiny_package
@@ -116,3 +117,11 @@ def test_folders_that_are_not_declared_change_no_id(world: Path) -> None:
     sink = output_settings(load(Job, str(world / "job.yaml"), []).model_dump(mode="json"))["sink"]
     assert "partition_by" not in sink
     assert settings_of(("source.partitions", "hive"))["partitions"] == "hive"
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="needs transformers")
+def test_a_network_of_a_library_names_its_version_too() -> None:
+    ours = list_libraries("mlp")
+    assert {"python", "torch", "pyarrow"} <= set(ours)
+    theirs = list_libraries("transformers:BertModel")
+    assert set(theirs) - set(ours) == {"transformers"}

@@ -168,3 +168,17 @@ def test_what_nobody_published_is_told_as_it_is(
     monkeypatch.setattr(launch, "is_published", lambda run: False)
     with pytest.raises(type(error), match=str(error)):
         launch_with(monkeypatch, fail)
+
+
+def test_a_run_that_failed_once_it_was_published_is_told_as_published(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> bool:
+        raise LOST
+
+    announced: list[Any] = []
+    monkeypatch.setattr(launch, "_find_publisher", lambda plan, planned_at, error: "this")
+    monkeypatch.setattr(launch, "announce", lambda *given: announced.append(given))
+    monkeypatch.setattr(launch, "_say_published", lambda plan, resumed, seconds, log: 9)
+    assert launch_with(monkeypatch, fail) == 9
+    assert announced == [(RUN, "t1")]

@@ -78,6 +78,14 @@ def test_what_missing_values_do_is_what_the_job_says_or_what_suits_the_rows(
     assert dict(packaging.missing) == missing
 
 
+@pytest.mark.parametrize(
+    ("network", "told"), [({"builder": "gru"}, "gru"), ({"builder": "mlp"}, "mlp"), ({}, "")]
+)
+def test_packing_is_told_the_network_once_it_is_known(network: dict[str, str], told: str) -> None:
+    packaging = to_packaging(job(network=network, name="churn", version="7"))
+    assert packaging.network == told
+
+
 @pytest.mark.parametrize(("label", "told"), [("y", "y"), (["y"], "y"), (["y", "z"], None)], ids=str)
 def test_packing_is_told_the_label_where_it_is_one(label: Any, told: str | None) -> None:
     fields: dict[str, Any] = {"data": {**OWN_ROWS, "label": label}}

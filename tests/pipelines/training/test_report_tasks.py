@@ -48,3 +48,23 @@ def test_without_any_scored_part_there_is_no_section() -> None:
 )
 def test_rows_outside_of_a_picture_are_told_where_there_are_any(rows: int, told: str) -> None:
     assert _tell_outside(rows) == told
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "told"),
+    [
+        # Of two classes, one is what the other is not.
+        ("classification", 2, ["b"]),
+        ("classification", 3, ["a", "b", "c"]),
+        ("multi_label", 3, ["a", "b", "c"]),
+    ],
+)
+def test_without_pictures_each_label_has_the_areas_below_its_curves(
+    task: Any, classes: int, told: list[str]
+) -> None:
+    scored = reported.score_classes(classes) if classes > 2 else reported.score_two()
+    if task == "multi_label":
+        scored = reported.score_labels(classes)
+    tables = list_tables(task, ("a", "b", "c")[:classes], scored)
+    areas = [table for table in tables if table.head == ("label", "ROC AUC", "average precision")]
+    assert [row[0] for table in areas for row in table.rows] == told

@@ -219,3 +219,8 @@ def test_the_blocks_of_fastavro_are_found() -> None:
     stored = store(written.getvalue())
     found = find_blocks("u", stored, read_head("u", stored))
     assert [(place.rows, place.start) for place in found] == expected
+
+
+def test_a_text_of_a_head_may_be_empty() -> None:
+    content = head({b"avro.schema": SCHEMA, b"": b"", b"note": b""})
+    assert read_head("u", store(content)).schema == SCHEMA

@@ -48,6 +48,9 @@ SMALL, LARGE = pa.decimal128(5, 2), pa.decimal128(9, 4)
         # More digits on both sides of the point hold each value, where the job states them.
         (LARGE, SMALL, False, True, True, True),
         (SMALL, LARGE, False, True, True, False),
+        # Only decimals have digits to compare.
+        (SMALL, pa.string(), False, False, False, False),
+        (pa.string(), SMALL, False, False, False, False),
     ],
 )
 def test_types_that_a_column_takes(

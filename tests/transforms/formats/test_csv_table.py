@@ -66,6 +66,12 @@ def test_the_dialect_is_the_one_that_is_declared(file: Callable[..., str]) -> No
     assert read_csv_table(url, SCHEMA, dialect).to_pydict() == {"n": [None, 2], "s": ["a;b", "é"]}
 
 
+@pytest.mark.parametrize("content", [b's,n\n"a,1\nb""c,2\n', b's,n\r"a,1\r\nb""c,2'])
+def test_without_a_quote_quotes_are_letters(content: bytes, file: Callable[..., str]) -> None:
+    read = read_csv_table(file(content), SCHEMA, CsvDialect(quote=None))
+    assert read.to_pydict() == {"s": ['"a', 'b""c'], "n": [1, 2]}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 from configs.errors import InputError
 from transforms.formats.column import Column
 from transforms.formats.columns import check_columns, keeps_form, takes_type
-from transforms.formats.format import InputOptions, find_input_format
+from transforms.formats.format import InputOptions, Piece, find_input_format, group_parts
 from transforms.formats.output import find_output_format
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
 
@@ -133,3 +134,24 @@ def test_columns_are_checked_in_linear_time() -> None:
     began = time.process_time()
     check_columns("s", schema, [Column(name, pa.float32()) for name in names])
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "rows", "spans"),
+    [
+        # Of no parts, none is read: no rows, and the bytes of the file.
+        ([], 5, [((0, 0), 0, 0, 99)]),
+        ([(5, 10)], 5, [((0, 1), 0, 5, 10)]),
+        ([(2, 10), (3, 20), (1, 30)], 5, [((0, 2), 0, 5, 30), ((2, 1), 5, 1, 30)]),
+        # One that has more stays whole.
+        (
+            [(6, 10), (1, 20), (9, 30)],
+            5,
+            [((0, 1), 0, 6, 10), ((1, 1), 6, 1, 20), ((2, 1), 7, 9, 30)],
+        ),
+    ],
+)
+def test_parts_are_put_together_up_to_so_many_rows(
+    parts: list[tuple[int, int]], rows: int, spans: list[Any]
+) -> None:
+    assert group_parts(parts, rows, 99) == [Piece(*span) for span in spans]

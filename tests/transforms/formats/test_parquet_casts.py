@@ -90,3 +90,18 @@ def test_a_timestamp_is_a_date_at_midnight_alone(unit: str) -> None:
     assert dates.to_pylist() == [dt.date(2020, 2, 29), None, None, dt.date(1960, 1, 1), None]
     assert sorted(reasons) == [1, 4]
     assert str(reasons[1]) == f"column 'born': a timestamp[{unit}] that does not fit date32[day]"
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "wanted"),
+    [
+        ([["a", None], None, []], pa.large_string(), pa.string()),
+        ([[1, None], None, []], pa.int8(), pa.int64()),
+        ([[True], None, [None]], pa.bool_(), pa.int8()),
+    ],
+)
+def test_lists_of_what_cannot_overflow_come_out_whole(
+    values: list[Any], given: pa.DataType, wanted: pa.DataType
+) -> None:
+    column = pa.array(values, pa.list_(given))
+    assert cast(column, pa.list_(wanted)) == (values, {})

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 pytest.importorskip("pyiceberg")
@@ -18,8 +19,10 @@ from transforms.lakes.iceberg import (
     _choose_snapshot,
     _count_files,
     _find_metadata,
+    _list_partition_values,
     _read_name_mapping,
 )
+from transforms.lakes.snapshot import TableColumn
 
 
 @pytest.mark.parametrize("hint", ["7", " 7\n"])
@@ -106,3 +109,21 @@ def test_names_of_files_without_numbers_are_those_that_the_table_maps() -> None:
     metadata = SimpleNamespace(properties=properties)
     assert _read_name_mapping(metadata) == {7: ["a", "old"]}
     assert _read_name_mapping(SimpleNamespace(properties={})) == {}
+
+
+def test_a_file_tells_the_values_of_the_columns_that_part_the_table_as_they_are() -> None:
+    columns = [
+        TableColumn("region", pa.string(), "string", "region", field_id=1),
+        TableColumn("count", pa.int32(), "int", "count", field_id=2),
+        TableColumn("day", pa.date32(), "date", "day", field_id=3),
+    ]
+    # The last column is one that the table has no more.
+    parted = [(1, "identity"), (3, "month"), (2, "identity"), (9, "identity")]
+    fields = [SimpleNamespace(source_id=number, transform=how) for number, how in parted]
+    today = SimpleNamespace(spec_id=1, fields=[])
+    before = SimpleNamespace(spec_id=0, fields=fields)
+    metadata = SimpleNamespace(partition_specs=[before, today])
+    file = SimpleNamespace(spec_id=0, partition=["north", 672, None, "x"])
+    values = _list_partition_values(file, metadata, columns)
+    assert values == {"region": "north", "count": None}
+    assert _list_partition_values(SimpleNamespace(spec_id=1), metadata, columns) == {}

@@ -95,3 +95,12 @@ def test_columns_are_those_that_the_model_names_or_those_of_the_sample(
     found = converted.native(table, {"x": X})
     ((_, scores),) = found.items()
     np.testing.assert_array_equal(scores, booster.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("objective", "output", "activation"),
+    [("binary", "margin", "sigmoid"), ("regression", "prediction", "none")],
+)
+def test_sums_that_are_logits_are_called_so(objective: str, output: str, activation: str) -> None:
+    made = lightgbm_trees.make_graph(train(objective), "margin", "m")
+    assert (made.output, made.activation) == (output, activation)

@@ -14,7 +14,10 @@ pytest.importorskip("onnxscript")
 from model_zoo.architectures.builders import build  # noqa: E402
 from model_zoo.arrays import Arrays  # noqa: E402
 from pipelines.packing.exporting.network_graph import export_network  # noqa: E402
-from pipelines.packing.exporting.row_guard import find_guarded  # noqa: E402
+from pipelines.packing.exporting.row_guard import (  # noqa: E402
+    _find_wrong_rows,
+    find_guarded,
+)
 from tests.pipelines.packing.exporting.networks import OURS, card_of, draw  # noqa: E402
 
 
@@ -92,3 +95,18 @@ def test_whole_numbers_are_guarded_where_torch_raises() -> None:
     assert find_guarded(lambda x: (x.float().sum(1),), [kinds], ["kinds"]) == set()
     is_known = torch.ones(4, 2, dtype=torch.bool)
     assert find_guarded(lambda x: (x.float().sum(1),), [is_known], ["mask"]) == set()
+
+
+@pytest.mark.parametrize(
+    ("tensor", "wrong"),
+    [
+        ([0, 5, -1], [False, False, True]),
+        ([[0, 1], [2, -1], [-9, -9]], [False, True, True]),
+        ([0.0, -1.0, torch.nan], [False, False, True]),
+        ([[[0.0], [torch.nan]], [[-1.0], [torch.inf]]], [True, False]),
+    ],
+)
+def test_a_row_is_wrong_that_holds_nan_or_a_negative_whole_number(
+    tensor: list[Any], wrong: list[bool]
+) -> None:
+    assert _find_wrong_rows(torch.tensor(tensor)).tolist() == wrong

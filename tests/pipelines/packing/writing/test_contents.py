@@ -1,5 +1,6 @@
 """What any package holds of rows that were scored: the first of them, and a profile of every column and output."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from model_zoo.package.package import read_package
-from pipelines.packing.proof.scores import ScoredAs
+from pipelines.packing.proof.scored_as import ScoredAs
 from pipelines.packing.writing.contents import (
     ScoredRows,
     make_profile,
     make_smoke_table,
 )
 from transforms.scores.options import ScoreColumns
+from transforms.scores.tokens import Places
 
 
 def test_the_smoke_table_is_of_the_first_rows_with_what_the_network_took_and_gave() -> None:
@@ -76,3 +78,23 @@ def test_of_several_labels_the_probability_of_each_has_a_profile(labels: tuple[s
     names = labels or ("0", "1", "2")
     found = [means[f"probability[{name}]"] for name in names]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths", "means"),
+    [
+        # Of each class, over all tokens but those of padding: three of one row, one of the other.
+        ((2, 3, 2), [3, 1], {"logits[0]": 3.0, "logits[1]": 4.0}),
+        # What has another size than the tokens is not of tokens, however many rows there are.
+        ((3, 2, 1), [1, 2, 2], {"logits[0]": 2.0, "logits[1]": 3.0}),
+    ],
+)
+def test_what_is_given_for_each_token_has_a_profile_of_each_class(
+    shape: tuple[int, ...], lengths: list[int], means: dict[str, float]
+) -> None:
+    logits = np.arange(math.prod(shape), dtype=np.float32).reshape(shape)
+    scored = ScoredRows(pa.table({"a": ["x"] * len(logits)}), {}, {"logits": logits})
+    scored_as = ScoredAs(ScoreColumns("none", tokens=3), Places(np.array(lengths)))
+    profile = make_profile(scored, scored_as).to_pylist()
+    found = {row["column"]: row["mean"] for row in profile if row["mean"] is not None}
+    assert found == means
