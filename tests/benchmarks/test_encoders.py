@@ -7,9 +7,10 @@ import pytest
 pytest.importorskip("transformers")
 
 from tests.benchmarks.encoders import compare
+from tests.support.long import long
 
 
-@pytest.mark.program
+@long
 @pytest.mark.slow
 def test_both_give_the_same(tmp_path: Path) -> None:
     head, *lines = compare(tmp_path, rows=100, repeats=1, layers=1)

@@ -7,6 +7,7 @@ import pytest
 from model_zoo.engines.settings import Settings
 from model_zoo.evaluation.agreement import Agreement
 from tests.benchmarks.precisions import Measurement, describe, measure_workload
+from tests.support.long import long
 
 
 def test_a_table_has_ratios_of_neighbours_and_agreement_or_why_there_is_none() -> None:
@@ -24,7 +25,7 @@ def test_a_table_has_ratios_of_neighbours_and_agreement_or_why_there_is_none() -
     ]
 
 
-@pytest.mark.program
+@long
 @pytest.mark.slow
 def test_every_engine_that_is_here_is_measured(tmp_path: Path) -> None:
     measured = measure_workload("tabular", tmp_path, rows=500, repeats=1)

@@ -20,7 +20,7 @@ from tests.object_stores.stores import at
 from tests.support.builders import tiny_package
 from tests.support.jobs import small_table
 
-SHARDS = 80
+SHARDS = 40
 # To see whether it is done, to write its file and its record, to read both again, and to publish where nothing stands.
 MOST_OF_A_UNIT = {"s3": 11, "gs": 16}
 # Its footer twice, its rows, and its version before, when it is opened, and after.
