@@ -29,14 +29,15 @@ def own_job_server() -> str:
     return f"--flink_job_server_jar={install.job_server()}"
 
 
-@pytest.fixture(scope="session")
+# They end with this folder's tests: idle Java would take a twentieth of a core from all that come after them.
+@pytest.fixture(scope="package")
 def job_server(own_job_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The flag with which a run uses the job server of all tests: Beam's runner for Flink starts none then, and is else the same."""
     with running_job_server(own_job_server, tmp_path_factory.mktemp("job-server")) as flag:
         yield flag
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(
     own_job_server: str, programs: Programs, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:

@@ -1,6 +1,6 @@
 """Engines of graphs: a cluster publishes the bytes that one local worker does.
 
-Several local workers do so too: tests/bad_rows/test_engine_workers.py.
+Several local workers do so too, whichever the engine: tests/bad_rows/test_engine_workers.py. With FULL_COUNTS both are on the cluster.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import pytest
 
 from tests.bad_rows.engines import write_package_of_both
 from tests.bad_rows.spoilt_job import COLUMNS, write_shard
+from tests.faults.counts import full_or
 from tests.support.jobs import write_job
 from tests.support.runs import manifest, published
 
@@ -36,7 +37,7 @@ def flags(tmp_path: Path) -> list[str]:
     return ["--config", str(job)]
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("engine", full_or(["onnxruntime"], ["onnxruntime", "openvino"]))
 def test_the_same_bytes_come_from_one_worker_and_from_a_cluster(
     engine: str,
     flags: list[str],

@@ -5,12 +5,10 @@ from pathlib import Path
 import signal
 import subprocess
 
-import pytest
-
 from tests.flink.cluster import Cluster, wait_until
 from tests.flink.units import UNITS, finish, in_the_middle
 from tests.support.processes import gone_within
-from tests.support.programs import Programs
+from tests.support.programs import Program, Programs
 from tests.support.runs import manifest, published
 
 Local = Callable[[str], dict[str, bytes]]
@@ -64,9 +62,7 @@ def test_a_killed_task_manager_leaves_its_units_to_the_other(
     assert published(tmp_path) == local("units")
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
-def test_a_stopped_launcher_cancels_its_job_and_resumes(
-    stop: signal.Signals,
+def test_an_interrupted_launcher_cancels_its_job_and_resumes(
     jobs: Jobs,
     local: Local,
     programs: Programs,
@@ -77,25 +73,36 @@ def test_a_stopped_launcher_cancels_its_job_and_resumes(
     tmp_path: Path,
 ) -> None:
     """The launcher has started a job server of its own, which Beam stops before our program hears of SIGINT; that is gone, too."""
-    flags = [
-        *cluster.flags,
-        own_job_server,
-        "--job_server_jvm_properties=-XX:TieredStopAtLevel=1",
-        "--quiet",
-        "--output",
-        str(tmp_path),
-    ]
-    launcher = programs.start("pipelines.score", *jobs["units"], *flags)
+    own = [own_job_server, "--job_server_jvm_properties=-XX:TieredStopAtLevel=1"]
+    flags = [*jobs["units"], *cluster.flags, *own, "--quiet", "--output", str(tmp_path)]
+    launcher = programs.start("pipelines.score", *flags)
     in_the_middle(launcher, tmp_path, cluster.machines["tm-0"])
-    launcher.send_signal(stop)
-    error = launcher.communicate(timeout=60)[1]
-    assert launcher.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[stop], error
-    assert error.count("\n") == 1, error
-    assert "nothing was published" in error
-    gone_within(20, launcher.pid)
-    wait_until(lambda: cluster.jobs()[-1][1] == "CANCELED", 120, "the job is cancelled")
-    assert not (tmp_path / "CURRENT").exists()
+    check_stopped(launcher, signal.SIGINT, 130, cluster, tmp_path)
     run = run_launcher(*jobs["units"], *on_cluster, "--output", str(tmp_path))
     assert run.returncode == 0, run.stderr
     assert "resumed" in run.stdout
     assert published(tmp_path) == local("units")
+
+
+def test_a_terminated_launcher_cancels_its_job(
+    jobs: Jobs, programs: Programs, cluster: Cluster, on_cluster: list[str], tmp_path: Path
+) -> None:
+    """With the job server of all tests, which lives on; that it resumes is as after SIGINT."""
+    flags = [*jobs["units"], *on_cluster, "--quiet", "--output", str(tmp_path)]
+    launcher = programs.start("pipelines.score", *flags)
+    in_the_middle(launcher, tmp_path, cluster.machines["tm-0"])
+    check_stopped(launcher, signal.SIGTERM, 143, cluster, tmp_path)
+
+
+def check_stopped(
+    launcher: Program, stop: signal.Signals, status: int, cluster: Cluster, output: Path
+) -> None:
+    """It ends in one line, leaves no process, cancels its job, and publishes nothing."""
+    launcher.send_signal(stop)
+    error = launcher.communicate(timeout=60)[1]
+    assert launcher.returncode == status, error
+    assert error.count("\n") == 1, error
+    assert "nothing was published" in error
+    gone_within(20, launcher.pid)
+    wait_until(lambda: cluster.jobs()[-1][1] == "CANCELED", 120, "the job is cancelled")
+    assert not (output / "CURRENT").exists()

@@ -6,6 +6,7 @@ so are its tests; with REQUIRE_FLINK or REQUIRE_GO set, as in continuous integra
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 import os
 from pathlib import Path
@@ -24,28 +25,39 @@ class Build:
     Attributes:
         missing: says why it cannot be built here, or None.
         required: the variable with which that is an error.
+        tool: what builds it: those of one tool are built one after the other, beside those of others.
         make: builds it, or finds it built, and says where it is.
     """
 
     name: str
     missing: Callable[[], str | None]
     required: str
+    tool: str
     make: Callable[[], Path]
 
 
 BUILDS = (
-    Build("Flink's job server", install.missing, "REQUIRE_FLINK", install.job_server),
-    Build("Flink", install.missing, "REQUIRE_FLINK", install.flink_home),
+    Build("Flink's job server", install.missing, "REQUIRE_FLINK", "java", install.job_server),
+    Build("Flink", install.missing, "REQUIRE_FLINK", "java", install.flink_home),
     Build(
-        "boot", lambda: install.missing() or install.missing_boot(), "REQUIRE_FLINK", install.boot
+        "boot",
+        lambda: install.missing() or install.missing_boot(),
+        "REQUIRE_FLINK",
+        "go",
+        install.boot,
     ),
     Build(
-        "prism", lambda: missing(go_program(PRISM)), "REQUIRE_GO", lambda: build_go_program(PRISM)
+        "prism",
+        lambda: missing(go_program(PRISM)),
+        "REQUIRE_GO",
+        "go",
+        lambda: build_go_program(PRISM),
     ),
     Build(
         "fake-gcs-server",
         lambda: missing(go_program(FAKE_GCS)),
         "REQUIRE_GO",
+        "go",
         lambda: build_go_program(FAKE_GCS),
     ),
 )
@@ -53,6 +65,14 @@ BUILDS = (
 
 def main(builds: Sequence[Build] = BUILDS) -> int:
     """Build everything, say how long each took, and return the exit status: 1 when something failed or is required and absent."""
+    # While one tool downloads, the other compiles.
+    tools = dict.fromkeys(one.tool for one in builds)
+    by_tool = [[one for one in builds if one.tool == tool] for tool in tools]
+    with ThreadPoolExecutor(len(by_tool)) as threads:
+        return max(threads.map(_build_all, by_tool))
+
+
+def _build_all(builds: Sequence[Build]) -> int:
     return max([_build(one) for one in builds])
 
 
