@@ -2,8 +2,6 @@
 
 from pathlib import Path
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -12,8 +10,7 @@ import pytest
 
 from pipelines import train
 from pipelines.cli.command_line import run_program
-from tests.support.processes import hear_interrupts
-from tests.support.repository import REPOSITORY
+from tests.support.programs import Programs
 
 # Long enough that a signal comes while it trains.
 EPOCHS = 60
@@ -51,7 +48,14 @@ def run(*arguments: str) -> int:
     return run_program(train.main, list(arguments))
 
 
-@pytest.mark.program
+@pytest.fixture(scope="module")
+def undisturbed(customers: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The package of a training that nothing stopped."""
+    output = tmp_path_factory.mktemp("whole") / "stopped"
+    assert run(*flags(customers, output)) == 0
+    return package_of(output)
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "said"),
     [
@@ -61,17 +65,17 @@ def run(*arguments: str) -> int:
     ],
 )
 def test_stopped_and_run_again_it_writes_the_bytes_of_one_that_nothing_stopped(
-    sent: signal.Signals, status: int, said: str, customers: Path, tmp_path: Path
+    sent: signal.Signals,
+    status: int,
+    said: str,
+    customers: Path,
+    undisturbed: dict[str, bytes],
+    programs: Programs,
+    tmp_path: Path,
 ) -> None:
-    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    stopped = tmp_path / "stopped"
     checkpoint = tmp_path / "stopped.checkpoint/training.checkpoint"
-    program = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.train", *flags(customers, stopped)],
-        cwd=REPOSITORY,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hear_interrupts,
-    )
+    program = programs.start("pipelines.train", *flags(customers, stopped))
     deadline = time.monotonic() + 120
     while not checkpoint.exists():
         assert time.monotonic() < deadline
@@ -84,8 +88,7 @@ def test_stopped_and_run_again_it_writes_the_bytes_of_one_that_nothing_stopped(
     assert told.count("\n") == (1 if said else 0)
     assert not stopped.exists()
     assert run(*flags(customers, stopped)) == 0
-    assert run(*flags(customers, whole)) == 0
-    assert package_of(stopped) == package_of(whole)
+    assert package_of(stopped) == undisturbed
     assert not checkpoint.parent.exists()
 
 

@@ -30,25 +30,64 @@ X = np.random.default_rng(1).standard_normal((100, 3), dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
-def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+def package(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny_package(tmp_path_factory.mktemp("package") / "model")
+
+
+@pytest.fixture(scope="module")
+def machine(package: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A machine's folder of temporary files, where another user made one for inductor, and the network was compiled after that.
+
+    In a process of its own: inductor decides at its import where it keeps what.
+    """
+    shared = tmp_path_factory.mktemp("machine")
+    shared.chmod(0o1777)
+    planted = planted_folder(shared)
+    planted.mkdir(mode=0o777)
+    planted.chmod(0o777)
+    code = (
+        "import sys\n"
+        "from model_zoo.engines.settings import Settings\n"
+        "from model_zoo.package.package import read_package\n"
+        "from model_zoo.scoring.scorer import load_scorer\n"
+        # Its headers would be compiled first, for twenty seconds; they are kept in the same folder.
+        "from torch._inductor import config\n"
+        "config.aot_inductor.precompile_headers = False\n"
+        "load_scorer(read_package(sys.argv[1]), 'cpu', Settings(16, compiled=True), threads=1)\n"
+    )
+    names = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment["TMPDIR"] = str(shared)
+    subprocess.run(
+        [sys.executable, "-c", code, package], cwd=REPOSITORY, env=environment, check=True
+    )
+    return shared
+
+
+def planted_folder(machine: Path) -> Path:
+    """Where inductor would keep what it makes."""
+    return machine / f"torchinductor_{getpass.getuser()}"
+
+
+@pytest.fixture(scope="module")
+def scorer(package: str, machine: Path) -> Scorer:
+    """What another process has compiled is found, by as many threads as there are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("machine")))
-        package = read_package(tiny_package(tmp_path_factory.mktemp("package") / "model"))
-        made = load_scorer(package, "cpu", Settings(16, compiled=True), threads=2)
-        again = load_scorer_without_compiling(package, patch)
-    assert isinstance(made, Scorer)
-    np.testing.assert_array_equal(made({"x": X}).outputs["logit"], again({"x": X}).outputs["logit"])
-    return made
+        patch.setattr("tempfile.tempdir", str(machine))
+        patch.setattr(module, "_compile", refuse)
+        first, second = (load_compiled(package, threads) for threads in (2, 1))
+    scores = first({"x": X}).outputs["logit"]
+    np.testing.assert_array_equal(scores, second({"x": X}).outputs["logit"])
+    return first
 
 
-def load_scorer_without_compiling(package: object, patch: pytest.MonkeyPatch) -> Scorer:
-    """As another process would: what it finds must be enough."""
+def refuse(*_: object) -> None:
+    raise AssertionError("compiled twice")
 
-    def refuse(*_: object) -> None:
-        raise AssertionError("compiled twice")
 
-    patch.setattr(module, "_compile", refuse)
-    scorer = load_scorer(package, "cpu", Settings(16, compiled=True), threads=1)  # type: ignore[arg-type]
+def load_compiled(package: str, threads: int) -> Scorer:
+    settings = Settings(16, compiled=True)
+    scorer = load_scorer(read_package(package), "cpu", settings, threads)
     assert isinstance(scorer, Scorer)
     return scorer
 
@@ -95,34 +134,9 @@ def test_many_threads_get_their_own_scores(scorer: Scorer) -> None:
             np.testing.assert_allclose(scored, expected(piece), atol=1e-6)
 
 
-@pytest.mark.slow
-def test_nothing_is_kept_or_looked_for_in_a_folder_that_another_user_made(tmp_path: Path) -> None:
-    """In a process of its own: inductor decides at its import where it keeps what."""
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    shared.chmod(0o1777)
-    planted = shared / f"torchinductor_{getpass.getuser()}"
-    planted.mkdir(mode=0o777)
-    planted.chmod(0o777)
-    package = tiny_package(tmp_path / "model")
-    code = (
-        "import sys\n"
-        "from model_zoo.engines.settings import Settings\n"
-        "from model_zoo.package.package import read_package\n"
-        "from model_zoo.scoring.scorer import load_scorer\n"
-        # Its headers would be compiled first, for twenty seconds; they are kept in the same folder.
-        "from torch._inductor import config\n"
-        "config.aot_inductor.precompile_headers = False\n"
-        "load_scorer(read_package(sys.argv[1]), 'cpu', Settings(16, compiled=True), threads=1)\n"
-    )
-    names = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
-    environment = {name: value for name, value in os.environ.items() if name not in names}
-    environment["TMPDIR"] = str(shared)
-    subprocess.run(
-        [sys.executable, "-c", code, package], cwd=REPOSITORY, env=environment, check=True
-    )
-    assert list(planted.rglob("*")) == []
-    kept = shared / f"library-caches-{os.getuid()}"
+def test_nothing_is_kept_or_looked_for_in_a_folder_that_another_user_made(machine: Path) -> None:
+    assert list(planted_folder(machine).rglob("*")) == []
+    kept = machine / f"library-caches-{os.getuid()}"
     # Libraries that inductor builds, and loads, to find out what the processor can do.
     assert list(kept.rglob("*.so"))
 

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.program
 
 
 @pytest.mark.parametrize(
-    ("status", "flags"), [(0, ()), (4, ("--direct_running_mode=multi_processing",))]
+    ("status", "flags"),
+    [(0, ()), (4, ("--direct_running_mode=multi_processing", "--direct_num_workers=1"))],
 )
 def test_a_run_leaves_nothing_in_the_temporary_folder(
     status: int, flags: tuple[str, ...], tmp_path: Path
