@@ -1,6 +1,7 @@
 """Packages that hold a model as its own library keeps it, and files that were damaged on purpose."""
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from model_zoo.engines.settings import Settings
 from model_zoo.package.package import SMOKE, read_package, write_package
 from model_zoo.scoring.scorer import load_scorer
 from model_zoo.tensor_columns import to_column
+from tests.faults.counts import full_or
 from tests.support.builders import parquet, tiny_card
 
 _SMOKE_ROWS = 4
 # Of nodes that lead back to each other no score comes.
 _PATIENCE_SECONDS = 10.0
+# Cut, other figures of a text, some other bytes, more of them: see `damaged`.
+_KINDS_OF_DAMAGE = 4
 
 
 def own_form_package(
@@ -72,18 +76,21 @@ def damaged(content: bytes, count: int) -> Iterator[bytes]:
 def check_bits(
     url: str, engine: str, inputs: Mapping[str, np.ndarray], batches: tuple[int, ...]
 ) -> Any:
-    """Score with batches of each size on one, two and four threads, and return the scores, alike to the bit."""
+    """Score with batches of several sizes on several threads, and return the scores, alike to the bit.
+
+    One thread and the smallest batches are compared with four and the largest; with FULL_COUNTS all sizes are with one, two and four.
+    """
     package = read_package(url)
+    ends = [(batches[0], 1), (batches[-1], 4)]
     first = None
-    for batch_rows in batches:
-        for threads in (1, 2, 4):
-            settings = Settings(batch_rows, engine=engine)
-            scored = load_scorer(package, "cpu", settings, threads)(dict(inputs))
-            assert scored.rejected == {}
-            if first is None:
-                first = scored
-            for name, array in scored.outputs.items():
-                np.testing.assert_array_equal(array, first.outputs[name])
+    for batch_rows, threads in full_or(ends, list(product(batches, (1, 2, 4)))):
+        settings = Settings(batch_rows, engine=engine)
+        scored = load_scorer(package, "cpu", settings, threads)(dict(inputs))
+        assert scored.rejected == {}
+        if first is None:
+            first = scored
+        for name, array in scored.outputs.items():
+            np.testing.assert_array_equal(array, first.outputs[name])
     assert first is not None
     return first
 
@@ -97,9 +104,12 @@ def check_damaged(
     outputs: Mapping[str, np.ndarray],
     count: int,
 ) -> list[str]:
-    """Score with damaged files, and return why each was refused; those that were not refused scored all rows."""
+    """Score with damaged files, and return why each was refused; those that were not refused scored all rows.
+
+    One of each kind of damage is tried, with FULL_COUNTS `count` files.
+    """
     refusals = []
-    for number, broken in enumerate(damaged(content, count)):
+    for number, broken in enumerate(damaged(content, full_or(_KINDS_OF_DAMAGE, count))):
         url = own_form_package(
             folder / str(number), form, broken, inputs, outputs, smoke_tolerance=1e9
         )

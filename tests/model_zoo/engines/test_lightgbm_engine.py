@@ -8,6 +8,7 @@ import pytest
 
 lightgbm = pytest.importorskip("lightgbm")
 
+from tests.faults.counts import full_or  # noqa: E402
 from tests.support.own_forms import check_bits, check_damaged, own_form_package  # noqa: E402
 
 
@@ -44,4 +45,4 @@ def test_a_damaged_file_costs_a_line(tmp_path: Path) -> None:
     content = booster.model_to_string().encode()
     outputs = {"margin": booster.predict(x, raw_score=True)}
     refusals = check_damaged(tmp_path, "lightgbm", "lightgbm", content, {"x": x}, outputs, 12)
-    assert len(refusals) > 5
+    assert len(refusals) > full_or(1, 5)

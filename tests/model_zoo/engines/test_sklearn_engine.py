@@ -12,6 +12,7 @@ from sklearn.ensemble import RandomForestClassifier  # noqa: E402
 
 from model_zoo.engines.engine import choose_engine  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
+from tests.faults.counts import full_or  # noqa: E402
 from tests.support.own_forms import check_bits, check_damaged, own_form_package  # noqa: E402
 
 # A child imports scikit-learn for each file.
@@ -41,4 +42,4 @@ def test_a_damaged_file_costs_a_line(tmp_path: Path) -> None:
     outputs = {"logit": logits}
     refusals = check_damaged(tmp_path, "skops", "sklearn", content, {"x": ROWS}, outputs, 5)
     # An archive knows the sum of what it holds.
-    assert len(refusals) > 3
+    assert len(refusals) > full_or(2, 3)

@@ -14,6 +14,7 @@ from model_zoo.engines.engine import choose_engine, find_engine  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
+from tests.faults.counts import full_or  # noqa: E402
 from tests.support.own_forms import check_bits, check_damaged, own_form_package  # noqa: E402
 
 
@@ -73,7 +74,7 @@ def test_a_damaged_file_costs_a_line(tmp_path: Path) -> None:
     content = bytes(booster.save_raw("ubj"))
     outputs = {"margin": booster.inplace_predict(x, predict_type="margin")}
     refusals = check_damaged(tmp_path, "xgboost", "xgboost", content, {"x": x}, outputs, 12)
-    assert len(refusals) > 5
+    assert len(refusals) > full_or(1, 5)
 
 
 def test_other_dtypes_and_devices_are_refused(tmp_path: Path) -> None:
