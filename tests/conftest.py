@@ -89,7 +89,7 @@ _FIRST = (
     "tests/object_stores",
     "tests/faults",
     "tests/test_your_model.py",
-    "tests/benchmarks/test_encoders.py",
+    "tests/bad_rows/test_native_engines.py",
     "tests/model_zoo/engines/test_compiled.py",
     "tests/gpu",
     "tests/test_train_page.py",

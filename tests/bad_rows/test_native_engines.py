@@ -21,6 +21,7 @@ from tests.bad_rows.engines import Install
 from tests.bad_rows.networks import failing_on
 from tests.bad_rows.own_files import ENGINES, FORMS, OwnFile, make_own_file, make_rows
 from tests.bad_rows.spoilt_job import COLUMNS, write_hundreds, write_shard
+from tests.faults.counts import full_or
 from tests.support.builders import FEATURES, parquet, tiny_card
 from tests.support.jobs import Outcome, write_job
 
@@ -174,6 +175,6 @@ def test_any_number_of_workers_writes_the_same_bytes(folder: Path, run: Run, eng
         flags.append(PROCESSES)
     expected = run(*flags, "--direct_num_workers=1", output="one").read_files()
     assert len(expected) > 4
-    for workers in (2, 4):
+    for workers in full_or((3,), (2, 4)):
         outcome = run(*flags, f"--direct_num_workers={workers}", output=f"workers{workers}")
         assert outcome.read_files() == expected
