@@ -7,6 +7,7 @@ files 0640, folders 0750, less what the umask takes away.
 
 from contextlib import suppress
 import errno
+from io import RawIOBase
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -27,11 +28,28 @@ def read_end(path: str, size_bytes: int) -> bytes:
         path: the file.
         size_bytes: how many.
     """
-    with open(path, "rb") as file:
-        status = os.fstat(file.fileno())
-        first = max(0, status.st_size - size_bytes)
-        file.seek(first)
-        return file.read(size_bytes)
+    # All of it in one call of the system, as a rule, which a buffer would only copy.
+    with open(path, "rb", buffering=0) as file:
+        all_bytes = file.seek(0, os.SEEK_END)
+        wanted_bytes = min(all_bytes, size_bytes)
+        file.seek(all_bytes - wanted_bytes)
+        return read_up_to(file, wanted_bytes)
+
+
+def read_up_to(file: RawIOBase, size_bytes: int) -> bytes:
+    """Return the next bytes of a file, fewer at its end alone.
+
+    Args:
+        file: the file; a mounted store may answer with some of the bytes.
+        size_bytes: how many.
+    """
+    content = file.read(size_bytes) or b""
+    while len(content) < size_bytes:
+        more = file.read(size_bytes - len(content))
+        if not more:
+            break
+        content += more
+    return content
 
 
 def make_folder(path: Path) -> None:

@@ -1,11 +1,14 @@
 """The files that a path, a folder or a glob stands for, each as it is at that moment."""
 
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from storage.client_errors import plain_errors
 from storage.input_file import InputFile
 from storage.inputs import describe_file, get_url
 from storage.listing import list_paths, locate_pattern
+from storage.packed import sort_many
 from storage.retries import retried
 from storage.table_logs import Cleared, refuse_tables
 
@@ -13,7 +16,7 @@ from storage.table_logs import Cleared, refuse_tables
 class InputListing(NamedTuple):
     """Files, the URLs that were left out, and the folder in which the pattern begins."""
 
-    taken: list[InputFile]
+    taken: Sequence[InputFile]
     left_out: list[str]
     root: str
 
@@ -22,7 +25,7 @@ def list_inputs(
     pattern: str,
     recursive: bool = False,
     cleared: Cleared | None = None,
-) -> tuple[list[InputFile], list[str]]:
+) -> tuple[Sequence[InputFile], list[str]]:
     """Return the files and the URLs that were left out, without the root.
 
     Args:
@@ -61,7 +64,8 @@ def list_below_root(
     if cleared is None:
         cleared = set()
     refuse_tables(fs, listing, cleared)
-    taken = [describe_file(fs, info) for info in listing.taken]
+    described = (describe_file(fs, info) for info in listing.taken)
+    taken = sort_many(described, key=attrgetter("url"))
     left_out = [get_url(fs, path) for path in listing.left_out]
     root = get_url(fs, listing.root)
-    return InputListing(sorted(taken), sorted(left_out), root)
+    return InputListing(taken, sorted(left_out), root)

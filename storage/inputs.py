@@ -3,12 +3,12 @@
 Which files a path stands for is told in `input_listing.py`.
 """
 
-import io
 import os
 from typing import Any, NamedTuple
 
 from fsspec.implementations.local import LocalFileSystem
 
+from storage import disk
 from storage.client_errors import plain_errors
 from storage.fsspec_private import get_gcs_object, get_s3_object
 from storage.input_file import InputFile
@@ -128,21 +128,10 @@ def describe_stat(stat: Any) -> str:
 def _read_local(path: str, size_bytes: int) -> WholeFile:
     # All of it in one call of the system, as a rule, which a buffer would only copy.
     with open(path, "rb", buffering=0) as file:
-        content = _read_up_to(file, size_bytes)
+        content = disk.read_up_to(file, size_bytes)
         # Behind the reading: what was written into on the way has another time than was planned.
         status = os.fstat(file.fileno())
     return WholeFile(content, describe_stat(status))
-
-
-def _read_up_to(file: io.RawIOBase, size_bytes: int) -> bytes:
-    """Return the next bytes of a file, fewer at its end alone: a mounted store may answer with some of them."""
-    content = file.read(size_bytes) or b""
-    while len(content) < size_bytes:
-        more = file.read(size_bytes - len(content))
-        if not more:
-            break
-        content += more
-    return content
 
 
 def _describe_local(path: str) -> InputFile:

@@ -7,9 +7,9 @@ only some hundred are objects at once. What is written is what `json.dumps` writ
 from collections.abc import Container, Iterator, Mapping, Sequence
 import io
 import json
-from json import JSONDecodeError, JSONDecoder
+from json import JSONDecodeError, JSONDecoder, JSONEncoder
 import re
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from storage.packed import pack_many
 
@@ -18,21 +18,8 @@ Fields: TypeAlias = dict[str, Any]
 
 _decode = JSONDecoder().raw_decode
 _SPACE = re.compile(r"[ \t\n\r]*")
-# Without spaces: a plan may hold a million units.
-_COMPACT = (",", ":")
-
-
-class Encoded(NamedTuple):
-    """A value that is JSON already, as `encode` gives it."""
-
-    text: str
-
-
-def encode(value: Any) -> str:
-    """Return a value as JSON without spaces."""
-    if isinstance(value, Encoded):
-        return value.text
-    return json.dumps(value, separators=_COMPACT)
+# Without spaces: a plan may hold a million units. Made once, as `json` would make it for each of them.
+_encode = JSONEncoder(separators=(",", ":")).encode
 
 
 def encode_fields(fields: Mapping[str, Any]) -> bytes:
@@ -131,11 +118,11 @@ class _Reader:
 
 def _encode_value(value: Any) -> Iterator[str]:
     if not isinstance(value, Sequence | Iterator) or isinstance(value, str):
-        yield encode(value)
+        yield _encode(value)
         return
     before = "["
     for item in value:
-        text = encode(item)
+        text = _encode(item)
         yield f"{before}{text}"
         before = ","
     # Of nothing it has not begun.

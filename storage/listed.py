@@ -1,24 +1,20 @@
-"""What a file system tells of its files, and what there is under a pattern."""
+"""What a file system tells of its files, and of what is in a folder."""
 
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 # What a file system of fsspec tells of a file.
 Info: TypeAlias = dict[str, Any]
 
 
-@dataclass
-class Listing:
-    """What there is under a pattern; paths are those of the file system.
+class Entries(NamedTuple):
+    """What is in a folder, sorted by name.
 
     Attributes:
-        root: the folder in which the pattern begins.
-        taken: what the file system says of each file that is read.
-        left_out: paths that rules left out.
-        names: what each folder that was looked into holds.
+        names: of all entries.
+        infos: what the file system says of each, in this order; to be gone through once, as of a
+            million entries nobody can keep it.
     """
 
-    root: str
-    taken: list[Info] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    names: dict[str, list[str]] = field(default_factory=dict)
+    names: list[str]
+    infos: Iterator[Info]

@@ -12,10 +12,10 @@ root of the pattern:
     link -> folder       refused, as a link that leads nowhere is; a link to a file is read
 """
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 import errno
+from functools import partial
 import os
 import stat
 from typing import Any
@@ -24,11 +24,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
 from storage.disk_listing import list_disk_folder
-from storage.listed import Info, Listing
+from storage.few_ahead import map_few_ahead
+from storage.listed import Entries, Info
+from storage.listed_paths import Listing
 from storage.listing_rules import find_rule, is_partition
-from storage.object_stores import is_object_store, locate
+from storage.object_stores import is_object_store, is_s3, locate
 from storage.output_names import is_scored_folder
 from storage.patterns import Pattern, Places, is_wild, split_pattern
+from storage.s3_listing import list_s3_folder
 
 # A store answers in tens of milliseconds.
 _THREADS = 8
@@ -94,7 +97,9 @@ def list_paths(fs: Any, path: str, recursive: bool) -> Listing:
         # Whatever it is called: a file that is named is wanted.
         folder, _, _ = path.rpartition("/")
         info = fs.info(path)
-        return Listing(folder, [info])
+        listing = Listing(folder)
+        listing.take(info)
+        return listing
     if kind == _FOLDER:
         # Not as a pattern: its own name may hold a bracket.
         root = Pattern(path.rstrip("/"))
@@ -123,9 +128,9 @@ def _walk(
     while level:
         below: list[_Folder] = []
         listed = _list_folders(fs, level)
-        for folder, infos in zip(level, listed, strict=True):
-            listing.names[folder.path] = [_get_name(info) for info in infos]
-            for info in infos:
+        for folder, entries in zip(level, listed, strict=True):
+            listing.names[folder.path] = entries.names
+            for info in entries.infos:
                 found = _judge(fs, pattern, folder, info, recursive, listing)
                 if found is not None:
                     below.append(found)
@@ -179,7 +184,7 @@ def _judge(
     # One that the pattern itself names is asked for, wherever it is.
     if folder.unasked and not is_complete:
         raise _not_asked_for(folder.unasked)
-    listing.taken.append(info)
+    listing.take(info)
     return None
 
 
@@ -193,38 +198,54 @@ def _belongs(name: str, names: Sequence[str]) -> bool:
     return is_partition(name) or is_scored_folder(name, names)
 
 
-def _list_folders(fs: Any, folders: Sequence[_Folder]) -> Iterator[list[Info]]:
-    """Yield what is in each folder, sorted by name; several of a store at a time."""
+def _list_folders(fs: Any, folders: Sequence[_Folder]) -> Iterator[Entries]:
+    """Yield what is in each folder; several of a store at a time."""
     paths = [folder.path for folder in folders]
     if isinstance(fs, LocalFileSystem) or len(paths) == 1:
         yield from (_list_folder(fs, path) for path in paths)
         return
-    with ThreadPoolExecutor(_THREADS) as pool:
-        yield from pool.map(lambda path: _list_folder(fs, path), paths)
+    yield from map_few_ahead(partial(_list_folder, fs), paths, _THREADS)
 
 
-def _list_folder(fs: Any, path: str) -> list[Info]:
+def _list_folder(fs: Any, path: str) -> Entries:
     try:
-        # The root of a disk is no text.
-        found = _list_entries(fs, path or "/")
+        if isinstance(fs, LocalFileSystem):
+            # The root of a disk is no text.
+            return list_disk_folder(path or "/")
+        found = _list_store(fs, path)
     # A pattern may begin where nothing is; and a folder may be removed after its own was listed,
     # which is as if it had been removed before.
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return Entries([], iter(()))
     # A store may keep an object of the folder's own name.
-    others = [info for info in found if info["name"].rstrip("/") != path]
-    return sorted(others, key=lambda info: str(info["name"]))
+    paths = [_get_path(info) for info in found]
+    in_order = sorted(paths)
+    others: Iterator[Info] = (info for info in found if _get_path(info).rstrip("/") != path)
+    # Nearly always they come so, and need not be in memory all at once.
+    if paths != in_order:
+        others = iter(sorted(others, key=_get_path))
+    names = [_get_last_part(other) for other in in_order if other.rstrip("/") != path]
+    return Entries(names, others)
 
 
-def _list_entries(fs: Any, path: str) -> list[Info]:
-    if isinstance(fs, LocalFileSystem):
-        return list_disk_folder(path)
-    found: list[Info] = fs.ls(path, detail=True)
+def _list_store(fs: Any, path: str) -> Iterable[Info]:
+    # Of a bucket; which buckets there are is told otherwise.
+    if path and is_s3(fs):
+        return list_s3_folder(fs, path)
+    found: list[Info] = fs.ls(path or "/", detail=True)
     return found
 
 
-def _get_name(info: Info) -> str:
+def _get_path(info: Info) -> str:
     path: str = info["name"]
+    return path
+
+
+def _get_name(info: Info) -> str:
+    return _get_last_part(_get_path(info))
+
+
+def _get_last_part(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
 

@@ -63,6 +63,11 @@ def is_object_store(fs: Any) -> bool:
     return not _OBJECT_STORES.isdisjoint(list_protocols(fs))
 
 
+def is_s3(fs: Any) -> bool:
+    """Tell whether a file system is that of S3's client."""
+    return not S3.isdisjoint(list_protocols(fs))
+
+
 def list_protocols(fs: Any) -> list[str]:
     """Return the names that a file system has in URLs."""
     protocols = fs.protocol
@@ -77,7 +82,7 @@ def whole_in_one_request(fs: Any) -> dict[str, int]:
 
     s3fs asks for it to fetch large objects in parts; what is read whole here is small.
     """
-    if S3.isdisjoint(list_protocols(fs)):
+    if not is_s3(fs):
         return {}
     return {"max_concurrency": 1}
 

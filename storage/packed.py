@@ -4,11 +4,10 @@ A plan of a hundred thousand shards holds as many of several kinds of values, ea
 as Python keeps it and some twenty when compressed with those beside it, which are like it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, islice
 import pickle
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 import zlib
 
 T = TypeVar("T")
@@ -21,6 +20,42 @@ _BLOCK = 512
 _REMEMBERED = 8
 # Fast, and nearly as small as any other: what repeats is the beginning of names.
 _LEVEL = 1
+
+
+class Packing(Generic[T]):
+    """Values that are packed as they come, one after the other."""
+
+    def __init__(self, values: Iterable[T] = ()) -> None:
+        self._blocks: list[bytes] = []
+        self._last: list[T] = []
+        for value in values:
+            self.append(value)
+
+    def __len__(self) -> int:
+        return len(self._blocks) * _BLOCK + len(self._last)
+
+    def __iter__(self) -> Iterator[T]:
+        for block in self._blocks:
+            yield from _unpack(block)
+        yield from self._last
+
+    def append(self, value: T) -> None:
+        """Keep a value behind all others; it can be pickled."""
+        self._last.append(value)
+        if len(self._last) == _BLOCK:
+            self._pack_last()
+
+    def close(self) -> tuple[tuple[bytes, ...], int]:
+        """Return the blocks, and how many values are in them; behind these comes no other."""
+        count = len(self)
+        if self._last:
+            self._pack_last()
+        return tuple(self._blocks), count
+
+    def _pack_last(self) -> None:
+        content = pickle.dumps(tuple(self._last), pickle.HIGHEST_PROTOCOL)
+        self._blocks.append(zlib.compress(content, _LEVEL))
+        self._last = []
 
 
 class Packed(Sequence[T]):
@@ -37,21 +72,14 @@ class Packed(Sequence[T]):
         Args:
             values: in order; each can be pickled.
         """
-        blocks = []
-        count = 0
-        remaining = iter(values)
-        while block := tuple(islice(remaining, _BLOCK)):
-            count += len(block)
-            content = pickle.dumps(block, pickle.HIGHEST_PROTOCOL)
-            compressed = zlib.compress(content, _LEVEL)
-            blocks.append(compressed)
-        self._blocks = tuple(blocks)
-        self._count = count
+        packing = values if isinstance(values, Packing) else Packing(values)
+        self._blocks, self._count = packing.close()
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[T]:
+        # Not remembered: whoever goes through all of them asks for each once.
         for block in self._blocks:
             yield from _unpack(block)
 
@@ -65,7 +93,7 @@ class Packed(Sequence[T]):
         # As any sequence takes it: from the end, too, or not at all.
         number = range(self._count)[index]
         block, place = divmod(number, _BLOCK)
-        values: tuple[T, ...] = _unpack(self._blocks[block])
+        values: tuple[T, ...] = _unpack_once(self._blocks[block])
         return values[place]
 
     def __eq__(self, other: object) -> bool:
@@ -85,16 +113,39 @@ def pack_many(values: Iterable[T]) -> Sequence[T]:
     """Return values as they are kept for long: packed where they are many, else as a tuple."""
     if isinstance(values, Packed):
         return values
-    remaining = iter(values)
-    first = tuple(islice(remaining, _FEW + 1))
-    if len(first) <= _FEW:
-        return first
-    return Packed(chain(first, remaining))
+    packing = values if isinstance(values, Packing) else Packing(values)
+    if len(packing) <= _FEW:
+        return tuple(packing)
+    return Packed(packing)
 
 
-# Of those that neighbours are asked for by their numbers.
-@lru_cache(maxsize=_REMEMBERED)
+def sort_many(values: Iterable[T], key: Callable[[T], str]) -> Sequence[T]:
+    """Return values in the order of their keys: packed where they are many, else as a list.
+
+    Args:
+        values: nearly always they come so, and none of them need be an object for longer.
+        key: of a value.
+    """
+    packing: Packing[T] = Packing()
+    last_key = ""
+    in_order = True
+    for value in values:
+        key_here = key(value)
+        in_order = in_order and last_key <= key_here
+        last_key = key_here
+        packing.append(value)
+    if len(packing) <= _FEW:
+        return sorted(packing, key=key)
+    if in_order:
+        return Packed(packing)
+    return Packed(sorted(packing, key=key))
+
+
 def _unpack(block: bytes) -> Any:
     content = zlib.decompress(block)
     # Made here, or by the launcher that made the plan: it comes by the way that Beam's own pickles come.
     return pickle.loads(content)  # noqa: S301
+
+
+# Of those that neighbours are asked for by their numbers.
+_unpack_once = lru_cache(maxsize=_REMEMBERED)(_unpack)

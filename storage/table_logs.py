@@ -12,7 +12,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
-from storage.listed import Listing
+from storage.listed_paths import Listing
 from storage.listing_rules import ICEBERG_FILE, ICEBERG_FOLDER, TABLE_LOGS
 from storage.output_names import holds_runs
 
@@ -77,14 +77,11 @@ def _describe_way_out(folder: str, name: str) -> str:
 def _list_folders_of(listing: Listing) -> set[str]:
     """Return the folders that the taken files are in, and all above them."""
     folders: set[str] = set()
-    for info in listing.taken:
-        path: str = info["name"]
-        while "/" in path:
-            path, _, _ = path.rpartition("/")
-            # Once a folder is known, those above it are. A web server's paths are whole URLs.
-            if path in folders or path.endswith("/"):
-                break
-            folders.add(path)
+    for folder in listing.folders:
+        # Once a folder is known, those above it are. A web server's paths are whole URLs.
+        while folder not in folders and not folder.endswith("/"):
+            folders.add(folder)
+            folder, _, _ = folder.rpartition("/")
     # A store's first part is the bucket, and "" the root of a disk.
     return folders - {""}
 

@@ -115,13 +115,21 @@ SIBLINGS = {
     },
     "transforms.formats.parquet_sections": {"transforms.formats.parquet_statistics"},
     "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
-    "transforms.formats.parquet_footer": {"transforms.formats.parquet_ways"},
-    "transforms.formats.parquet_inspection": {"transforms.formats.parquet_footer"},
+    "transforms.formats.parquet_footer": {
+        "transforms.formats.parquet_prefix",
+        "transforms.formats.parquet_ways",
+    },
+    **{
+        f"transforms.formats.parquet_{part}": {
+            "transforms.formats.parquet_footer",
+            "transforms.formats.parquet_prefix",
+        }
+        for part in ("inspection", "statistics")
+    },
     "transforms.formats.parquet_layout": {
         f"transforms.formats.parquet_{part}" for part in ("footer", "int96", "sizes", "ways")
     },
     "transforms.formats.parquet_sizes": {"transforms.formats.parquet_footer"},
-    "transforms.formats.parquet_statistics": {"transforms.formats.parquet_footer"},
     "transforms.formats.csv_blocks": {
         f"transforms.formats.csv_{part}"
         for part in ("bytes", "dialect", "fields", "numbers", "record_reader", "records", "text")
@@ -228,6 +236,7 @@ FOUNDATION = {
     *FOUNDATION_OF_LAKES,
     "transforms.logical_types",
     "transforms.model_types",
+    "transforms.output.input_numbers",
     "transforms.output.plan_file",
     "transforms.record_batches",
     "transforms.rejected",

@@ -61,6 +61,11 @@ class WorkUnit:
     files: str = ""
     members: "Sequence[WorkUnit]" = ()
 
+    # Many are packed, for which the way of dataclasses takes three times as long.
+    def __reduce__(self) -> Any:
+        place = (self.index, self.shard, self.version, self.span, self.first_row)
+        return WorkUnit, (*place, self.rows, self.bytes, self.files, self.members)
+
 
 @dataclass(frozen=True, order=True)
 class BatchId:
@@ -280,7 +285,8 @@ class WrittenPart:
         attempt: name of the attempt.
         first_row: number of the first input row; the part covers `rows_in` rows from there on.
         last: whether the unit ends with it.
-        shards: what became of the rows of each shard, where several are put together.
+        shards: what became of the rows of each shard, where several are put together; `Packed` in a
+            part that a record told, as publishing holds those of all units.
         placement: device, dtype, threads and versions that computed it.
         worker: the process that wrote it, as `host:process id`.
         stages: seconds of each stage; none in a part of another run, or of an older version.
@@ -298,7 +304,7 @@ class WrittenPart:
     last: bool
     scored: tuple[WrittenFile, ...]
     rejected: tuple[WrittenFile, ...]
-    shards: tuple[ShardCounts, ...] = ()
+    shards: Sequence[ShardCounts] = ()
     # The names below are those of done-records on disks, which a later version must be able to
     # read. They are of an attempt's circumstances, so equal parts may differ in them.
     placement: str = field(default="", compare=False)

@@ -8,6 +8,7 @@ from pyarrow import DataType, Schema
 
 from configs.errors import InputError, JobError
 from storage.input_file import InputFile
+from storage.packed import Packing, pack_many
 from transforms.bounds import Bounds, make_bounds_of
 from transforms.formats.filtered import FilteredFormat
 from transforms.formats.format import Format, no_rows
@@ -19,7 +20,7 @@ from transforms.where_bounds import may_pass
 class Pruned(NamedTuple):
     """The files that are read, and how many others there are."""
 
-    files: list[InputFile]
+    files: Sequence[InputFile]
     pruned: int
 
 
@@ -72,10 +73,10 @@ def prune_files(
         InputError: no file is left, or a folder's name is not of its type.
     """
     if not types:
-        return Pruned(list(files), 0)
+        return Pruned(files, 0)
     # Many files are in one folder.
     answers: dict[str, bool] = {}
-    kept = []
+    kept: Packing[InputFile] = Packing()
     for file in files:
         folder, _, _ = file.url.rpartition("/")
         if folder not in answers:
@@ -89,7 +90,7 @@ def prune_files(
             f"{SOURCE}: {where}: no row of any of the {count:,} files can pass, as the names of "
             "their folders tell; widen the filter, or name other files in source.paths"
         )
-    return Pruned(kept, count - len(kept))
+    return Pruned(pack_many(kept), count - len(kept))
 
 
 def with_filter(format: Format, where: str | None, schema: Schema) -> Format:

@@ -57,7 +57,7 @@ def infer_partition_types(files: Sequence[InputFile]) -> Types:
         JobError: no folder names a column.
         InputError: the folders of a file name other columns than those of the first one.
     """
-    first, *_ = files
+    first = files[0]
     names = list(find_partitions(first.url))
     if not names:
         raise JobError(

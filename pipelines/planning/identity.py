@@ -1,6 +1,6 @@
 """What makes two runs the same work: inputs, model, settings, and the libraries that compute."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 import hashlib
@@ -87,9 +87,8 @@ def make_run_id(
         filled: model columns that the job fills, of which older versions rejected the rows.
         table: what is read of a table with a log, at which version.
     """
-    inputs = [[shard.file.url, shard.file.version] for shard in shards]
     work: dict[str, Any] = {
-        "inputs": inputs,
+        "inputs": ([shard.file.url, shard.file.version] for shard in shards),
         "model": model_digest,
         "settings": output_settings(job),
         "computing": computing,
@@ -104,15 +103,41 @@ def make_run_id(
     # Scores of rows that share mini-batches with other shards' may differ in their last digits.
     if any(unit.members for unit in units):
         work["together"] = _PUT_TOGETHER
-    digests = [piece.files for piece in list_pieces(units) if piece.files]
     # Without any a run keeps the id that it had before rows could name files.
-    if digests:
-        work["files"] = digests
-    # Sorted: the order of a job's keys is no difference.
-    text = json.dumps(work, sort_keys=True)
-    content = text.encode()
-    digest = hashlib.sha256(content).hexdigest()
-    return digest[:_DIGITS]
+    if any(unit.files for unit in units):
+        work["files"] = [piece.files for piece in list_pieces(units) if piece.files]
+    digest = hashlib.sha256()
+    for text in _encode(work):
+        digest.update(text.encode())
+    return digest.hexdigest()[:_DIGITS]
+
+
+def _encode(work: Fields) -> Iterator[str]:
+    """Yield JSON with sorted keys: the order of a job's keys is no difference.
+
+    Args:
+        work: by name; an iterator is a list, of which there is one item at a time, as there may be a
+            million.
+    """
+    before = "{"
+    for name in sorted(work):
+        value = work[name]
+        yield f"{before}{json.dumps(name)}: "
+        before = ", "
+        if isinstance(value, Iterator):
+            yield from _encode_items(value)
+        else:
+            yield json.dumps(value, sort_keys=True)
+    yield "}"
+
+
+def _encode_items(items: Iterator[Any]) -> Iterator[str]:
+    before = "["
+    for item in items:
+        yield before + json.dumps(item, sort_keys=True)
+        before = ", "
+    # Of nothing it has not begun.
+    yield "[]" if before == "[" else "]"
 
 
 def output_settings(job: Fields) -> Fields:

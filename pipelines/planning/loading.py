@@ -24,7 +24,7 @@ from transforms.read_unit import read_unit
 # A store answers in tens of milliseconds, and is asked for every file.
 _THREADS = 32
 Loads: TypeAlias = Sequence[Load]
-Units: TypeAlias = tuple[WorkUnit, ...]
+Units: TypeAlias = Sequence[WorkUnit]
 # Of rows in their shard, int64.
 Numbers: TypeAlias = np.ndarray
 # As a table has it; None where a row names no file.

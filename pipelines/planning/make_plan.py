@@ -146,7 +146,7 @@ def _cut_into_pieces(
     card: ModelCard,
     inference: InferenceSettings,
     row_work: int,
-) -> tuple[WorkUnit, ...]:
+) -> Sequence[WorkUnit]:
     model_bytes = sum(file.bytes for file in card.files.values())
     rows_per_file = job.sink.rows_per_file
     batch_rows = inference.settings.batch_rows
@@ -167,7 +167,7 @@ def _join_small_shards(
     listed: ListedFiles,
     rows_per_file: int,
     row_work: int,
-) -> tuple[WorkUnit, ...]:
+) -> Sequence[WorkUnit]:
     # Last of all, as files are listed by the numbers of pieces.
     most_rows = rows_per_file
     # A small shard may name many large files, of which a unit opens so many.
@@ -219,7 +219,7 @@ def _read_package(job: ScoringJob) -> Package:
 
 def _list_source(job: ScoringJob, table: PlannedTable | None) -> Listed:
     if table is not None:
-        return Listed(list(table.files), [])
+        return Listed(table.files, [])
     source = job.source
     if source.format == "files":
         return list_folders(source.paths, source.recursive, source.files.model_dump())
@@ -236,7 +236,7 @@ class _Found(NamedTuple):
         pruned: how many files were not opened.
     """
 
-    shards: list[Shard]
+    shards: Sequence[Shard]
     reader: Format
     schema: Schema
     pruned: int
@@ -284,9 +284,7 @@ def _with_loads(format: Format, loads: Loads) -> Format:
     return LoadingFormat(format, loads)
 
 
-def _list_files(
-    reader: Format, pieces: tuple[WorkUnit, ...], shards: Sequence[Shard]
-) -> ListedFiles:
+def _list_files(reader: Format, pieces: Sequence[WorkUnit], shards: Sequence[Shard]) -> ListedFiles:
     """Look at every file that a row names, or is."""
     if isinstance(reader, FilesFormat):
         found = list_members(pieces, shards, reader.content)

@@ -29,7 +29,7 @@ class Reading(NamedTuple):
     format: Format
     loads: Loads
     wanted: list[Column]
-    files: list[InputFile]
+    files: Sequence[InputFile]
     pruned: int
 
 
@@ -60,13 +60,13 @@ def plan_reading(
     filtered_by = list_filter_columns(source.where, source.format, made)
     wanted = plan_columns(job, card, files_format.needs_types, inferred, filtered_by)
     in_table = [column for column in wanted if column.name not in made]
-    files = list(listed)
+    files = listed
     pruned = 0
     if inferred is not None and source.where is not None:
         types = _list_folder_types(wanted, inferred, filtered_by)
         files, pruned = prune_files(listed, source.where, types)
     # None that nobody reads is opened.
-    first, *_ = files
+    first = files[0]
     table_format = files_format
     if not has_log:
         table_format = with_partitions(files_format, first, in_table, inferred)

@@ -3,18 +3,21 @@
 Files are many and types few, so what is known of one file is kept for those that are like it.
 """
 
-from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeAlias, cast
+from itertools import chain
+from typing import TypeAlias
 
 import pyarrow as pa
 from pyarrow import DataType, Schema
 
 from configs.errors import InputError
 from configs.several_refusals import MOST_REFUSED, RefusedFile, refuse_all
+from storage.few_ahead import map_few_ahead, take_some
 from storage.input_file import InputFile
+from storage.packed import Packing, pack_many
 from transforms.formats.column import Column
 from transforms.formats.columns import choose_type, refuse_type
 from transforms.formats.format import Format, Shard
@@ -24,7 +27,7 @@ from transforms.model_types import join_if_decimals
 
 # A store answers in tens of milliseconds; a disk is busy with fewer.
 _THREADS = 8
-# What a thread looks into before it asks for more.
+# What a thread looks into before it asks for more: to hand over one takes as long.
 _FILES_AT_ONCE = 32
 # Of the wanted columns, in their order.
 _Types: TypeAlias = tuple[DataType, ...]
@@ -44,19 +47,12 @@ class _Looked:
     first_with: _FirstWith = field(default_factory=dict)
     refused: list[RefusedFile] = field(default_factory=list)
 
-    def add(self, other: "_Looked") -> None:
-        """Add what was told by the files behind these."""
-        self.shards += other.shards
-        self.refused += other.refused
-        for types, url in other.first_with.items():
-            self.first_with.setdefault(types, url)
-
 
 def read_shards(
     listed: Sequence[InputFile],
     format: Format,
     wanted: Sequence[Column],
-) -> tuple[list[Shard], Schema]:
+) -> tuple[Sequence[Shard], Schema]:
     """Look into each file, and check that it has every wanted column in a type that it may have.
 
     Args:
@@ -65,7 +61,8 @@ def read_shards(
         wanted: what each must have.
 
     Returns:
-        The shards, and the wanted columns with the types that they come out in, see `_settle_type`.
+        The shards, `Packed` where they are many, and the wanted columns with the types that they come
+        out in, see `_settle_type`.
 
     Raises:
         InputError: files that are not readable or lack a column, or the first one, in order, that has
@@ -73,24 +70,26 @@ def read_shards(
     """
     inspect = partial(_inspect_some, format, wanted)
     # Alone: where already the first file does not fit, hardly more is read.
-    looked = inspect(listed[:1])
-    # Many at a time: to hand over a file takes as long as to look into it.
-    file_count = len(listed)
-    starts = range(1, file_count, _FILES_AT_ONCE)
-    some = [listed[start : start + _FILES_AT_ONCE] for start in starts]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        # In order, so that the same files are named every time.
-        more = pool.map(inspect, some)
-        for found in more:
-            looked.add(found)
-            if len(looked.refused) >= MOST_REFUSED:
+    remaining = iter(listed)
+    first = inspect([next(remaining)])
+    shards: Packing[Shard] = Packing()
+    first_with: _FirstWith = {}
+    refused: list[RefusedFile] = []
+    # In order, so that the same files are named every time.
+    more = map_few_ahead(inspect, take_some(remaining, _FILES_AT_ONCE), _THREADS)
+    with closing(more):
+        for looked in chain([first], more):
+            for shard in looked.shards:
+                shards.append(shard)
+            for types, url in looked.first_with.items():
+                first_with.setdefault(types, url)
+            refused += looked.refused
+            if len(refused) >= MOST_REFUSED:
                 break
-        # What has not begun is left.
-        cast(Generator[_Looked], more).close()
-    if looked.refused:
-        is_all = len(looked.refused) < MOST_REFUSED
-        raise refuse_all(looked.refused[:MOST_REFUSED], is_all)
-    return looked.shards, _settle_types(wanted, looked.first_with)
+    if refused:
+        is_all = len(refused) < MOST_REFUSED
+        raise refuse_all(refused[:MOST_REFUSED], is_all)
+    return pack_many(shards), _settle_types(wanted, first_with)
 
 
 def _inspect_some(

@@ -3,8 +3,7 @@
 No worker has started yet.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 import math
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from storage import files, input_listing
 from storage.input_file import InputFile
 from storage.input_listing import InputListing
 from storage.listing import to_printable
+from storage.packed import pack_many
 from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
 from transforms.formats.file_list import FILES_OF_A_UNIT
@@ -38,7 +38,7 @@ _FEWEST_MINI_BATCHES, _ENOUGH_MINI_BATCHES = 4, 64
 class Listed(NamedTuple):
     """Input files, and the URLs that were left out."""
 
-    files: list[InputFile]
+    files: Sequence[InputFile]
     ignored: list[str]
 
 
@@ -58,7 +58,7 @@ def list_shards(
         InputError: a path that matches nothing, something that can be neither read nor left out, a
             file under two names, one without a byte, or one whose name is not UTF-8.
     """
-    found: dict[str, InputFile] = {}
+    of_paths: list[Sequence[InputFile]] = []
     ignored: list[str] = []
     # A job may name thousands of files of one folder.
     cleared: Cleared = set()
@@ -67,26 +67,39 @@ def list_shards(
         if not matches:
             why = say_why(path, left_out)
             raise InputError(f"source.paths {path}: matches no file{why}")
-        for file in matches:
-            refuse_unwritable_name(file.url)
-            # By URL: paths may overlap, and a row must not be scored twice.
-            found[file.url] = file
+        of_paths.append(matches)
         ignored += left_out
-    taken = sorted(found.values())
-    for file in taken:
+    found = _join_matches(of_paths)
+    # Nobody asks again whether two names are one file, and each such answer takes its place.
+    forgotten = (InputFile(file.url, file.bytes, file.version) for file in found)
+    taken = pack_many(_check(forgotten, may_be_empty))
+    refuse_second_names(found)
+    # One path may leave out what another one names.
+    left_out_of_all = set(ignored)
+    if left_out_of_all:
+        left_out_of_all -= _list_places(taken)
+    return Listed(taken, sorted(left_out_of_all))
+
+
+def _join_matches(of_paths: Sequence[Sequence[InputFile]]) -> Sequence[InputFile]:
+    """Return the files of all paths, each once, sorted by URL."""
+    # As those of one path come.
+    if len(of_paths) == 1:
+        return of_paths[0]
+    # By URL: paths may overlap, and a row must not be scored twice.
+    found = {file.url: file for matches in of_paths for file in matches}
+    return sorted(found.values())
+
+
+def _check(files_found: Iterable[InputFile], may_be_empty: bool) -> Iterator[InputFile]:
+    for file in files_found:
+        refuse_unwritable_name(file.url)
         if file.bytes == 0 and not may_be_empty:
             raise InputError(
                 f"{file.url}: has 0 bytes, so it was not written to its end; "
                 "write it again or take it out of source.paths"
             )
-    refuse_second_names(taken)
-    # One path may leave out what another one names.
-    left_out_of_all = set(ignored)
-    if left_out_of_all:
-        left_out_of_all -= _list_places(taken)
-    # Nobody asks again whether two names are one file, and each such answer takes its place.
-    forgotten = [replace(file, identity="") for file in taken]
-    return Listed(forgotten, sorted(left_out_of_all))
+        yield file
 
 
 def choose_rows_per_unit(
@@ -107,12 +120,14 @@ def choose_rows_per_unit(
         model_bytes: size of the model's package.
         row_work: what a row costs once it is read, see `InputOptions`.
     """
-    counts = [shard.rows for shard in shards]
-    # Of CSV only reading tells, and it is cut by its bytes.
-    if None in counts:
-        return rows_per_file
-    rows = sum(count or 0 for count in counts)
-    size_bytes = sum(shard.file.bytes for shard in shards)
+    rows = 0
+    size_bytes = 0
+    for shard in shards:
+        # Of CSV only reading tells, and it is cut by its bytes.
+        if shard.rows is None:
+            return rows_per_file
+        rows += shard.rows
+        size_bytes += shard.file.bytes
     worth = size_bytes + rows * row_work
     units = min(_WANTED_UNITS, worth // _LEAST_UNIT_BYTES)
     if units <= 1:
@@ -155,20 +170,23 @@ def cut_into_units(
     shards: Sequence[Shard],
     format: Format,
     rows_per_unit: int,
-) -> tuple[WorkUnit, ...]:
-    """Return the units of work, in the order of shards and rows.
+) -> Sequence[WorkUnit]:
+    """Return the units of work, in the order of shards and rows, `Packed` where they are many.
 
     Args:
         shards: as `read_shards` of `shard_inspection.py` gives them.
         format: how they are read.
         rows_per_unit: about how many rows each shall have.
     """
-    units: list[WorkUnit] = []
+    return pack_many(_cut(shards, format, rows_per_unit))
+
+
+def _cut(shards: Sequence[Shard], format: Format, rows_per_unit: int) -> Iterator[WorkUnit]:
+    number = 0
     for shard in shards:
         for piece in format.split(shard, rows_per_unit):
-            unit = make_unit(len(units), shard, piece)
-            units.append(unit)
-    return tuple(units)
+            yield make_unit(number, shard, piece)
+            number += 1
 
 
 def _count_least_rows(batch_rows: int, model_bytes: int) -> int:
@@ -221,6 +239,10 @@ def refuse_second_names(taken: Sequence[InputFile]) -> None:
     Raises:
         InputError: the first such file.
     """
+    # By numbers of 64 bits, as there may be a million files; of two that are one they are the same.
+    numbers = {hash((file.identity, file.version)) for file in taken}
+    if len(numbers) == len(taken):
+        return
     urls: dict[tuple[str, str], str] = {}
     for file in taken:
         # With the version, as some mounts give two files of two disks one number.

@@ -10,10 +10,12 @@ of its own unit, and those of all others stay, so that an earlier run's scores o
     new x    a b c d | e f x g h i | j k l m n
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import hashlib
+from itertools import groupby
+from typing import NamedTuple
 
+from storage.packed import pack_many
 from transforms.batches import WorkUnit
 from transforms.unit_members import join_members
 
@@ -32,28 +34,41 @@ _MOST_WORK_BYTES = 1 << 30
 _DIGEST_BYTES = 8
 
 
+class _Sized(NamedTuple):
+    """A piece, and whether it is put together with others."""
+
+    piece: WorkUnit
+    is_small: bool
+
+
 def put_together(
     pieces: Sequence[WorkUnit],
     rows_per_file: int,
     row_work: int = 0,
-) -> tuple[WorkUnit, ...]:
+) -> Sequence[WorkUnit]:
     """Return the units of work: small shards put together, all others as they are.
 
+    They are in the order of the first shard of each, as units of one shard are.
+
     Args:
-        pieces: of all shards, in order, by their numbers, by which files are listed before.
+        pieces: of all shards, in order, by their numbers, by which files are listed before; gone
+            through twice, as there may be too many to keep what is found of each.
         rows_per_file: rows of an output file, at most, and so of a unit.
         row_work: what a row costs once it is read, see `InputOptions`.
     """
-    pieces_of = Counter(piece.shard for piece in pieces)
-    is_small = [_is_small(piece, pieces_of[piece.shard], rows_per_file) for piece in pieces]
-    small = [piece for piece, small in zip(pieces, is_small, strict=True) if small]
-    if len(small) <= _FEW_SHARDS:
-        return tuple(pieces)
-    groups = [[piece] for piece, small in zip(pieces, is_small, strict=True) if not small]
-    groups += _group(small, rows_per_file, row_work)
-    # By the first shard of each, as units of one shard are.
-    groups.sort(key=_rank_group)
-    return tuple(join_members(index, group) for index, group in enumerate(groups))
+    small_count = sum(sized.is_small for sized in _find_small(pieces, rows_per_file))
+    if small_count <= _FEW_SHARDS:
+        return pack_many(pieces)
+    typical = _choose_typical_size(small_count)
+    groups = _group(_find_small(pieces, rows_per_file), typical, rows_per_file, row_work)
+    return pack_many(join_members(index, group) for index, group in enumerate(groups))
+
+
+def _find_small(pieces: Sequence[WorkUnit], rows_per_file: int) -> Iterator[_Sized]:
+    for _, of_shard in groupby(pieces, key=_get_shard):
+        together = list(of_shard)
+        for piece in together:
+            yield _Sized(piece, _is_small(piece, len(together), rows_per_file))
 
 
 def _is_small(piece: WorkUnit, pieces_of_shard: int, rows_per_file: int) -> bool:
@@ -64,36 +79,44 @@ def _is_small(piece: WorkUnit, pieces_of_shard: int, rows_per_file: int) -> bool
 
 
 def _group(
-    pieces: Sequence[WorkUnit],
+    pieces: Iterable[_Sized],
+    typical: int,
     rows_per_file: int,
     row_work: int,
-) -> list[list[WorkUnit]]:
-    """Return small pieces in groups, each of which becomes a unit."""
-    typical = _choose_typical_size(len(pieces))
-    groups: list[list[WorkUnit]] = []
+) -> Iterator[list[WorkUnit]]:
+    """Yield pieces in groups, each of which becomes a unit, in the order of their first ones."""
     group: list[WorkUnit] = []
+    # Large pieces behind the first one of the group, which is not complete yet.
+    large: list[list[WorkUnit]] = []
     rows = 0
     size_bytes = 0
-    for piece in pieces:
+    for piece, is_small in pieces:
+        if not is_small:
+            large.append([piece])
+            if not group:
+                yield from large
+                large = []
+            continue
         piece_rows = piece.rows or 0
         rows += piece_rows
         size_bytes += piece.bytes
         work_bytes = size_bytes + rows * row_work
         is_too_large = size_bytes > _MOST_BYTES or work_bytes > _MOST_WORK_BYTES
         if group and (is_too_large or rows > rows_per_file):
-            groups.append(group)
+            yield from (group, *large)
             group = []
+            large = []
             rows = piece_rows
             size_bytes = piece.bytes
         group.append(piece)
         if _ends_group(piece, len(group), typical):
-            groups.append(group)
+            yield from (group, *large)
             group = []
+            large = []
             rows = 0
             size_bytes = 0
     if group:
-        groups.append(group)
-    return groups
+        yield from (group, *large)
 
 
 def _choose_typical_size(count: int) -> int:
@@ -116,5 +139,5 @@ def _ends_group(piece: WorkUnit, size: int, typical: int) -> bool:
     return int.from_bytes(digest) % typical == 0
 
 
-def _rank_group(group: Sequence[WorkUnit]) -> int:
-    return group[0].index
+def _get_shard(piece: WorkUnit) -> str:
+    return piece.shard

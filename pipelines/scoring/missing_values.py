@@ -1,18 +1,20 @@
 """What statistics in the input's footers say of missing values, against what the model and the job want."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
 from configs.errors import InputError
 from pipelines.planning.plan import Plan
+from storage.few_ahead import map_few_ahead, take_some
 from transforms.formats.format import NullCounts, Shard
 from transforms.formats.partitions import count_nulls_of
 
 # A store answers in tens of milliseconds.
 _THREADS = 8
+# To hand over one takes a thread as long as to look into it.
+_SHARDS_AT_ONCE = 32
 _KEY = "key"
 # Enough to see what is meant, few enough for a line.
 _SHOWN_NAMES = 5
@@ -57,16 +59,17 @@ def count_missing(plan: Plan) -> list[Missing]:
     """
     policies = _list_policies(plan)
     names = list(policies)
-    count = partial(_count_of_shard, plan, names)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        told = pool.map(count, plan.shards)
-        counts = list(told)
-
-    found = []
-    for name, policy in policies.items():
-        missing = _sum_up(plan, name, policy, counts)
-        found.append(missing)
-    return found
+    count = partial(_count_of_shards, plan, names)
+    found = {name: _Counted() for name in names}
+    some = take_some(plan.shards, _SHARDS_AT_ONCE)
+    for told in map_few_ahead(count, some, _THREADS):
+        for url, of_shard in told:
+            for name, counted in found.items():
+                counted.add(url, of_shard[name])
+    return [
+        Missing(name, policy, found[name].rows, found[name].first, found[name].untold)
+        for name, policy in policies.items()
+    ]
 
 
 def describe_missing(found: Sequence[Missing], shards: int) -> str:
@@ -136,34 +139,38 @@ def _list_policies(plan: Plan) -> dict[str, str]:
     return policies
 
 
-def _count_of_shard(plan: Plan, names: Sequence[str], shard: Shard) -> NullCounts:
-    url = shard.file.url
+@dataclass
+class _Counted:
+    """What the shards so far have told of a column; see `Missing`."""
+
+    rows: int = 0
+    first: str | None = None
+    untold: int = 0
+
+    def add(self, url: str, count: int | None) -> None:
+        """Add what a shard tells; None where it does not, which is another thing than 0."""
+        if count is None:
+            self.untold += 1
+        elif count:
+            self.rows += count
+            self.first = self.first or url
+
+
+def _count_of_shards(
+    plan: Plan,
+    names: Sequence[str],
+    shards: Sequence[Shard],
+) -> list[tuple[str, NullCounts]]:
+    urls = [shard.file.url for shard in shards]
+    return [(url, _count_of_shard(plan, names, url)) for url in urls]
+
+
+def _count_of_shard(plan: Plan, names: Sequence[str], url: str) -> NullCounts:
     counts = count_nulls_of(plan.format, url, names)
     if counts is not None:
         return counts
     # Of no column is it known how many there are.
     return dict.fromkeys(names)
-
-
-def _sum_up(
-    plan: Plan,
-    name: str,
-    policy: str,
-    counts: Sequence[NullCounts],
-) -> Missing:
-    rows = 0
-    untold = 0
-    first = None
-    shards = zip(plan.shards, counts, strict=True)
-    for shard, of_shard in shards:
-        count = of_shard[name]
-        # None where the footer does not tell, which is another thing than 0.
-        if count is None:
-            untold += 1
-        elif count:
-            rows += count
-            first = first or shard.file.url
-    return Missing(name, policy, rows, first, untold)
 
 
 def _list_some(names: Sequence[str]) -> str:

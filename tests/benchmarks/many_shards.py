@@ -1,14 +1,22 @@
-"""Plan and publish very many small shards of a simulated store: `python -m tests.benchmarks.many_shards --shards 1000000`.
+"""Plan and publish very many small shards: `python -m tests.benchmarks.many_shards --shards 1000000`.
 
-Simulated are the store, which lists objects that it does not have and gives each the same content, at
-once, and the scoring, of which there are only the records. Listing, footers, units, the run's id, the
-plan's file, the books and the manifest are the program's own. Told of each phase: CPU seconds of all
-threads, and the memory that is held at its end more than before the first one.
+    plan            list them, read every footer, choose units, name the run, store the plan
+    find all done   read the plan, and every unit's record, as a run does that was killed before it published
+    publish         the books, the files' names, the manifest, and that readers follow it
+    plan again      all of the first, and that the run stands
+
+Simulated are the scoring, of which there are only the records and a file a unit, and the store, which
+lists objects that it does not have and gives each the same content, at once: all else is the program's
+own. With --disk the shards are files of a folder that is made for them, and removed.
+
+Told of each phase: seconds of the clock and of the CPU, of all threads, and the most memory that the
+process held in it more than before the first phase, when it had planned and published 100 shards.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
-import io
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+import hashlib
 from pathlib import Path
 import sys
 import tempfile
@@ -16,29 +24,28 @@ import time
 from typing import Any, NamedTuple, TypeVar
 
 import fsspec
-from fsspec.spec import AbstractFileSystem
-import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
+from fsspec.asyn import AsyncFileSystem
 
-from pipelines.planning.identity import make_run_id
-from pipelines.planning.shard_inspection import read_shards
-from pipelines.planning.shards import choose_rows_per_unit, cut_into_units, list_shards
-from pipelines.planning.small_shards import put_together
+from configs.load import load
+from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.make_plan import make_plan
+from pipelines.planning.manifest_head import manifest_head
+from pipelines.planning.plan import Plan, store_plan
+from storage import files
+from storage.layout import is_published
+from tests.benchmarks.scaling_data import TINY_ROWS, make_tiny_shards
+from tests.benchmarks.scaling_run import make, write_job
+from transforms.announce import Published, announce
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
-from transforms.formats.column import Column
-from transforms.formats.format import Shard
-from transforms.formats.parquet import ParquetFormat
-from transforms.output.books import balance
-from transforms.output.manifest import encode_manifest, list_unit_books
-from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
+from transforms.output.done_record import finish_unit, is_done
+from transforms.publish import publish_run
+from transforms.read import units_to_read
 
 FOLDER = "simulated://bucket/in"
-ROWS = 100
-COLUMNS = tuple(f"f{number:02d}" for number in range(32))
-ROWS_PER_FILE = 1_000_000
-BATCH_ROWS = 4_096
-MODEL_BYTES = 10_000
+_WARM_UP_SHARDS = 100
+# What the scoring would have left of a unit.
+_SCORED = b"simulated"
+_PARTS_OF_A_SECOND = 1e6
 T = TypeVar("T")
 
 
@@ -46,33 +53,42 @@ class Phase(NamedTuple):
     """What a part of the work took.
 
     Attributes:
-        seconds: of the CPU, of all threads.
-        kept_bytes: memory that is held more than before the first phase.
+        seconds, cpu_seconds: of the clock, and of the CPU, of all threads.
+        peak_bytes: the most memory that was held at once more than before the first phase.
     """
 
     name: str
     seconds: float
-    kept_bytes: int
+    cpu_seconds: float
+    peak_bytes: int
 
 
-class SimulatedStore(AbstractFileSystem):
-    """Lists as many objects as it is told, all with the same content; it answers as S3 does."""
+class SimulatedStore(AsyncFileSystem):
+    """Lists as many objects as it is told, all with the same content, as S3's client does."""
 
     # Its first name is that of its URLs; by the second one it is taken for a store.
     protocol = ("simulated", "s3")
     shards = 0
     content = b""
 
-    def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
-        if self._strip_protocol(path) != self._strip_protocol(FOLDER):
-            return []
-        return [self._describe(number) for number in range(self.shards)]
+    def split_path(self, path: str) -> tuple[str, str, None]:
+        bucket, _, key = path.partition("/")
+        return bucket, key, None
 
-    def info(self, path: str, **options: Any) -> dict[str, Any]:
+    async def _iterdir(self, bucket: str, prefix: str) -> AsyncIterator[dict[str, Any]]:
+        if f"simulated://{bucket}/{prefix}" == f"{FOLDER}/":
+            for number in range(self.shards):
+                yield self._describe(number)
+
+    async def _info(self, path: str, **options: Any) -> dict[str, Any]:
         if self._strip_protocol(path) != self._strip_protocol(FOLDER):
             raise FileNotFoundError(path)
         return {"name": path, "size": 0, "type": "directory"}
 
+    def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
+        return []
+
+    # In the thread that asks, where S3's client has one of its own for all requests.
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **options: Any
     ) -> bytes:
@@ -80,97 +96,111 @@ class SimulatedStore(AbstractFileSystem):
 
     def _describe(self, number: int) -> dict[str, Any]:
         name = f"bucket/in/part-{number:07d}.parquet"
+        size = len(self.content)
         return {
-            "name": name,
-            "size": len(self.content),
-            "type": "file",
+            "Key": name,
             "ETag": f'"{number:032x}"',
+            "Size": size,
+            "StorageClass": "STANDARD",
+            "type": "file",
+            "size": size,
+            "name": name,
         }
 
 
+@dataclass
 class Measured:
     """Runs phases, and keeps what they took."""
 
-    def __init__(self) -> None:
-        self.phases: list[Phase] = []
-        self._process = psutil.Process()
-        self._before = self._process.memory_info().rss
+    phases: list[Phase] = field(default_factory=list)
+    before_bytes: int = field(default_factory=lambda: _read_memory("VmRSS"))
 
     def run(self, name: str, work: Callable[[], T]) -> T:
-        began = time.process_time()
+        """Run a part of the work, and return what it returns."""
+        # From here on the highest is counted anew.
+        Path("/proc/self/clear_refs").write_text("5")
+        began = time.perf_counter()
+        cpu_began = time.process_time()
         result = work()
-        seconds = time.process_time() - began
-        kept = self._process.memory_info().rss - self._before
-        self.phases.append(Phase(name, seconds, kept))
+        cpu_seconds = time.process_time() - cpu_began
+        seconds = time.perf_counter() - began
+        peak_bytes = _read_memory("VmHWM") - self.before_bytes
+        self.phases.append(Phase(name, seconds, cpu_seconds, peak_bytes))
         return result
 
 
-def plan_and_publish(shards: int, folder: Path) -> tuple[list[Phase], dict[str, int]]:
-    """Return what each phase took, and the totals of the rows that the manifest tells.
+def plan_and_publish(
+    shards: int, package: Path, folder: Path, on_disk: bool = False
+) -> tuple[list[Phase], Published]:
+    """Return what each phase took, and the totals that the manifest tells.
 
     Args:
         shards: how many.
-        folder: where the plan and the manifest are written.
+        package: the model package, of `scaling_data.py`.
+        folder: an empty one, where the plan and the manifest are written, and files on a disk.
+        on_disk: whether shards are files of a disk, and not objects of the simulated store.
     """
+    make_tiny_shards(folder / "one", 1)
     fsspec.register_implementation("simulated", SimulatedStore, clobber=True)
-    SimulatedStore.shards = shards
-    SimulatedStore.content = make_shard()
+    SimulatedStore.content = (folder / "one/part-000000.parquet").read_bytes()
+    warm_up = _prepare(_WARM_UP_SHARDS, package, folder / "warm_up", on_disk)
+    _run_phases(Measured(), warm_up)
+    job = _prepare(shards, package, folder / "measured", on_disk)
     measured = Measured()
-    reader = ParquetFormat()
-    wanted = [Column("id", None), *(Column(name, pa.float32()) for name in COLUMNS)]
-    listed = measured.run("list", lambda: list_shards([FOLDER]))
-    inspected, _ = measured.run("footers", lambda: read_shards(listed.files, reader, wanted))
-    units = measured.run("units", lambda: make_units(inspected, reader))
-    measured.run("run id", lambda: make_run_id({}, "model", {}, inspected, units=units))
-    plan_file = folder / "plan.json"
-    measured.run("plan written", lambda: plan_file.write_bytes(encode(inspected, units)))
-    plan = measured.run("plan read", lambda: read_plan(str(plan_file)))
-    parts = [make_part(unit) for unit in plan.units]
-    totals = measured.run("books", lambda: balance(parts))
-    measured.run("manifest written", lambda: write_manifest(folder, plan, parts))
-    return measured.phases, totals
+    published = _run_phases(measured, job)
+    return measured.phases, published
 
 
-def make_shard() -> bytes:
-    """Return a Parquet file of a hundred rows of an id and 32 numbers."""
-    numbers = pa.array(range(ROWS))
-    columns = {name: numbers.cast(pa.float32()) for name in COLUMNS}
-    sink = io.BytesIO()
-    pq.write_table(pa.table({"id": numbers, **columns}), sink)
-    return sink.getvalue()
+def _prepare(shards: int, package: Path, folder: Path, on_disk: bool) -> ScoringJob:
+    folder.mkdir()
+    inputs: Path | str = FOLDER
+    SimulatedStore.shards = shards
+    if on_disk:
+        inputs = folder / "in"
+        make_tiny_shards(inputs, shards)
+    config = write_job(folder / "job.yaml", inputs, package, folder / "scores")
+    return load(ScoringJob, str(config))
 
 
-def make_units(shards: Sequence[Shard], reader: ParquetFormat) -> tuple[WorkUnit, ...]:
-    """Return the units of work, as a plan has them."""
-    rows = choose_rows_per_unit(shards, ROWS_PER_FILE, BATCH_ROWS, MODEL_BYTES)
-    pieces = cut_into_units(shards, reader, rows)
-    return put_together(pieces, ROWS_PER_FILE)
+def _run_phases(measured: Measured, job: ScoringJob) -> Published:
+    plan = measured.run("plan", lambda: store_plan(make_plan(job)))
+    for unit in plan.units:
+        _leave_scored(plan, unit)
+    measured.run("find all done", lambda: _find_all_done(plan))
+    published = measured.run("publish", lambda: _publish(plan))
+    measured.run("plan again", lambda: _plan_again(job))
+    return published
 
 
-def encode(shards: Sequence[Shard], units: tuple[WorkUnit, ...]) -> bytes:
-    """Return the plan's file."""
-    inputs = [
-        {
-            "url": shard.file.url,
-            "bytes": shard.file.bytes,
-            "version": shard.file.version,
-            "rows": shard.rows,
-        }
-        for shard in shards
-    ]
-    return encode_plan(StoredPlan(units, tuple(inputs), ()))
+def _find_all_done(plan: Plan) -> None:
+    units = units_to_read(plan.run.plan, plan.run)
+    assert all(is_done(plan.run, unit.index) for unit in units)
 
 
-def make_part(unit: WorkUnit) -> WrittenPart:
-    """Return the record that a worker would have left of a unit."""
+def _publish(plan: Plan) -> Published:
+    budget = plan.job.errors
+    return publish_run(
+        plan.run, [], manifest_head(plan), budget.max_rejected_rows, budget.max_rejected_percent
+    )
+
+
+def _plan_again(job: ScoringJob) -> None:
+    plan = make_plan(job)
+    assert is_published(plan.run)
+    announce(plan.run, plan.planned_at)
+
+
+def _leave_scored(plan: Plan, unit: WorkUnit) -> None:
+    """Leave what a worker would have left of a unit."""
     rows = unit.rows or 0
     name = f"{unit.index:07d}-simulated.parquet"
-    file = WrittenFile(name, rows, rows * 12, f"{unit.index:064x}")
-    counts = tuple(
+    digest = hashlib.sha256(_SCORED).hexdigest()
+    files.put(files.join(plan.run.attempts, name), _SCORED)
+    counts = [
         (number, member.rows or 0, member.rows or 0, 0, 0, 0)
         for number, member in enumerate(unit.members)
-    )
-    return WrittenPart(
+    ]
+    part = WrittenPart(
         unit=unit.index,
         attempt="simulated",
         first_row=0,
@@ -179,33 +209,45 @@ def make_part(unit: WorkUnit) -> WrittenPart:
         rows_filtered=0,
         rows_rejected=0,
         last=True,
-        scored=(file,),
+        scored=(WrittenFile(name, rows, len(_SCORED), digest),),
         rejected=(),
-        shards=counts,
+        shards=tuple(counts),
     )
+    finish_unit(plan.run, unit, part)
 
 
-def write_manifest(folder: Path, plan: StoredPlan, parts: Sequence[WrittenPart]) -> None:
-    """Write what grows of a manifest with the shards: the inputs and the books."""
-    books = list_unit_books(plan, parts)
-    content = encode_manifest({"inputs": plan.inputs, "units": books})
-    (folder / "manifest.json").write_bytes(content)
+def _read_memory(name: str) -> int:
+    """Return a line of what Linux says of this process, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"{name}:")]
+    _, kilobytes, _ = line.split()
+    return int(kilobytes) * 1024
 
 
 def main(argv: Sequence[str]) -> None:
     """Print a table of the phases."""
     parser = argparse.ArgumentParser("tests.benchmarks.many_shards")
     parser.add_argument("--shards", type=int, default=100_000)
-    shards: int = parser.parse_args(argv).shards
-    with tempfile.TemporaryDirectory() as folder:
-        phases, totals = plan_and_publish(shards, Path(folder))
-        sizes = [path.stat().st_size for path in sorted(Path(folder).iterdir())]
-    print(f"{shards:,} shards, {totals['in']:,} rows; manifest, plan: {sizes} bytes")
-    print("| phase | CPU seconds | microseconds a shard | MB held |")
-    print("|---|---:|---:|---:|")
+    parser.add_argument("--disk", action="store_true", help="shards are files of a disk")
+    parser.add_argument("--folder", help="where folders are made, and removed")
+    arguments = parser.parse_args(argv)
+    shards: int = arguments.shards
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        # In a process of its own, as it imports torch, which nothing here needs.
+        make("package", str(folder / "package"))
+        phases, published = plan_and_publish(shards, folder / "package", folder, arguments.disk)
+        (manifest,) = folder.glob("measured/scores/runs/*/_manifest.json")
+        size_bytes = manifest.stat().st_size
+    print(f"{shards:,} shards of {TINY_ROWS} rows: {published.rows_scored:,} rows published")
+    print(f"_manifest.json: {size_bytes / 1e6:.1f} MB")
+    print("| phase | seconds | CPU seconds | CPU microseconds a shard | peak MB more |")
+    print("|---|---:|---:|---:|---:|")
     for phase in phases:
-        each = phase.seconds / shards * 1e6
-        print(f"| {phase.name} | {phase.seconds:.1f} | {each:.0f} | {phase.kept_bytes / 1e6:.0f} |")
+        each = phase.cpu_seconds / shards * _PARTS_OF_A_SECOND
+        cells = [phase.name, f"{phase.seconds:.1f}", f"{phase.cpu_seconds:.1f}"]
+        cells += [f"{each:.0f}", f"{phase.peak_bytes / 1e6:.0f}"]
+        print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

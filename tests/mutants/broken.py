@@ -139,8 +139,8 @@ PROMISES = (
     Promise(
         "a changed input is another run",
         "pipelines/planning/identity.py",
-        "inputs = [[shard.file.url, shard.file.version] for shard in shards]",
-        "inputs = [[shard.file.url] for shard in shards]",
+        '"inputs": ([shard.file.url, shard.file.version] for shard in shards),',
+        '"inputs": ([shard.file.url] for shard in shards),',
         (
             "tests/pipelines/test_score.py",
             "tests/pipelines/planning/test_shards.py",
@@ -157,8 +157,8 @@ PROMISES = (
     Promise(
         "the order in which inputs are named changes nothing",
         "pipelines/planning/shards.py",
-        "taken = sorted(found.values())",
-        "taken = list(found.values())",
+        "return sorted(found.values())",
+        "return list(found.values())",
         ("tests/pipelines/planning/test_shards.py", "tests/pipelines/test_score.py"),
     ),
     Promise(

@@ -20,10 +20,15 @@ def test_kinds_and_links_are_those_of_fsspec(tmp_path: Path) -> None:
     (tmp_path / "to_nothing").symlink_to("nowhere")
     found = fsspec.filesystem("file").ls(str(tmp_path), detail=True)
     expected = [{key: info[key] for key in KEYS} for info in found]
-    actual = list_disk_folder(str(tmp_path))
-    assert sorted(actual, key=lambda info: info["name"]) == sorted(
-        expected, key=lambda info: info["name"]
-    )
+    names, infos = list_disk_folder(str(tmp_path))
+    assert names == sorted(os.listdir(tmp_path))
+    assert list(infos) == sorted(expected, key=lambda info: info["name"])
+
+
+def test_a_path_that_ends_with_a_slash_gets_no_second_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"1")
+    (info,) = list_disk_folder(f"{tmp_path}/").infos
+    assert info["name"] == f"{tmp_path}/file"
 
 
 @pytest.mark.parametrize(

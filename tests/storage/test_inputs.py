@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from storage import inputs
+from storage import disk, inputs
 from storage.input_file import is_version_of
 from storage.input_listing import list_inputs
 
@@ -107,9 +107,9 @@ class _Miserly(io.RawIOBase):
 
 def test_a_place_that_gives_fewer_bytes_than_are_asked_for_is_asked_again() -> None:
     content = b"0123456789"
-    assert inputs._read_up_to(_Miserly(content), 10) == content
-    assert inputs._read_up_to(_Miserly(content), 12) == content
-    assert inputs._read_up_to(_Miserly(content), 9) == content[:9]
+    assert disk.read_up_to(_Miserly(content), 10) == content
+    assert disk.read_up_to(_Miserly(content), 12) == content
+    assert disk.read_up_to(_Miserly(content), 9) == content[:9]
 
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

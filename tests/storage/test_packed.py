@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from storage.packed import Packed, pack_many
+from storage.packed import Packed, Packing, pack_many, sort_many
 from transforms.batches import WorkUnit
 
 # On both sides of a block's end.
@@ -48,6 +48,31 @@ def test_few_stay_a_tuple_and_many_are_packed() -> None:
     assert isinstance(many, Packed)
     assert many == tuple(range(65))
     assert pack_many(many) is many
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 511, 512, 513, 1_500])
+def test_what_is_appended_is_packed_as_it_comes(count: int) -> None:
+    packing: Packing[int] = Packing()
+    for number in range(count):
+        assert len(packing) == number
+        packing.append(number)
+    assert list(packing) == list(range(count))
+    packed = pack_many(packing)
+    assert isinstance(packed, Packed) is (count > 64)
+    assert packed == tuple(range(count))
+    assert len(packed) == count
+
+
+@pytest.mark.parametrize("count", [1, 64, 65, 1_500])
+def test_what_is_sorted_stays_packed_and_all_else_is_sorted(count: int) -> None:
+    numbers = list(range(count))
+    for values in (numbers, numbers[::-1], [*numbers[1:], 0]):
+        ordered = sort_many(iter(values), key="{:05}".format)
+        assert ordered == numbers
+        assert isinstance(ordered, Packed if count > 64 else list)
+    # The same again is in order, too.
+    twice = [*numbers, *numbers]
+    assert sort_many(twice, key="{:05}".format) == sorted(twice)
 
 
 def test_units_are_a_tenth_as_large_and_travel_so() -> None:

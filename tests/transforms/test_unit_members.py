@@ -1,7 +1,11 @@
 import hashlib
 
+import numpy as np
+import pytest
+
+from storage.packed import Packed
 from tests.support.builders import make_unit
-from transforms.unit_members import join_members, list_pieces
+from transforms.unit_members import iterate_pieces, join_members, list_pieces
 
 
 def test_a_unit_has_the_rows_and_bytes_of_its_members() -> None:
@@ -52,3 +56,24 @@ def test_pieces_are_sorted_whatever_the_order_of_units() -> None:
     pieces = [make_unit(number) for number in (3, 0, 2)]
     unit = join_members(0, pieces)
     assert [piece.index for piece in list_pieces([make_unit(1), unit])] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("in_order", [True, False])
+def test_pieces_of_units_that_lie_in_each_other_come_by_their_numbers(
+    seed: int, in_order: bool
+) -> None:
+    chance = np.random.default_rng(seed)
+    pieces = [make_unit(number) for number in range(200)]
+    groups: list[list[int]] = [[] for _ in range(12)]
+    for number, group in enumerate(chance.integers(12, size=200)):
+        groups[group].append(number)
+    units = [
+        join_members(index, [pieces[number] for number in group])
+        for index, group in enumerate(groups)
+    ]
+    if in_order:
+        units.sort(key=lambda unit: unit.members[0].index)
+    assert list(iterate_pieces(units)) == pieces
+    assert list(iterate_pieces(Packed(units))) == pieces
+    assert list(iterate_pieces(pieces)) == pieces

@@ -57,6 +57,10 @@ class Shard:
     rows: int | None
     details: Any = None
 
+    # See `InputFile`.
+    def __reduce__(self) -> Any:
+        return Shard, (self.file, self.rows, self.details)
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:

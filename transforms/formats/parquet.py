@@ -42,7 +42,13 @@ from transforms.formats.parquet_sizes import (
     find_rows_at_once,
     gather_batches,
 )
-from transforms.formats.parquet_split import RowGroup, count_parts, is_part_of_group, split_groups
+from transforms.formats.parquet_split import (
+    RowGroup,
+    count_parts,
+    is_part_of_group,
+    limit_parts,
+    split_groups,
+)
 from transforms.formats.parquet_statistics import count_nulls
 from transforms.formats.parquet_ways import (
     USUAL,
@@ -95,18 +101,18 @@ class ParquetFormat:
         may_be_bomb = inspected.may_hold_more_than(limit)
         if may_be_bomb and holds_more_than(limit, file.url, metadata, names):
             raise self._expands_too_much(file.url)
-        # Of a store every part fetches all of the row group.
-        fetched_bytes = {}
-        if not files.is_local(file.url):
-            fetched_bytes = count_stored_bytes(metadata, names)
         row_groups = []
-        for number, group in enumerate(list_groups(metadata)):
+        for group in list_groups(metadata):
             work_bytes = group.num_rows * self.row_work
-            fetched = fetched_bytes.get(number, 0)
             decoded_bytes = group.total_byte_size
-            most_parts = count_parts(decoded_bytes, work_bytes, fetched)
+            most_parts = count_parts(decoded_bytes, work_bytes)
             row_group = RowGroup(group.num_rows, decoded_bytes, most_parts)
             row_groups.append(row_group)
+        # Of a store every part fetches all of the row group; of a small one there are no parts.
+        is_cut = any(group.most_parts > 1 for group in row_groups)
+        if is_cut and not files.is_local(file.url):
+            fetched_bytes = count_stored_bytes(metadata, names)
+            row_groups = limit_parts(row_groups, fetched_bytes, self.row_work)
         shard = Shard(file, metadata.num_rows, tuple(row_groups))
         return shard, inspected.schema
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
-import os
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ from pyarrow.parquet import (
 
 from configs.errors import InputError
 from storage import files
-from storage.retries import retried
+from transforms.formats.parquet_prefix import FILE_END_BYTES, FileEnd
 from transforms.formats.parquet_ways import USUAL, declare_int96
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
 
@@ -38,13 +37,40 @@ Leaves: TypeAlias = dict[int, ColumnSchema]
 _LENGTH_BYTES = 4
 # Of a library's message.
 _MOST_CHARACTERS = 200
-# A Parquet file ends with the length of its footer, and four letters.
-_FOOTER_LENGTH_BYTES = 4
-_FILE_END_BYTES = 8
 # An encrypted footer ends otherwise, and is refused for that.
 _MAGIC = b"PAR1"
 # What is fetched at first: more than the footers of most files, and less than a store takes longer for.
 _LIKELY_FOOTER_BYTES = 1 << 16
+
+
+def read_end(url: str) -> FileEnd:
+    """Read a file from its footer on.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with _explained(url):
+        return FileEnd(url, _read_end(url))
+
+
+def parse_footer(end: FileEnd) -> tuple[Schema, FileMetaData]:
+    """Return a file's schema, with INT96 columns in the usual unit, and its footer.
+
+    Raises:
+        InputError: it is no Parquet file, or is encrypted.
+    """
+    with _explained(end.url), _open_end(end) as parquet:
+        return parquet.schema_arrow, parquet.metadata
+
+
+def parse_metadata(end: FileEnd) -> FileMetaData:
+    """Return a file's footer alone, where the schema is known.
+
+    Raises:
+        InputError: it is no Parquet file, or is encrypted.
+    """
+    with _explained(end.url), _open_end(end) as parquet:
+        return parquet.metadata
 
 
 def read_footer(url: str) -> tuple[Schema, FileMetaData]:
@@ -53,8 +79,7 @@ def read_footer(url: str) -> tuple[Schema, FileMetaData]:
     Raises:
         InputError: the file cannot be read, is no Parquet file, or is encrypted.
     """
-    with _explained(url):
-        return _read_footer(url)
+    return parse_footer(read_end(url))
 
 
 def declare_types(
@@ -232,27 +257,33 @@ def refuse_encrypted_columns(url: str, metadata: FileMetaData) -> None:
     Raises:
         InputError: it is.
     """
-    with files.open_read(url) as file:
-        file.seek(-_FILE_END_BYTES, os.SEEK_END)
-        stored_length = file.read(_FOOTER_LENGTH_BYTES)
-    length = int.from_bytes(stored_length, "little")
-    if length != metadata.serialized_size:
-        raise InputError(f"{url}: is encrypted in part; {_DECRYPT}")
+    end = FileEnd(url, files.read_end(url, FILE_END_BYTES))
+    refuse_encrypted_end(end, metadata)
 
 
-@retried
-def _read_footer(url: str) -> tuple[Schema, FileMetaData]:
-    # Nothing else of the file: of a store that is one request, and Arrow makes several.
-    end = pa.BufferReader(_read_end(url))
-    with ParquetFile(end, coerce_int96_timestamp_unit=USUAL.unit) as parquet:
-        return parquet.schema_arrow, parquet.metadata
+def refuse_encrypted_end(end: FileEnd, metadata: FileMetaData) -> None:
+    """Refuse a file as `refuse_encrypted_columns` does, of which the end is read already.
+
+    Args:
+        end: at least the last bytes of the file.
+        metadata: its footer.
+
+    Raises:
+        InputError: it is encrypted in part.
+    """
+    if end.footer_bytes != metadata.serialized_size:
+        raise InputError(f"{end.url}: is encrypted in part; {_DECRYPT}")
+
+
+def _open_end(end: FileEnd) -> ParquetFile:
+    source = pa.BufferReader(end.content)
+    return ParquetFile(source, coerce_int96_timestamp_unit=USUAL.unit)
 
 
 def _read_end(url: str) -> bytes:
-    """Return a file from its footer on, or from before; all of one that ends with none."""
+    # Nothing else of the file: of a store that is one request, and Arrow makes several.
     end = files.read_end(url, _LIKELY_FOOTER_BYTES)
-    stored_length = end[-_FILE_END_BYTES:][:_FOOTER_LENGTH_BYTES]
-    wanted_bytes = int.from_bytes(stored_length, "little") + _FILE_END_BYTES
+    wanted_bytes = FileEnd(url, end).footer_bytes + FILE_END_BYTES
     is_cut = len(end) == _LIKELY_FOOTER_BYTES
     # Arrow says what is wrong with what does not end like Parquet.
     if is_cut and wanted_bytes > len(end) and end.endswith(_MAGIC):

@@ -17,9 +17,15 @@ from transforms.formats.parquet_footer import (
     declare_types,
     list_groups,
     list_widths,
-    read_footer,
+    parse_footer,
+    parse_metadata,
+    read_end,
     refuse_intervals,
 )
+from transforms.formats.parquet_prefix import FileEnd
+
+# Where Arrow's writers keep the schema as it was in memory.
+_ARROW_SCHEMA = b"ARROW:schema"
 
 
 class Inspected(NamedTuple):
@@ -50,27 +56,23 @@ class _Checked:
     """Columns of a file that were checked.
 
     Attributes:
-        leaves, stored: as Parquet and as Arrow have them.
+        stored: what the footer begins with, the columns as Parquet has them.
+        arrow_schema: how Arrow has written them down; None where another program wrote the file.
         wanted: the columns that will be read.
         schema, row_bytes: as `Inspected` has them.
     """
 
-    leaves: pq.ParquetSchema
-    stored: Schema
+    stored: bytes
+    arrow_schema: bytes | None
     wanted: Sequence[Column]
     schema: Schema
     row_bytes: int
 
-    def is_of(
-        self,
-        leaves: pq.ParquetSchema,
-        stored: Schema,
-        wanted: Sequence[Column],
-    ) -> bool:
-        """Tell whether they are those of a file; arguments as the attributes."""
+    def may_be_of(self, end: FileEnd, wanted: Sequence[Column]) -> bool:
+        """Tell whether a file has these columns as Parquet has them, and the same ones are wanted."""
         if self.wanted is not wanted and list(self.wanted) != list(wanted):
             return False
-        return bool(self.leaves.equals(leaves) and self.stored.equals(stored))
+        return end.has_columns(self.stored)
 
 
 class _Last(threading.local):
@@ -92,24 +94,44 @@ def inspect_file(url: str, wanted: Sequence[Column]) -> Inspected:
     Raises:
         InputError: it cannot be read, or lacks a wanted column, or has it in another type.
     """
-    stored, metadata = read_footer(url)
-    leaves = metadata.schema
+    end = read_end(url)
     last = _last.checked
-    if last is not None and last.is_of(leaves, stored, wanted):
-        return Inspected(last.schema, metadata, last.row_bytes)
+    # By the bytes of the footer: what Arrow makes of them takes longer to compare than to make.
+    if last is not None and last.may_be_of(end, wanted):
+        metadata = parse_metadata(end)
+        if _find_arrow_schema(metadata) == last.arrow_schema:
+            return Inspected(last.schema, metadata, last.row_bytes)
+    stored, metadata = parse_footer(end)
     declared = {column.name: column.type for column in wanted}
     schema = declare_types(url, stored, metadata, declared)
     check_columns(url, schema, wanted)
     names = set(declared)
     refuse_intervals(url, metadata, names)
     widths = list_widths(metadata, names)
-    checked = _Checked(
-        leaves=leaves,
-        stored=stored,
-        wanted=wanted,
-        schema=schema.remove_metadata(),
-        row_bytes=sum(widths.values()),
-    )
+    inspected = Inspected(schema.remove_metadata(), metadata, sum(widths.values()))
     # Only now: what was refused is looked at again.
-    _last.checked = checked
-    return Inspected(checked.schema, metadata, checked.row_bytes)
+    _last.checked = _remember(end, wanted, inspected)
+    return inspected
+
+
+def _remember(
+    end: FileEnd,
+    wanted: Sequence[Column],
+    inspected: Inspected,
+) -> _Checked | None:
+    stored = end.find_columns()
+    # Of a writer that puts them elsewhere each file is checked.
+    if stored is None:
+        return None
+    return _Checked(
+        stored=stored,
+        arrow_schema=_find_arrow_schema(inspected.metadata),
+        wanted=wanted,
+        schema=inspected.schema,
+        row_bytes=inspected.row_bytes,
+    )
+
+
+def _find_arrow_schema(metadata: pq.FileMetaData) -> bytes | None:
+    entries = metadata.metadata or {}
+    return entries.get(_ARROW_SCHEMA)

@@ -1,9 +1,9 @@
 """Cut a Parquet file into units: row groups that are put together, and parts of large ones."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from transforms.formats.format import Piece, Span
 
@@ -26,6 +26,10 @@ class RowGroup:
     rows: int
     bytes: int
     most_parts: int = 1
+
+    # There are as many as shards; see `InputFile`.
+    def __reduce__(self) -> Any:
+        return RowGroup, (self.rows, self.bytes, self.most_parts)
 
 
 class _Cut(NamedTuple):
@@ -58,6 +62,26 @@ def count_parts(decoded_bytes: int, work_bytes: int, fetched_bytes: int = 0) -> 
     return max(1, parts)
 
 
+def limit_parts(
+    groups: Sequence[RowGroup],
+    fetched_bytes: Mapping[int, int],
+    row_work: int,
+) -> list[RowGroup]:
+    """Return row groups of a store, cut into fewer parts where those would fetch too much in vain.
+
+    Args:
+        groups: as they would be cut on a disk.
+        fetched_bytes: what each part fetches again, by number of the row group.
+        row_work: what a row costs behind reading, see `InputOptions`.
+    """
+    limited = []
+    for number, group in enumerate(groups):
+        work_bytes = group.rows * row_work
+        most_parts = count_parts(group.bytes, work_bytes, fetched_bytes[number])
+        limited.append(replace(group, most_parts=most_parts))
+    return limited
+
+
 def split_groups(groups: Sequence[RowGroup], rows: int, file_bytes: int) -> list[Piece]:
     """Return the pieces of a file, in order, of up to `rows` rows each.
 
@@ -68,6 +92,9 @@ def split_groups(groups: Sequence[RowGroup], rows: int, file_bytes: int) -> list
         rows: rows of a piece, at most.
         file_bytes: size of the file.
     """
+    # As most files of very many are, for which all that follows would take as long as their footers.
+    if len(groups) == 1 and groups[0].rows <= rows:
+        return [Piece((0, 1), 0, groups[0].rows, file_bytes)]
     # At least 1, since row groups without rows may hold nothing.
     decoded_bytes = sum(group.bytes for group in groups)
     all_bytes = max(1, decoded_bytes)

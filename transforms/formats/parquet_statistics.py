@@ -1,9 +1,11 @@
 """What a Parquet footer's statistics say of values, without reading a row: how many are missing, and bounds."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import json
-from typing import Any, NamedTuple
+import threading
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 from pyarrow import DataType, Scalar, Schema
@@ -15,9 +17,13 @@ from transforms.formats.format import NullCounts
 from transforms.formats.parquet_footer import (
     list_columns_of_leaves,
     list_groups,
+    parse_metadata,
+    read_end,
     read_footer,
     refuse_encrypted_columns,
+    refuse_encrypted_end,
 )
+from transforms.formats.parquet_prefix import FileEnd
 from transforms.logical_types import decoded_type, is_text
 
 # As Parquet calls the units of moments, and Arrow.
@@ -34,38 +40,82 @@ def count_nulls(url: str, names: Sequence[str]) -> NullCounts:
     Raises:
         InputError: the file cannot be read.
     """
-    _, metadata = read_footer(url)
+    end = read_end(url)
+    metadata = parse_metadata(end)
     # To ask pyarrow about an encrypted column ends the process.
-    refuse_encrypted_columns(url, metadata)
-    leaves: dict[str, list[int]] = {name: [] for name in names}
+    refuse_encrypted_end(end, metadata)
+    groups = [group for group in list_groups(metadata) if group.num_rows]
+    leaves_of = _list_leaves(end, metadata, names)
+    return {name: _count_of_column(groups, leaves) for name, leaves in leaves_of.items()}
+
+
+class _Leaf(NamedTuple):
+    """A leaf of a column.
+
+    Attributes:
+        number: of the leaf.
+        is_required: whether it must be there.
+        is_nested: whether it is inside of the column.
+    """
+
+    number: int
+    is_required: bool
+    is_nested: bool
+
+
+# By column.
+_Leaves: TypeAlias = Mapping[str, Sequence[_Leaf]]
+
+
+class _Last(threading.local):
+    """The columns of which this thread has listed the leaves last, and as what a footer had them."""
+
+    stored: bytes | None = None
+    leaves: _Leaves = MappingProxyType({})
+
+
+_last = _Last()
+
+
+def _list_leaves(end: FileEnd, metadata: pq.FileMetaData, names: Sequence[str]) -> _Leaves:
+    """Return the leaves of some columns: asked for once, as files are many and columns few."""
+    is_known = _last.stored is not None and list(_last.leaves) == list(names)
+    if is_known and end.has_columns(_last.stored or b""):
+        return _last.leaves
+    leaves: dict[str, list[_Leaf]] = {name: [] for name in names}
     for number, name in list_columns_of_leaves(metadata, set(names)).items():
-        leaves[name].append(number)
-    return {name: _count_of_column(metadata, numbers) for name, numbers in leaves.items()}
+        column = metadata.schema.column(number)
+        leaf = _Leaf(number, not column.max_definition_level, "." in column.path)
+        leaves[name].append(leaf)
+    _last.stored = end.find_columns()
+    _last.leaves = leaves
+    return leaves
 
 
-def _count_of_column(metadata: pq.FileMetaData, leaves: Sequence[int]) -> int | None:
+def _count_of_column(
+    groups: Sequence[pq.RowGroupMetaData],
+    leaves: Sequence[_Leaf],
+) -> int | None:
     total = 0
-    for number in leaves:
-        nulls = _count_of_leaf(metadata, number)
+    for leaf in leaves:
+        nulls = _count_of_leaf(groups, leaf)
         if nulls is None:
             return None
         total += nulls
     # A list that is missing, one that is empty, and a value that is missing in one count alike.
-    is_nested = any("." in metadata.schema.column(number).path for number in leaves)
+    is_nested = any(leaf.is_nested for leaf in leaves)
     if is_nested and total:
         return None
     return total
 
 
-def _count_of_leaf(metadata: pq.FileMetaData, number: int) -> int | None:
+def _count_of_leaf(groups: Sequence[pq.RowGroupMetaData], leaf: _Leaf) -> int | None:
     # Of one that must be there, nobody counts.
-    if not metadata.schema.column(number).max_definition_level:
+    if leaf.is_required:
         return 0
     total = 0
-    for group in list_groups(metadata):
-        if not group.num_rows:
-            continue
-        statistics = group.column(number).statistics
+    for group in groups:
+        statistics = group.column(leaf.number).statistics
         if statistics is None or not statistics.has_null_count:
             return None
         total += statistics.null_count

@@ -13,6 +13,7 @@ from typing import Any
 
 from configs.errors import PublishError
 from storage import files
+from storage.packed import pack_many
 from storage.partition_names import is_path_of_names
 from storage.run_folder import RunFolder, is_plain
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
@@ -125,7 +126,7 @@ def _decode(fields: dict[str, Any]) -> WrittenPart:
     rejected = _decode_files(fields.pop("rejected"))
     # Records of older versions have none: their units had one shard.
     counts = fields.pop("shards", ())
-    shards = tuple(map(tuple, counts))
+    shards = pack_many(map(tuple, counts))
     return WrittenPart(**fields, scored=scored, rejected=rejected, shards=shards)
 
 

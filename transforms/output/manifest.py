@@ -17,6 +17,7 @@ from pyarrow.types import is_fixed_size_list, is_large_list, is_list
 from storage.packed import Packed
 from storage.run_folder import RunFolder
 from transforms.batches import ROW_COUNTS, WorkUnit, WrittenPart
+from transforms.output.input_numbers import InputNumbers
 from transforms.output.plan_file import StoredPlan
 from transforms.shard_counts import add_counts
 from transforms.timing import STAGES
@@ -81,7 +82,7 @@ def list_unit_books(
     """
     counts_by_unit: dict[int, Counter[str]] = {}
     parts_by_unit: dict[int, list[WrittenPart]] = {}
-    numbers = {entry["url"]: number for number, entry in enumerate(plan.inputs)}
+    numbers = InputNumbers(plan.inputs)
     for part in parts:
         parts_of_unit = parts_by_unit.setdefault(part.unit, [])
         parts_of_unit.append(part)
@@ -120,14 +121,14 @@ def _describe_place(unit: WorkUnit) -> Fields:
 def _list_shard_books(
     unit: WorkUnit,
     parts: Parts,
-    numbers: Mapping[str, int],
+    numbers: InputNumbers,
 ) -> list[list[int]]:
     """Return what became of the rows of each shard of a unit, which is named by its number.
 
     Args:
         unit: the unit, of several shards.
         parts: those that are published of it.
-        numbers: of each input among the manifest's inputs, by URL.
+        numbers: of the manifest's inputs.
     """
     books = []
     counts_of_parts = [part.shards for part in parts]
@@ -135,7 +136,7 @@ def _list_shard_books(
     members = tuple(unit.members)
     for member_number, *counts in add_counts(counts_of_parts):
         member = members[member_number]
-        input_number = numbers[member.shard]
+        input_number = numbers.find(member.shard)
         books.append([input_number, *counts])
     return books
 

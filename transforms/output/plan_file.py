@@ -7,25 +7,23 @@ files, `files`: the digest of what is listed of them for each unit. Where small 
 together, `units` are the shards, and `together` says for each unit the numbers of those that it has.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from configs.errors import InputError
 from storage import files
-from storage.json_pieces import Encoded, decode_fields, encode, encode_fields
+from storage.json_pieces import decode_fields, encode_fields
 from storage.packed import pack_many
 from transforms.batches import WorkUnit
-from transforms.unit_members import join_members
+from transforms.output.input_numbers import InputNumbers, Shard
+from transforms.unit_members import iterate_pieces, join_members
 
 # 2 since a unit has one span, whatever its format; before, Parquet and CSV had fields each.
 _FORMAT = 2
 # Of each there are as many as shards or units.
 _LARGE = {"inputs", "ignored_inputs", "units", "files", "together"}
-
-# An input file as the plan and the manifest list it.
-Shard = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,30 +39,15 @@ class StoredPlan:
 
 def encode_plan(plan: StoredPlan) -> bytes:
     """Return the plan as JSON."""
-    # An input is named by its number: its URL may be long, and has many units.
-    numbers: dict[str, int] = {}
-    for number, entry in enumerate(plan.inputs):
-        numbers[entry["url"]] = number
-    encoded = {}
-    digests = {}
-    for unit in plan.units:
-        for piece in unit.members or (unit,):
-            shard = numbers[piece.shard]
-            fields = _encode_unit(piece, shard)
-            # A third of the list, and there may be a million.
-            encoded[piece.index] = encode(fields)
-            if piece.files:
-                digests[piece.index] = piece.files
-    in_order = sorted(encoded)
     content: dict[str, Any] = {
         "format": _FORMAT,
         "inputs": plan.inputs,
         "ignored_inputs": plan.ignored_inputs,
-        "units": (Encoded(encoded[number]) for number in in_order),
+        "units": _encode_units(plan),
     }
     # A plan of rows that name no files is as it always was.
-    if digests:
-        content["files"] = (digests.get(number, "") for number in in_order)
+    if any(unit.files for unit in plan.units):
+        content["files"] = (piece.files for piece in iterate_pieces(plan.units))
     if plan.table is not None:
         content["table"] = plan.table
     # Nor one of which no shards are put together.
@@ -99,6 +82,13 @@ def _list_numbers(unit: WorkUnit) -> list[int]:
     return [piece.index for piece in unit.members]
 
 
+def _encode_units(plan: StoredPlan) -> Iterator[list[int | None]]:
+    # An input is named by its number: its URL may be long, and has many units.
+    numbers = InputNumbers(plan.inputs)
+    for piece in iterate_pieces(plan.units):
+        yield _encode_unit(piece, numbers.find(piece.shard))
+
+
 def _encode_unit(unit: WorkUnit, shard_number: int) -> list[int | None]:
     return [
         shard_number,
@@ -109,18 +99,15 @@ def _encode_unit(unit: WorkUnit, shard_number: int) -> list[int | None]:
     ]
 
 
-def _decode_units(stored: Mapping[str, Any]) -> list[WorkUnit]:
+def _decode_units(stored: Mapping[str, Any]) -> Iterator[WorkUnit]:
     decode = partial(_decode_piece, stored)
     if "together" not in stored:
-        numbers = range(len(stored["units"]))
-        return list(map(decode, numbers))
-    units = []
+        yield from map(decode, range(len(stored["units"])))
+        return
     # Unit by unit, as pieces are small only once their unit has packed them.
     for index, numbers_of_unit in enumerate(stored["together"]):
         members = list(map(decode, numbers_of_unit))
-        unit = join_members(index, members)
-        units.append(unit)
-    return units
+        yield join_members(index, members)
 
 
 def _decode_piece(stored: Mapping[str, Any], index: int) -> WorkUnit:

@@ -38,8 +38,8 @@ def test_folders_tell_which_files_are_read(where: str, days: list[int]) -> None:
 
 def test_rows_without_a_value_are_in_a_folder_of_their_own() -> None:
     files = listed("dt=2026-01-01", "dt=__HIVE_DEFAULT_PARTITION__")
-    assert prune_files(files, "dt is None", DAYS) == ([files[1]], 1)
-    assert prune_files(files, "dt != '2026-02-01'", DAYS) == ([files[0]], 1)
+    assert prune_files(files, "dt is None", DAYS) == ((files[1],), 1)
+    assert prune_files(files, "dt != '2026-02-01'", DAYS) == ((files[0],), 1)
     assert prune_files(files, "x > 5", {}) == (files, 0)
 
 

@@ -1,7 +1,9 @@
 """The same work has the same id; another input, model or setting is another run, and never passes for one that is published."""
 
 from collections.abc import Callable
+import hashlib
 from importlib.util import find_spec
+import json
 from pathlib import Path
 import shutil
 from typing import Any
@@ -10,10 +12,12 @@ import pytest
 
 from configs.job import Job
 from configs.load import load
-from pipelines.planning.identity import list_libraries, output_settings
+from pipelines.planning.identity import list_libraries, make_run_id, output_settings
 from pipelines.planning.make_plan import make_plan
+from storage.input_file import InputFile
 from tests.faults.world import make_world, write_shard
-from tests.support.builders import FEATURES, tiny_network, tiny_package
+from tests.support.builders import FEATURES, make_unit, tiny_network, tiny_package
+from transforms.formats.format import Shard
 
 
 @pytest.fixture
@@ -125,3 +129,31 @@ def test_a_network_of_a_library_names_its_version_too() -> None:
     assert {"python", "torch", "pyarrow"} <= set(ours)
     theirs = list_libraries("transformers:BertModel")
     assert set(theirs) - set(ours) == {"transformers"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 700])
+@pytest.mark.parametrize("nested", [(), ("a",)])
+def test_an_id_is_the_digest_of_all_that_decides_as_one_text(
+    count: int, nested: tuple[str, ...]
+) -> None:
+    shards = [Shard(InputFile(f"in/{n} é.parquet", n, f"v{n}"), 7) for n in range(count)]
+    job = {
+        "name": "n",
+        "source": {"paths": "x", "key": "id"},
+        "sink": {"path": "y", "b": 1, "a": 2},
+    }
+    units = [make_unit(0, files="d0"), make_unit(1)]
+    work = {
+        "computing": {"z": 1, "b": None},
+        "files": ["d0"],
+        "inputs": [[f"in/{n} é.parquet", f"v{n}"] for n in range(count)],
+        "model": "m",
+        "settings": {"source": {"key": "id"}, "sink": {"a": 2, "b": 1}},
+        **({"nested": ["a"]} if nested else {}),
+        "table": {"version": 3},
+    }
+    text = json.dumps(work, sort_keys=True)
+    expected = hashlib.sha256(text.encode()).hexdigest()[:16]
+    computing = {"z": 1, "b": None}
+    actual = make_run_id(job, "m", computing, shards, nested, units, table={"version": 3})
+    assert actual == expected

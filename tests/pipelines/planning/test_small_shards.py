@@ -12,6 +12,7 @@ from pipelines.planning.small_shards import (
     _ends_group,
     _group,
     _is_small,
+    _Sized,
     put_together,
 )
 from tests.support.builders import make_unit
@@ -33,6 +34,12 @@ def shards(count: int, rows: int | None = 100, size_bytes: int = 3_000) -> list[
 
 def names(units: tuple[WorkUnit, ...]) -> set[tuple[str, ...]]:
     return {tuple(piece.shard for piece in unit.members or (unit,)) for unit in units}
+
+
+def group(pieces: list[WorkUnit], row_work: int) -> list[list[WorkUnit]]:
+    """Return small pieces in groups of up to 50 rows, which nothing else ends."""
+    small = [_Sized(piece, True) for piece in pieces]
+    return list(_group(small, typical=8, rows_per_file=50, row_work=row_work))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +182,7 @@ def test_a_unit_is_as_large_as_its_limits(
 ) -> None:
     monkeypatch.setattr(small_shards, "_ends_group", lambda *_: False)
     pieces = shards(10, rows, size_bytes)
-    groups = _group(pieces, rows_per_file=50, row_work=row_work)
+    groups = group(pieces, row_work)
     expected = [most, most, 10 - 2 * most] if most < 5 else [5, 5]
     assert [len(group) for group in groups] == expected
     assert [piece for group in groups for piece in group] == pieces
@@ -186,6 +193,6 @@ def test_a_unit_that_a_digest_ends_leaves_nothing_to_the_next(
 ) -> None:
     monkeypatch.setattr(small_shards, "_ends_group", lambda piece, size, typical: size == 2)
     for pieces, work in ((shards(6, 25, 1), 0), (shards(6, 1, 32 << 20), 0)):
-        groups = _group(pieces, rows_per_file=50, row_work=work)
+        groups = group(pieces, work)
         assert [len(group) for group in groups] == [2, 2, 2]
-    assert _group([], 50, 0) == []
+    assert group([], 0) == []

@@ -8,8 +8,8 @@ import pytest
 from configs.errors import InputError
 from pipelines.scoring.missing_values import (
     Missing,
+    _Counted,
     _list_policies,
-    _sum_up,
     count_rejected_at_least,
     describe_missing,
     refuse_missing,
@@ -31,9 +31,9 @@ from pipelines.scoring.missing_values import (
 def test_rows_are_added_up_and_shards_that_do_not_tell_are_counted(
     counts: list[int | None], expected: tuple[int, str | None, int]
 ) -> None:
-    shards = [SimpleNamespace(file=SimpleNamespace(url=str(n))) for n in range(len(counts))]
-    plan: Any = SimpleNamespace(shards=shards)
-    found = _sum_up(plan, "a", "reject", [{"a": count} for count in counts])
+    found = _Counted()
+    for number, count in enumerate(counts):
+        found.add(str(number), count)
     assert (found.rows, found.first, found.untold) == expected
 
 

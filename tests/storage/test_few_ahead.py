@@ -1,0 +1,58 @@
+"""Results come in the order of the items, few of which are asked for before somebody wants them."""
+
+from collections.abc import Iterator
+from contextlib import closing
+import threading
+
+import pytest
+
+from storage.few_ahead import map_few_ahead
+
+
+def count_asked(asked: list[int]) -> Iterator[int]:
+    for number in range(100):
+        asked.append(number)
+        yield number
+
+
+def test_results_are_in_order_whichever_is_done_first() -> None:
+    second_is_done = threading.Event()
+
+    def call(number: int) -> int:
+        if number == 0:
+            assert second_is_done.wait(60)
+        if number == 1:
+            second_is_done.set()
+        return 10 * number
+
+    assert list(map_few_ahead(call, range(5), 2)) == [0, 10, 20, 30, 40]
+
+
+def test_few_items_are_asked_for_ahead() -> None:
+    asked: list[int] = []
+    with closing(map_few_ahead(str, count_asked(asked), 3)) as results:
+        assert next(results) == "0"
+        assert asked == list(range(6))
+        assert next(results) == "1"
+        assert asked == list(range(7))
+
+
+def test_fewer_items_than_threads_are_all_called() -> None:
+    assert list(map_few_ahead(str, [], 8)) == []
+    assert list(map_few_ahead(str, [7], 8)) == ["7"]
+
+
+def test_an_error_is_raised_in_its_place_and_what_waits_is_left() -> None:
+    called: list[int] = []
+
+    def call(number: int) -> int:
+        called.append(number)
+        if number == 1:
+            raise ValueError("one")
+        return number
+
+    results = map_few_ahead(call, range(100), 1)
+    assert next(results) == 0
+    with pytest.raises(ValueError, match="one"):
+        next(results)
+    assert len(called) < 5
