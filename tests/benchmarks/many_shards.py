@@ -16,6 +16,7 @@ process held in it more than before the first phase, when it had planned and pub
 import argparse
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 import hashlib
 from pathlib import Path
 import sys
@@ -110,8 +111,9 @@ class SimulatedStore(AsyncFileSystem):
 
 @dataclass
 class Measured:
-    """Runs phases, and keeps what they took."""
+    """Runs phases, keeps what they took, and tells each at once: a million shards take some minutes."""
 
+    tell: Callable[[Phase], None]
     phases: list[Phase] = field(default_factory=list)
     before_bytes: int = field(default_factory=lambda: _read_memory("VmRSS"))
 
@@ -125,12 +127,18 @@ class Measured:
         cpu_seconds = time.process_time() - cpu_began
         seconds = time.perf_counter() - began
         peak_bytes = _read_memory("VmHWM") - self.before_bytes
-        self.phases.append(Phase(name, seconds, cpu_seconds, peak_bytes))
+        phase = Phase(name, seconds, cpu_seconds, peak_bytes)
+        self.phases.append(phase)
+        self.tell(phase)
         return result
 
 
 def plan_and_publish(
-    shards: int, package: Path, folder: Path, on_disk: bool = False
+    shards: int,
+    package: Path,
+    folder: Path,
+    on_disk: bool = False,
+    tell: Callable[[Phase], None] = lambda phase: None,
 ) -> tuple[list[Phase], Published]:
     """Return what each phase took, and the totals that the manifest tells.
 
@@ -139,14 +147,15 @@ def plan_and_publish(
         package: the model package, of `scaling_data.py`.
         folder: an empty one, where the plan and the manifest are written, and files on a disk.
         on_disk: whether shards are files of a disk, and not objects of the simulated store.
+        tell: called with each phase as it ends.
     """
     make_tiny_shards(folder / "one", 1)
     fsspec.register_implementation("simulated", SimulatedStore, clobber=True)
     SimulatedStore.content = (folder / "one/part-000000.parquet").read_bytes()
     warm_up = _prepare(_WARM_UP_SHARDS, package, folder / "warm_up", on_disk)
-    _run_phases(Measured(), warm_up)
+    _run_phases(Measured(lambda phase: None), warm_up)
     job = _prepare(shards, package, folder / "measured", on_disk)
-    measured = Measured()
+    measured = Measured(tell)
     published = _run_phases(measured, job)
     return measured.phases, published
 
@@ -224,6 +233,13 @@ def _read_memory(name: str) -> int:
     return int(kilobytes) * 1024
 
 
+def _tell(shards: int, phase: Phase) -> None:
+    each = phase.cpu_seconds / shards * _PARTS_OF_A_SECOND
+    cells = [phase.name, f"{phase.seconds:.1f}", f"{phase.cpu_seconds:.1f}"]
+    cells += [f"{each:.0f}", f"{phase.peak_bytes / 1e6:.0f}"]
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
 def main(argv: Sequence[str]) -> None:
     """Print a table of the phases."""
     parser = argparse.ArgumentParser("tests.benchmarks.many_shards")
@@ -236,18 +252,14 @@ def main(argv: Sequence[str]) -> None:
         folder = Path(name)
         # In a process of its own, as it imports torch, which nothing here needs.
         make("package", str(folder / "package"))
-        phases, published = plan_and_publish(shards, folder / "package", folder, arguments.disk)
+        print("| phase | seconds | CPU seconds | CPU microseconds a shard | peak MB more |")
+        print("|---|---:|---:|---:|---:|", flush=True)
+        tell = partial(_tell, shards)
+        _, published = plan_and_publish(shards, folder / "package", folder, arguments.disk, tell)
         (manifest,) = folder.glob("measured/scores/runs/*/_manifest.json")
         size_bytes = manifest.stat().st_size
     print(f"{shards:,} shards of {TINY_ROWS} rows: {published.rows_scored:,} rows published")
     print(f"_manifest.json: {size_bytes / 1e6:.1f} MB")
-    print("| phase | seconds | CPU seconds | CPU microseconds a shard | peak MB more |")
-    print("|---|---:|---:|---:|---:|")
-    for phase in phases:
-        each = phase.cpu_seconds / shards * _PARTS_OF_A_SECOND
-        cells = [phase.name, f"{phase.seconds:.1f}", f"{phase.cpu_seconds:.1f}"]
-        cells += [f"{each:.0f}", f"{phase.peak_bytes / 1e6:.0f}"]
-        print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
