@@ -197,10 +197,10 @@ def test_debug_puts_the_traceback_into_a_field(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.program
 def test_libraries_and_worker_processes_write_nothing_but_lines_of_json(tmp_path: Path) -> None:
-    """A real start, with worker processes: what is imported writes to stderr too."""
-    several = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    """A real start, with a worker process: what is imported writes to stderr too."""
+    apart = ("--direct_running_mode=multi_processing", "--direct_num_workers=1")
     run = start_program(
-        "pipelines.score", JSON, "--debug", *several, "--output", str(tmp_path / "scores")
+        "pipelines.score", JSON, "--debug", *apart, "--output", str(tmp_path / "scores")
     )
     assert run.returncode == 0
     lines = lines_of(run.stderr)

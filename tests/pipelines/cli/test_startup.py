@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from pipelines.cli.startup import end_imports, prepare_imports, quick_imports
+from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 
 SOLVERS = "scipy.optimize"
@@ -50,12 +51,14 @@ def test_a_wrong_job_is_refused_before_beam_and_torch_are_imported(tmp_path: Pat
         assert f" {library}\n" not in ended.stderr
 
 
-@pytest.mark.program
-def test_a_run_that_is_published_is_found_without_beam_and_torch(tmp_path: Path) -> None:
-    command = ["-m", "pipelines.score", "--output", str(tmp_path)]
-    first = started(*command)
+def test_a_run_that_is_published_is_found_without_beam_and_torch(
+    programs: Programs, tmp_path: Path
+) -> None:
+    words = ("--output", str(tmp_path))
+    first = programs.run("pipelines.score", *words)
+    assert first.returncode == 0
     assert "already published" not in first.stdout
-    again = started(*command)
+    again = started("-m", "pipelines.score", *words)
     assert "already published" in again.stdout
     for library in ("apache_beam", "torch", "pandas", "scipy"):
         assert f" {library}\n" not in again.stderr

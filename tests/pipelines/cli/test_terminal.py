@@ -270,7 +270,13 @@ def test_the_other_programs_end_alike_whatever_becomes_of_what_they_say(
         "evaluate": ["--output", scored, "--labels", labels, "--key", "id", "--label", "diagnosis"],
         "train": ["--config", "configs/train_breast_cancer.yaml", "--set"],
     }
-    words["train"] += [f"output={tmp_path / 'trained'}", "--set", "training.epochs=1"]
+    words["train"] += [
+        f"output={tmp_path / 'trained'}",
+        "--set",
+        "training.epochs=1",
+        "--set",
+        "report=false",
+    ]
     words["tune"] = ["--set", f"model.tuning_report={tmp_path / 'report.json'}", "--rows", "128"]
     words["tune"] += ["--set", "model.dtype=auto", "--without", "compile"]
     # Figures stand on stdout alone, and so does the path of the job that training has written.
@@ -294,10 +300,10 @@ def test_prune_removes_what_it_cannot_speak_of(programs: Programs, tmp_path: Pat
 
 @pytest.mark.program
 def test_a_real_start_without_stdout_and_stderr(job: Path, tmp_path: Path) -> None:
-    """What the interpreter itself does where they are closed, and worker processes, shows in no forked process."""
+    """What the interpreter itself does where they are closed, and a worker process, shows in no forked process."""
     output = tmp_path / "scores"
     words = ("--config", str(job), "--output", str(output))
-    words += ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    words += ("--direct_running_mode=multi_processing", "--direct_num_workers=1")
     run = start_program("pipelines.score", *words, closed=True)
     assert run.returncode == 0
     assert (output / "CURRENT").exists()

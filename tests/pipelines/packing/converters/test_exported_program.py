@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-import subprocess
-import sys
 from typing import Any
 import zipfile
 
@@ -18,7 +16,7 @@ pytest.importorskip("onnxruntime")
 
 from configs.errors import JobError
 from tests.support.graphs import pack_file
-from tests.support.repository import REPOSITORY
+from tests.support.programs import Programs
 from tests.support.torch_programs import (
     Plain,
     Recurrent,
@@ -151,8 +149,7 @@ def test_other_dtypes_constants_and_nested_arguments(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["is_high"], wanted["is_high"].numpy().astype(np.int32))
 
 
-@pytest.mark.program
-def test_outputs_of_a_class_of_transformers(tmp_path: Path) -> None:
+def test_outputs_of_a_class_of_transformers(programs: Programs, tmp_path: Path) -> None:
     outputs = pytest.importorskip("transformers.modeling_outputs")
 
     class Classifier(nn.Module):
@@ -162,11 +159,12 @@ def test_outputs_of_a_class_of_transformers(tmp_path: Path) -> None:
     frame = numbers(20)
     file = exported(tmp_path / "net.pt2", Classifier(), [first_rows(frame)], ({0: ROWS},))
     frame.to_parquet(tmp_path / "rows.parquet")
-    sample, package = tmp_path / "rows.parquet", tmp_path / "package"
-    files = ["--exported", file, "--sample", sample, "--output", package]
-    command = [sys.executable, "-m", "pipelines.package", *files, "--trust_this_file"]
+    sample, package = str(tmp_path / "rows.parquet"), str(tmp_path / "package")
+    words = ("--exported", str(file), "--sample", sample, "--output", package)
+    words += ("--trust_this_file", "--activation", "softmax")
     # A process of its own, which has not imported the class.
-    subprocess.run([*command, "--activation", "softmax"], check=True, cwd=REPOSITORY)
+    run = programs.run("pipelines.package", *words)
+    assert run.returncode == 0, run.stderr
     x = frame.to_numpy(np.float32)
     np.testing.assert_allclose(score(tmp_path, {"x": x})["logits"], x[:, :2] * 2, atol=1e-6)
 
