@@ -73,6 +73,7 @@ _FIXTURES_THAT_START = {
     "on_cluster",
     "job_server",
     "image",
+    "forked_children",
 }
 # The interpreter tells of millions of events, of which each is looked up here.
 _STARTS = frozenset(
@@ -354,6 +355,27 @@ def forked_workers(
     from tests.support.beam_workers import fork_workers
 
     fork_workers(monkeypatch, tmp_path_factory.mktemp("workers"), programs.address())
+
+
+@pytest.fixture(scope="session")
+def _child_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    from tests.support.children import child_environment
+
+    folder = tmp_path_factory.mktemp("children")
+    server = Programs(folder, "tests.support.child_server", environment=child_environment())
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def forked_children(_child_server: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that load libraries' own files are forked, also those of programs: for tests of what they do, and not of how they start."""
+    from tests.support.children import fork_children
+    from tests.support.fork_server import CHILDREN
+
+    address = _child_server.address()
+    fork_children(monkeypatch, address)
+    monkeypatch.setenv(CHILDREN, address)
 
 
 @pytest.fixture

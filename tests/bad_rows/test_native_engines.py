@@ -26,6 +26,8 @@ from tests.support.builders import FEATURES, parquet, tiny_card
 from tests.support.jobs import Outcome, write_job
 
 pytestmark = pytest.mark.program
+# Each engine's child is started for real by one test, and forked for the others.
+forked = pytest.mark.usefixtures("forked_children")
 Run = Callable[..., Outcome]
 on_native_engines = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 PROCESSES = "--direct_running_mode=multi_processing"
@@ -87,6 +89,7 @@ def check_scores(outcome: Outcome, folder: Path, own: OwnFile, rejected: list[in
     np.testing.assert_allclose(scores, expected, rtol=own.digits, atol=own.digits)
 
 
+@forked
 @on_native_engines
 def test_a_row_that_fails_costs_itself(
     folder: Path, run: Run, install: Install, own: OwnFile
@@ -110,6 +113,7 @@ def test_a_row_that_the_library_cannot_score_costs_itself(
     check_scores(outcome, folder, own, expected)
 
 
+@forked
 @on_native_engines
 def test_shards_without_rows_have_no_scores(folder: Path, run: Run, own: OwnFile) -> None:
     write_shard(folder / "shards/2.parquet", np.arange(0))
@@ -119,6 +123,7 @@ def test_shards_without_rows_have_no_scores(folder: Path, run: Run, own: OwnFile
     assert run(output="none").scored().num_rows == 0
 
 
+@forked
 @on_native_engines
 def test_a_child_that_dies_ends_the_run_and_the_same_command_resumes(
     folder: Path, run: Run, install: Install, monkeypatch: pytest.MonkeyPatch
@@ -143,6 +148,7 @@ def test_a_child_that_dies_ends_the_run_and_the_same_command_resumes(
     assert run().scored()["id"].to_pylist() == [f"k{number}" for number in range(400)]
 
 
+@forked
 @on_native_engines
 def test_the_file_of_another_library_is_refused_in_one_line(
     folder: Path, run: Run, engine: str, own: OwnFile
@@ -153,6 +159,7 @@ def test_the_file_of_another_library_is_refused_in_one_line(
     run().refused(f"{folder}/other/model.own: ", "pack the model again", status=3)
 
 
+@forked
 @on_native_engines
 def test_a_file_that_takes_other_numbers_than_the_card_says_is_refused_in_one_line(
     folder: Path, run: Run, engine: str, own: OwnFile
@@ -163,7 +170,7 @@ def test_a_file_that_takes_other_numbers_than_the_card_says_is_refused_in_one_li
 
 @pytest.mark.beam
 @pytest.mark.slow
-@pytest.mark.usefixtures("forked_workers")
+@pytest.mark.usefixtures("forked_workers", "forked_children")
 @on_native_engines
 def test_any_number_of_workers_writes_the_same_bytes(folder: Path, run: Run, engine: str) -> None:
     numbers = np.arange(100)

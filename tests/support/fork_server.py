@@ -10,7 +10,6 @@ run at once, and this process does nothing but fork.
 """
 
 from dataclasses import asdict, dataclass
-import gc
 import importlib
 import json
 import os
@@ -24,11 +23,14 @@ import warnings
 import pytest
 
 from tests.support.exporting import EXPORTS, export_nothing
+from tests.support.forking import serve_forks
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS, import_maker
 
 # What a program may find in the place of a file for its stdout or stderr: nothing, as after `>&-`, or a pipe whose reader
 # has gone, as `head -1`.
 CLOSED, NO_READER = "closed", "no reader"
+# Where a program's children are forked, if its environment says so.
+CHILDREN = "TESTS_CHILDREN"
 _PROGRAMS = ("score", "tune", "train", "evaluate", "verify", "prune")
 
 
@@ -61,37 +63,17 @@ def main(address: str) -> None:
     # What a program imports only once it is needed.
     for module in ("plan_job", "dry_run", "graph", "launch"):
         importlib.import_module(f"pipelines.scoring.{module}")
+    # What an optimizer of torch imports with its first step: most of what a small training takes.
+    importlib.import_module("torch._inductor.config")
     for name in _PROGRAMS:
         importlib.import_module(f"pipelines.{name}")
     for place in (*INPUT_FORMATS.values(), *OUTPUT_FORMATS.values()):
         import_maker(place)
-    gc.collect()
-    gc.freeze()  # what was imported is never looked at again, so its memory stays shared
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(address)
-    listening.listen()
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_IGN
-    )  # nobody waits for the processes that wait for programs
-    print("ready", flush=True)
-    if os.fork() == 0:
-        _serve(listening)
-    sys.stdin.read()
-    os.killpg(0, signal.SIGTERM)
-
-
-def _serve(listening: socket.socket) -> None:
-    while True:
-        connection, _ = listening.accept()
-        if os.fork() == 0:
-            listening.close()
-            _run_and_tell(connection)
-        connection.close()
+    serve_forks(address, _run_and_tell)
 
 
 def _run_and_tell(connection: socket.socket) -> None:
     """Fork the program, and tell its process id, and its exit status once it has ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with connection.makefile("rb") as lines:
         request = Request(**json.loads(lines.readline()))
     pid = os.fork()
@@ -121,6 +103,10 @@ def _become(request: Request) -> None:
     sys.path[1:1] = [p for p in named if p not in sys.path]
     if not EXPORTS.items() <= request.environment.items():
         export_nothing(pytest.MonkeyPatch())
+    if CHILDREN in request.environment:
+        from tests.support.children import fork_children
+
+        fork_children(pytest.MonkeyPatch(), request.environment[CHILDREN])
     sys.argv[:] = [request.module, *request.arguments]
     status = 1
     try:

@@ -85,6 +85,7 @@ class Programs:
         folder: for its socket, and for what programs write to stdout and stderr.
         server: the module that serves; it is given the socket's path.
         running: socket of a server of somebody else's, which is used then; none is started.
+        environment: all of the server's; by default that of this process.
     """
 
     def __init__(
@@ -92,8 +93,10 @@ class Programs:
         folder: Path,
         server: str = "tests.support.fork_server",
         running: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._folder, self._module = folder, server
+        self._environment = environment
         self._running = running
         self._server: subprocess.Popen[str] | None = None
         self._numbers = itertools.count()
@@ -170,7 +173,7 @@ class Programs:
             command = [sys.executable, "-m", self._module, address]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             self._server = subprocess.Popen(
-                command, cwd=REPOSITORY, start_new_session=True, **pipes
+                command, cwd=REPOSITORY, env=self._environment, start_new_session=True, **pipes
             )  # type: ignore[call-overload]
             assert self._server.stdout is not None
             assert self._server.stdout.readline() == "ready\n"

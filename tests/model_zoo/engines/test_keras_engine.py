@@ -21,7 +21,7 @@ from model_zoo.scoring.scorer import load_scorer
 from tests.support.own_forms import check_bits, check_damaged, own_form_package
 
 # Keras starts a backend when it is imported, which is no other test's.
-pytestmark = [pytest.mark.program, pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forked_children")]
 _MAKE = """
 import keras, numpy as np
 keras.utils.set_random_seed(0)

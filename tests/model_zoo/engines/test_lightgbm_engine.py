@@ -22,7 +22,7 @@ def trained(**parameters: Any) -> tuple[Any, np.ndarray]:
     return lightgbm.train(said, data, 10), x
 
 
-@pytest.mark.program
+@pytest.mark.usefixtures("forked_children")
 def test_scores_are_the_librarys_to_the_bit_whatever_the_batches_and_threads(
     tmp_path: Path,
 ) -> None:
@@ -38,8 +38,8 @@ def test_scores_are_the_librarys_to_the_bit_whatever_the_batches_and_threads(
     assert scored.computed_by.endswith(f"lightgbm {lightgbm.__version__}")
 
 
-@pytest.mark.program
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_children")
 def test_a_damaged_file_costs_a_line(tmp_path: Path) -> None:
     booster, x = trained(num_leaves=5)
     content = booster.model_to_string().encode()

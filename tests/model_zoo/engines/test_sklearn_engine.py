@@ -15,8 +15,7 @@ from model_zoo.package.package import read_package  # noqa: E402
 from tests.faults.counts import full_or  # noqa: E402
 from tests.support.own_forms import check_bits, check_damaged, own_form_package  # noqa: E402
 
-# A child imports scikit-learn for each file.
-pytestmark = [pytest.mark.program, pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forked_children")]
 ROWS = np.random.default_rng(0).normal(size=(201, 4))
 
 

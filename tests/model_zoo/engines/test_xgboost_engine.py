@@ -33,7 +33,7 @@ def trained(**parameters: object) -> tuple[object, np.ndarray]:
     return booster, x
 
 
-@pytest.mark.program
+@pytest.mark.usefixtures("forked_children")
 def test_scores_are_the_librarys_to_the_bit_whatever_the_batches_and_threads(
     tmp_path: Path,
 ) -> None:
@@ -67,8 +67,8 @@ def test_vectors_and_predictions_are_scored_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scored.outputs["prediction"], wanted["prediction"])
 
 
-@pytest.mark.program
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_children")
 def test_a_damaged_file_costs_a_line(tmp_path: Path) -> None:
     booster, x = trained(max_depth=2)
     content = bytes(booster.save_raw("ubj"))

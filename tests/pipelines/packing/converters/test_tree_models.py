@@ -17,8 +17,8 @@ from model_zoo.package.package import read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
 from tests.support.graphs import pack_file  # noqa: E402
 
-# A process of its own reads each file first.
-pytestmark = pytest.mark.program
+# A process of its own reads each file first; one engine after another starts it for real in tests/bad_rows.
+pytestmark = pytest.mark.usefixtures("forked_children")
 NAMES = ["a", "b", "c", "d"]
 
 
