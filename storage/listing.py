@@ -217,15 +217,20 @@ def _list_folder(fs: Any, path: str) -> Entries:
     # which is as if it had been removed before.
     except (FileNotFoundError, NotADirectoryError):
         return Entries([], iter(()))
-    # A store may keep an object of the folder's own name.
-    paths = [_get_path(info) for info in found]
-    in_order = sorted(paths)
-    others: Iterator[Info] = (info for info in found if _get_path(info).rstrip("/") != path)
+    names = [_get_name(info) for info in _leave_out_itself(found, path)]
+    in_order = sorted(names)
+    infos = _leave_out_itself(found, path)
     # Nearly always they come so, and need not be in memory all at once.
-    if paths != in_order:
-        others = iter(sorted(others, key=_get_path))
-    names = [_get_last_part(other) for other in in_order if other.rstrip("/") != path]
-    return Entries(names, others)
+    if names != in_order:
+        infos = iter(sorted(infos, key=_get_name))
+    return Entries(in_order, infos)
+
+
+def _leave_out_itself(found: Iterable[Info], path: str) -> Iterator[Info]:
+    """Yield what is in a folder: a store may keep an object of the folder's own name."""
+    for info in found:
+        if info["name"].rstrip("/") != path:
+            yield info
 
 
 def _list_store(fs: Any, path: str) -> Iterable[Info]:
@@ -236,16 +241,8 @@ def _list_store(fs: Any, path: str) -> Iterable[Info]:
     return found
 
 
-def _get_path(info: Info) -> str:
-    path: str = info["name"]
-    return path
-
-
 def _get_name(info: Info) -> str:
-    return _get_last_part(_get_path(info))
-
-
-def _get_last_part(path: str) -> str:
+    path: str = info["name"]
     return path.rstrip("/").rpartition("/")[2]
 
 
