@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from model_zoo.steps.pad import Pad
 from pipelines import package
 from tests.support.jobs import run_job
 from tests.support.packaging import NET, ROWS, Author, numbers, stacked
@@ -340,3 +341,21 @@ def test_what_a_flag_says_arrives_to_the_letter(flag: str) -> None:
     arguments = package._parse([flag, text])
     said = [yaml.safe_load(value) for _, value in package._list_overrides(arguments)]
     assert text in said or [text] in said
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "v: padded with zeros to (4, 2), longer ones are rejected, no mask is taken"),
+        (
+            {"mask_into": "m", "longer": "cut"},
+            "v: padded with zeros to (4, 2), longer ones are cut, mask m",
+        ),
+        ({"shorter": "reject"}, "v: all of 4 items (4, 2)"),
+    ],
+)
+def test_lists_are_told_with_their_mask(fields: dict[str, str], told: str) -> None:
+    step = Pad.model_validate(
+        {"step": "pad", "column": "v", "shape": (4, 2), "into": "x", **fields}
+    )
+    assert package._describe_lists(step) == told

@@ -120,9 +120,13 @@ def test_l1_of_classes_is_scikit_learns(
     model = make_pipeline(StandardScaler(), OneVsRestClassifier(regression))
     model.fit(matrix, target.values)
     coefficients = [one.coef_[0] for one in model[-1].estimators_]
-    expected = np.flatnonzero(np.abs(coefficients).sum(axis=0))
-    assert kept == expected.tolist()
+    sizes = np.abs(coefficients).sum(axis=0)
+    assert kept == np.flatnonzero(sizes).tolist()
     assert 0 < len(kept) <= matrix.shape[1]
+    # Of two classes, too, each coefficient counts once.
+    threshold = 1.01 * float(np.median(sizes[kept]))
+    _, above = select(matrix, target, method="l1", strength=strength, threshold=threshold)
+    assert above == np.flatnonzero(sizes > threshold).tolist()
 
 
 @pytest.mark.parametrize("strength", [0.01, 0.1, 0.3])

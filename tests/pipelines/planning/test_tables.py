@@ -1,6 +1,6 @@
 """A table with a log as input: what a job chooses of it, and which of its data files are there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +30,8 @@ class Source:
     catalog: str | None = None
     outside: tuple[str, ...] = ()
     where: str | None = None
+    types: dict[str, str] = field(default_factory=dict)
+    carried: tuple[str, ...] = ()
 
 
 def snapshot_of(folder: Path, *contents: bytes | None) -> Snapshot:
@@ -59,8 +61,8 @@ def list_it(
         asked.append((kind, url, choice))
         return snapshot
 
-    job: Any = SimpleNamespace(source=source)
-    card: Any = None
+    job: Any = SimpleNamespace(source=source, preprocess=SimpleNamespace(steps=()))
+    card: Any = SimpleNamespace(columns=())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "read_snapshot", read)
         return list_table(job, card, version)
@@ -127,6 +129,15 @@ def test_shards_are_its_data_files_by_name_each_with_what_the_log_says(
     unread = [DataFile(file.url, {**file.values, "b": "z"}) for file in snapshot.files]
     same = Snapshot("delta", "/t", 7, COLUMNS, tuple(unread))
     assert list_it(Source(), same, asked).files == planned.files
+
+
+def test_a_filter_may_read_a_column_of_which_nobody_says_a_type(
+    asked: list[Any], tmp_path: Path
+) -> None:
+    snapshot = snapshot_of(tmp_path, b"x", b"x")
+    planned = list_it(Source(where="a > 0"), snapshot, asked)
+    # Nor are there statistics, by which files would be left out.
+    assert [Path(file.url).name for file in planned.files] == ["0.parquet", "1.parquet"]
 
 
 def test_a_table_without_files_is_refused(asked: list[Any]) -> None:

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError, JobError
 from configs.training_data import Data, Split
-from pipelines.training.reading import read_source
+from pipelines.training.reading import read_files, read_source
 
 # How many rows each part has, by the number that a part has among them.
 SIZES = {"training": 5, "validation": 3, "test": 2}
@@ -72,3 +73,16 @@ def test_another_delimiter_is_asked_for_in_words_of_training(tmp_path: Path) -> 
         read_source(data_of(path))
     read = read_source(data_of(path, csv={"delimiter": ";"}))
     assert read.rows["x"].to_pylist() == [3, 4]
+
+
+@pytest.mark.parametrize("format", [None, "files"])
+def test_a_folder_of_pictures_is_read_as_such_whether_or_not_the_job_says_so(
+    format: str | None, tmp_path: Path
+) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (2, 3)).save(tmp_path / name / "1.png")
+    fields = {"paths": [str(tmp_path)], "key": "path", "label": "label", "format": format}
+    source = read_files(Data.model_validate(fields), [str(tmp_path)])
+    assert sorted(source.rows["label"].to_pylist()) == ["cat", "dog"]
+    assert source.name == str(tmp_path)
