@@ -16,7 +16,7 @@ from transforms.output import sorted_rows
 from transforms.output.sorted_rows import SortedRows
 from transforms.row_sizes import count_decoded_bytes
 
-ROWS = 1_200
+ROWS = 600
 SORTS: list[list[tuple[str, str]]] = [
     [("number", "ascending")],
     [("number", "descending")],
@@ -83,7 +83,7 @@ def test_rows_that_were_put_aside_come_in_the_same_order(
     sort_by: list[tuple[str, str]], merged_runs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = make_rows()
-    make_small(monkeypatch, 24_000, merged_runs)
+    make_small(monkeypatch, 12_000, merged_runs)
     tables = sort_in_runs(rows, sort_by)
     assert len(tables) > 5
     together = pa.concat_tables(tables)
@@ -100,7 +100,7 @@ def test_what_is_loaded_and_given_is_bounded(
     sort_by: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a table of 20 runs only so much is in memory, also where the rows were sorted before."""
-    make_small(monkeypatch, 24_000, 2)
+    make_small(monkeypatch, 12_000, 2)
     loaded: list[int] = []
     fill = sorted_rows._Head.fill
 
@@ -111,8 +111,8 @@ def test_what_is_loaded_and_given_is_bounded(
     monkeypatch.setattr(sorted_rows._Head, "fill", note)
     tables = sort_in_runs(make_rows(), sort_by)
     # A share, all where there is one run, and the block that goes beyond it; a sorted slice may be counted a little larger.
-    assert max(loaded) <= 24_000 + 24_000 // 6 + 500
-    assert max(map(count_decoded_bytes, tables)) <= 2 * 24_000
+    assert max(loaded) <= 12_000 + 12_000 // 6 + 500
+    assert max(map(count_decoded_bytes, tables)) <= 2 * 12_000
 
 
 def test_few_rows_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_a_large_dictionary_is_not_put_aside_with_every_block(
 def test_a_full_disk_is_named_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_small(monkeypatch, 24_000, 4)
+    make_small(monkeypatch, 12_000, 4)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
