@@ -206,6 +206,9 @@ def leads_out(path: Path, root: Path) -> bool:
     True
     """
     place = Path(os.path.realpath(path))
+    # Above a real place there is no link, so this root is real, too; nearly all are.
+    if place.is_relative_to(root):
+        return False
     real_root = os.path.realpath(root)
     return not place.is_relative_to(real_root)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import lru_cache
 import gettext
+import inspect
 import os
 import pickle
 import sys
@@ -60,7 +61,7 @@ def remember_yaml(patch: pytest.MonkeyPatch) -> None:
 
 
 def look_once_at_transforms(patch: pytest.MonkeyPatch) -> None:
-    """Let Beam inspect each method and each class of DoFns once, and not for each of a thousand graphs.
+    """Let Beam inspect each method and each class of DoFns once, and read its source once, not for each of a thousand graphs.
 
     Beam is imported by then if a test needs it; where none does, nobody waits for its import.
     """
@@ -72,6 +73,8 @@ def look_once_at_transforms(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(core, "get_function_args_defaults", inspect_method)
     find_specs = _of_classes_once(userstate.get_dofn_specs)
     patch.setattr(userstate, "get_dofn_specs", find_specs)
+    read_body = _of_codes_once(core._get_function_body_without_inners)
+    patch.setattr(core, "_get_function_body_without_inners", read_body)
 
 
 def _of_methods_once(inspect: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -85,6 +88,17 @@ def _of_methods_once(inspect: Callable[[Any], Any]) -> Callable[[Any], Any]:
         names, defaults = remembered(method)
         # The first is the object that the method is bound to.
         return names[1:], list(defaults)
+
+    return look
+
+
+def _of_codes_once(read: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Remember what is read of a function's source by its code, which methods of a thousand objects share."""
+    remembered = lru_cache(maxsize=1_000)(read)
+
+    def look(function: Any) -> str:
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        return read(function) if code is None else remembered(code)
 
     return look
 

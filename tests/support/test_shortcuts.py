@@ -38,6 +38,12 @@ class Remembering(beam.DoFn):
         last.write(1)
 
 
+class YieldsAndReturns(beam.DoFn):
+    def process(self, element: int) -> Any:
+        yield element
+        return [element]
+
+
 @pytest.mark.parametrize(
     ("make", "states"),
     [(Plain, set()), (Counting, {COUNT}), (Remembering, {LAST})],
@@ -71,6 +77,17 @@ def test_the_arguments_of_a_method_are_told_without_its_object(
         names.clear()
         defaults.clear()
     assert core.get_function_args_defaults(lambda a, b=1: a) == (["a", "b"], [1])
+
+
+def test_a_method_that_yields_and_returns_is_told_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = core._check_fn_use_yield_and_return
+    look_once_at_transforms(monkeypatch)
+    both, one = YieldsAndReturns().process, Plain().process
+    assert [before(both), before(both), before(YieldsAndReturns().process)] == [True] * 3
+    assert [before(one), before(one)] == [False] * 2
+    assert core._get_function_body_without_inners(one) == "return [element * factor]\n"
 
 
 def test_options_are_those_of_their_flags(monkeypatch: pytest.MonkeyPatch) -> None:
