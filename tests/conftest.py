@@ -198,7 +198,7 @@ def pytest_collection_finish() -> None:
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Iterator[None]:
     """Undo what a program that a shared fixture ran in this process has set up for its workers.
 
-    A fixture of one test needs no such care: `_environment_as_it_was` comes after it.
+    A fixture of one test needs no such care: `_for_itself` comes after it.
     """
     before = {name: os.environ.get(name) for name in _SET_FOR_WORKERS}
     try:
@@ -216,9 +216,9 @@ def _restore(before: dict[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     """Let go of it again: libraries look at their leftovers when the interpreter ends, which that of a worker does at once."""
-    if _WORKER is None:
+    if not hasattr(config, "workerinput"):
         gc.unfreeze()
 
 
@@ -276,28 +276,26 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _only_marked_tests_start_programs(request: pytest.FixtureRequest) -> Iterator[None]:
+def _for_itself(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Begin each test in the repository, let it start no program without saying so, and leave its environment as it was.
+
+    One fixture for all three, as each of them takes as long as many of ten thousand tests.
+    """
     global _may_start
+    # Paths in the example jobs are relative to the repository, as for a user who stands in it.
+    os.chdir(REPOSITORY)
     _started.clear()
     _may_start = request.node.get_closest_marker("program") is not None
+    before = os.environ.copy()
     yield
     _may_start = True
+    _leave_environment(before)
     assert not _started, _started[0]
 
 
-@pytest.fixture(autouse=True)
-def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Paths in the example jobs are relative to the repository, as for a user who stands in it."""
-    monkeypatch.chdir(REPOSITORY)
-    return
-
-
-@pytest.fixture(autouse=True)
-def _environment_as_it_was() -> Iterator[None]:
-    """The program sets up its process for workers (PATH, PYTHONPATH, PYTHONSAFEPATH); run inside a test, it must not for the next one."""
-    before = dict(os.environ)
-    yield
-    after = dict(os.environ)
+def _leave_environment(before: dict[str, str]) -> None:
+    """Undo what the program sets up in its process for workers (PATH, PYTHONPATH, PYTHONSAFEPATH): it must not be for the next test."""
+    after = os.environ.copy()
     # Setting each of them again, in every test, took longer than most tests.
     if after != before:
         changed = {name: before.get(name) for name in after.keys() | before.keys()}
