@@ -101,6 +101,9 @@ class FileRoot:
             raise RowError("the path holds .., which leads out of a folder")
         if not parts or not parts[-1]:
             raise RowError("the path names a folder")
+        # What `.//etc` means without its dot.
+        if not parts[0]:
+            raise RowError("the path is absolute, and not below the root")
         self._refuse_address(name, parts)
         return "/".join(parts)
 

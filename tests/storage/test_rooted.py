@@ -21,6 +21,7 @@ OUTSIDE = {
     "a/..": "holds ..",
     "/etc/passwd": "is absolute",
     "//etc/passwd": "is absolute",
+    ".//etc/passwd": "is absolute",
     "file:///etc/passwd": "another place",
     "s3://bucket/key": "another place",
     "https://host/x?sig=secret": "another place",
