@@ -28,6 +28,7 @@ from configs.fields import (
     Url,
     without_credentials_in_roots,
 )
+from configs.monitor import Monitor, SummaryT
 from configs.table_choice import check_table_fields
 from configs.tolerance import Tolerance
 
@@ -364,7 +365,7 @@ class Errors(_Section):
     store_values: bool = False
 
 
-class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT, EngineT]):
+class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT, EngineT, SummaryT]):
     """A whole scoring job."""
 
     name: Name
@@ -375,6 +376,7 @@ class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT, EngineT]):
     postprocess: Postprocess = Postprocess()
     sink: Sink[OutputFormatT]
     errors: Errors = Errors()
+    monitor: Monitor[SummaryT] = Field(default={}, validate_default=True)
 
     @model_validator(mode="after")
     def _functions_are_allowed(self) -> Self:
@@ -392,4 +394,4 @@ class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT, EngineT]):
 
 
 # A job whatever its steps and engines, for whoever looks at none of them. A text, as pydantic would make a class of it.
-AnyJob: TypeAlias = "Job[Any, str, str, str]"
+AnyJob: TypeAlias = "Job[Any, str, str, str, str]"

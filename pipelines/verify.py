@@ -93,7 +93,7 @@ def find_problems(
         yield from _check_totals(manifest)
         scored = manifest["files"]
         rejected = manifest["rejected_files"]
-        for entry in scored + rejected:
+        for entry in scored + rejected + _list_summaries(manifest):
             yield from _check_content(run, entry)
         for entry in scored:
             yield from _check_schema(run, entry, manifest["schema"])
@@ -228,9 +228,14 @@ def _check_totals(manifest: Manifest) -> Iterator[str]:
     rejected = manifest["rejected_files"]
     yield from _check_files_total("scored", scored, rows)
     yield from _check_files_total("rejected", rejected, rows)
-    digest = content_sha256(scored + rejected)
+    digest = content_sha256(scored + rejected + manifest.get("summary_parts", []))
     if digest != manifest["content_sha256"]:
         yield "the manifest's list of files was altered (content_sha256 differs)"
+
+
+def _list_summaries(manifest: Manifest) -> list[Entry]:
+    """Return what was computed beside the scores: of units, and merged; nothing of most jobs."""
+    return [*manifest.get("summary_parts", ()), *manifest.get("summaries", ())]
 
 
 def _check_files_total(

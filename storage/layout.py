@@ -11,7 +11,7 @@ from storage.disk import leads_out
 from storage.json_pieces import decode_fields
 from storage.output_names import CURRENT, SCORED
 from storage.partition_names import is_path_of_names
-from storage.run_folder import FORMER_REJECTED, REJECTED, RunFolder, is_plain
+from storage.run_folder import FORMER_REJECTED, REJECTED, SUMMARIES, RunFolder, is_plain
 
 # Of a manifest: as many as there were shards.
 _LARGE = {"inputs", "ignored_inputs", "units"}
@@ -134,7 +134,7 @@ def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
         refusal: what to raise.
     """
     listed = run.published_file_list
-    published = (run.published, run.scored, run.rejected, run.manifest, listed)
+    published = (run.published, run.scored, run.rejected, run.summaries, run.manifest, listed)
     former = (run.former_rejected, run.former_manifest)
     in_use = (run.listed_files, run.table_files, run.attempts, run.done, run.progress)
     temporary = (run.temporary, *in_use)
@@ -185,7 +185,7 @@ def _is_below_run(path: str) -> bool:
     folder, slash, name = path.rpartition("/")
     if not is_plain(name):
         return False
-    if not slash or folder in (SCORED, REJECTED, FORMER_REJECTED):
+    if not slash or folder in (SCORED, REJECTED, FORMER_REJECTED, SUMMARIES):
         return True
     top, _, below = folder.partition("/")
     return top == SCORED and is_path_of_names(below)
@@ -223,7 +223,7 @@ def list_below_scored(run: RunFolder, folder: str = SCORED) -> list[str]:
 
 def _list_paths(manifest: dict[str, Any]) -> list[str]:
     paths = []
-    for name in ("files", "rejected_files"):
+    for name in ("files", "rejected_files", "summary_parts", "summaries"):
         entries = manifest.get(name, ())
         paths += [entry["path"] for entry in entries]
     return paths

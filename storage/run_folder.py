@@ -7,6 +7,7 @@ OUTPUT/runs/<run_id>/scored/part-...  scored rows, and nothing else; in folders 
                                       that where the job asks for them
 OUTPUT/runs/<run_id>/_rejected/...    rejected rows
 OUTPUT/runs/<run_id>/_files/...       the files that rows name, where they do
+OUTPUT/runs/<run_id>/_summaries/...   what was computed beside the scores, where the job asks for it
 OUTPUT/_tmp/<run_id>/                 plan, attempts, done-records, progress; removed once published
 
 Some that read a folder of Parquet skip names that begin with _ (pandas, pyarrow, Spark), others take
@@ -23,6 +24,7 @@ from storage.urls import join
 
 LINK = "current"
 REJECTED = "_rejected"
+SUMMARIES = "_summaries"
 # The files that rows name, as they were when they were scored; in a folder, as DuckDB takes what
 # begins with _ for a part, too.
 FILE_LIST = "_files/files.parquet"
@@ -66,6 +68,11 @@ class RunFolder:
     @property
     def rejected(self) -> str:
         return f"{self.published}/{REJECTED}"
+
+    @property
+    def summaries(self) -> str:
+        """Return the folder of what was computed beside the scores."""
+        return f"{self.published}/{SUMMARIES}"
 
     @property
     def former_rejected(self) -> str:

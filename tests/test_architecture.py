@@ -16,7 +16,12 @@ from tests.code_shape import find_longest_chain, read_imports
 from tests.faults.steps import LOOKS, steps_of
 from tests.format_parts import FORMAT_PARTS
 from tests.support.repository import REPOSITORY
-from tests.support.siblings import FOUNDATION_OF_LAKES, SIBLINGS_OF_CSV, SIBLINGS_OF_LAKES
+from tests.support.siblings import (
+    FOUNDATION_OF_LAKES,
+    SIBLINGS_OF_CSV,
+    SIBLINGS_OF_LAKES,
+    SIBLINGS_OF_SUMMARIES,
+)
 
 Node = TypeVar("Node", bound=ast.AST)
 ROOMS = ("configs", "model_zoo", "pipelines", "storage", "transforms")
@@ -102,8 +107,10 @@ SIBLINGS = {
         "transforms.output.books",
         "transforms.output.manifest",
         "transforms.output.published_files",
+        "transforms.output.published_summaries",
     },
     **SIBLINGS_OF_CSV,
+    **SIBLINGS_OF_SUMMARIES,
     "transforms.formats.parquet": {
         "transforms.formats.cast_rows",
         *(
@@ -244,6 +251,7 @@ FOUNDATION = {
     "transforms.row_sizes",
     "transforms.on_beam",
     "transforms.shard_counts",
+    "transforms.summaries.summary",
     "transforms.timing",
     "transforms.unit_members",
     "model_zoo.steps.arrays",
@@ -282,6 +290,7 @@ WRITES_TO_A_SINK = {
     "pipelines.training.report_plots": {"figure.savefig(sink"},
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
+    "transforms.output.published_summaries": {"writer.write_table(table"},
     "transforms.formats.file_list": {
         "pq.ParquetWriter(self._sink",
         "self._writer.write_table(table",

@@ -139,6 +139,7 @@ class RawBatch:
             all are of the unit's own shard.
         rows_in_of: by number of the member, how many rows the batch accounts for.
         left_out_of: the same, of rows that `source.where` has left out.
+        summaries: what is known of the rows that were read, as `transforms/summaries` has it.
     """
 
     unit: WorkUnit
@@ -153,6 +154,7 @@ class RawBatch:
     members: np.ndarray | None = None
     rows_in_of: dict[int, int] = field(default_factory=dict)
     left_out_of: dict[int, int] = field(default_factory=dict)
+    summaries: tuple[Any, ...] = ()
 
     def __len__(self) -> int:
         return self.rows.num_rows
@@ -225,6 +227,7 @@ class ScoredBatch:
         times: what the rows took so far.
         rows_left_out: those of the input rows that `source.where` has left out.
         shards: what became of the rows of each shard, where several are put together.
+        summaries: what is known of the rows that were read, and of all scores.
     """
 
     unit: WorkUnit
@@ -238,6 +241,7 @@ class ScoredBatch:
     times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
     rows_left_out: int = 0
     shards: tuple[ShardCounts, ...] = ()
+    summaries: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         scored = self.rows.num_rows
@@ -292,6 +296,7 @@ class WrittenPart:
         stages: seconds of each stage; none in a part of another run, or of an older version.
         began, ended: seconds of the wall clock.
         peak_memory: of the worker, in bytes.
+        summaries: a file of each summary that the job asks for, in their order.
     """
 
     unit: int
@@ -315,6 +320,8 @@ class WrittenPart:
     peak_memory: int = field(default=0, compare=False)
     # None in records of older versions, whose jobs read all rows.
     rows_left_out: int = 0
+    # None in most records, whose jobs ask for none.
+    summaries: tuple[WrittenFile, ...] = ()
 
 
 def take_from_arrays(arrays: Arrays, positions: np.ndarray) -> Arrays:

@@ -21,6 +21,7 @@ from transforms.record_batches import filter_rows
 from transforms.rejected import find_kept, reject_rows
 from transforms.shard_counts import count_by_shard
 from transforms.source_columns import make_source_columns
+from transforms.summaries.summary import States, Summaries, merge_states, summarise
 from transforms.token_places import find_places
 from transforms.written_columns import WrittenColumns
 
@@ -31,6 +32,7 @@ def postprocess_batch(
     format: str = "parquet",
     text: TokenText | None = None,
     partition_by: Sequence[str] = (),
+    summaries: Summaries = (),
 ) -> ScoredBatch:
     """Return the batch as it will be written, without the rows that were rejected or filtered.
 
@@ -40,6 +42,7 @@ def postprocess_batch(
         format: name of the output format, which may not hold every value of a type.
         text: that the rows' tokens were cut from, where their places are asked for.
         partition_by: carried columns whose values become names of folders.
+        summaries: what is computed of the scores of all rows, with those that the filter leaves out.
 
     Raises:
         JobError: as `postprocess_rows`.
@@ -66,6 +69,10 @@ def postprocess_batch(
                 lengths = lengths[kept]
             raw = reject_rows(raw, rejected, "postprocess")
     rows, mask = made
+    states = raw.summaries
+    if summaries:
+        of_scores = _summarise_scores(rows, wanted, summaries)
+        states = merge_states(summaries, states, of_scores)
     members = raw.members
     if mask is not None:
         rows = filter_rows(rows, mask)
@@ -83,6 +90,7 @@ def postprocess_batch(
         times=raw.times,
         rows_left_out=raw.rows_left_out,
         shards=count_by_shard(raw, members),
+        summaries=states,
     )
 
 
@@ -94,6 +102,7 @@ class Postprocess(beam.PTransform):
     format: str = "parquet"
     text: TokenText | None = None
     partition_by: tuple[str, ...] = ()
+    summaries: Summaries = ()
 
     def expand(self, batches: beam.PCollection[PredictionBatch]) -> beam.PCollection[ScoredBatch]:
         postprocess = partial(
@@ -102,9 +111,22 @@ class Postprocess(beam.PTransform):
             format=self.format,
             text=self.text,
             partition_by=self.partition_by,
+            summaries=self.summaries,
         )
         function = BatchFunction(postprocess, "postprocess")
         return batches | beam.ParDo(function).with_output_types(ScoredBatch)
+
+
+def _summarise_scores(
+    rows: RecordBatch,
+    wanted: WrittenColumns,
+    summaries: Summaries,
+) -> States:
+    """Return the states of score columns alone: others that are written were read, or are constant."""
+    renamed = wanted.scores.rename
+    names = [renamed.get(name, name) for name in wanted.keep]
+    scores = {name: rows.column(name) for name in names}
+    return summarise(summaries, "score", scores)
 
 
 def _reject_what_no_file_holds(

@@ -5,7 +5,7 @@ then the job's own steps, then those that training fitted. A row that a step can
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import apache_beam as beam
@@ -15,8 +15,9 @@ from model_zoo.package.card import InputColumn, Tensor
 from model_zoo.steps.table import AnyStep
 from transforms.batch_function import BatchFunction
 from transforms.batches import FeatureBatch, RawBatch
-from transforms.preprocess_rows import preprocess_rows
+from transforms.preprocess_rows import preprocess_rows, to_plain_columns
 from transforms.rejected import reject_rows
+from transforms.summaries.summary import Summaries, merge_states, summarise
 
 
 def preprocess_batch(
@@ -25,26 +26,36 @@ def preprocess_batch(
     steps: Sequence[AnyStep],
     inputs: Mapping[str, Tensor],
     timeout_seconds: float | None = None,
+    summaries: Summaries = (),
 ) -> FeatureBatch:
     """Return the batch with its inputs, without the rows that were rejected.
 
     Args:
         batch: rows as they were read.
         contract, steps, inputs, timeout_seconds: as for `preprocess_rows`.
+        summaries: what is computed of all rows that were read.
 
     Raises:
         InputError, WorkerError: as `preprocess_rows`; the message names the batch.
         JobError: as `preprocess_rows`.
     """
+    # First: rows that lack a value may leave it.
+    if summaries:
+        batch = _summarise_inputs(batch, contract, summaries)
     # A step names the rows that it cannot take column by column: once more for every such column.
     while True:
         try:
             arrays = preprocess_rows(batch.rows, contract, steps, inputs, timeout_seconds)
-            return FeatureBatch(batch, arrays)
+            break
         except RejectedRows as rejected:
             batch = reject_rows(batch, rejected, "preprocess")
         except (InputError, WorkerError) as error:
             raise type(error)(f"{batch.id}: {error}") from error
+    if summaries:
+        of_network = summarise(summaries, "network", arrays)
+        states = merge_states(summaries, batch.summaries, of_network)
+        batch = replace(batch, summaries=states)
+    return FeatureBatch(batch, arrays)
 
 
 @dataclass
@@ -55,6 +66,7 @@ class Preprocess(beam.PTransform):
     steps: tuple[AnyStep, ...]
     inputs: dict[str, Tensor]
     timeout_seconds: float | None = None
+    summaries: Summaries = ()
 
     def expand(self, batches: beam.PCollection[RawBatch]) -> beam.PCollection[FeatureBatch]:
         preprocess = partial(
@@ -63,6 +75,20 @@ class Preprocess(beam.PTransform):
             steps=self.steps,
             inputs=self.inputs,
             timeout_seconds=self.timeout_seconds,
+            summaries=self.summaries,
         )
         function = BatchFunction(preprocess, "preprocess")
         return batches | beam.ParDo(function).with_output_types(FeatureBatch)
+
+
+def _summarise_inputs(
+    batch: RawBatch,
+    contract: Sequence[InputColumn],
+    summaries: Summaries,
+) -> RawBatch:
+    """Return a batch with the states of its rows, whose dates and times are the contract's numbers."""
+    names = batch.rows.schema.names
+    columns = dict(zip(names, batch.rows.columns, strict=True))
+    moments = [rule for rule in contract if rule.number is not None]
+    columns.update(to_plain_columns(columns, moments))
+    return replace(batch, summaries=summarise(summaries, "input", columns))

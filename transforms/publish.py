@@ -26,6 +26,8 @@ from transforms.output.books import balance, check_budget, choose_parts, list_ro
 from transforms.output.manifest import describe_run, encode_manifest, list_unit_books
 from transforms.output.plan_file import read_plan
 from transforms.output.published_files import move_files, publish_file_list, remove_strays
+from transforms.output.published_summaries import publish_summaries
+from transforms.summaries.summary import Summaries
 
 
 @dataclass
@@ -37,12 +39,14 @@ class PublishRun(beam.PTransform):
             plan's inputs, files and totals are added.
         max_rejected_rows, max_rejected_percent: the error budget; with more rejected rows than both
             allow, nothing is published.
+        summaries: what is computed beside the scores.
     """
 
     run: RunFolder
     manifest: dict[str, Any]
     max_rejected_rows: int
     max_rejected_percent: float
+    summaries: Summaries = ()
 
     def expand(self, parts: beam.PCollection[WrittenPart]) -> beam.PCollection[Published]:
         publish = beam.Map(
@@ -51,6 +55,7 @@ class PublishRun(beam.PTransform):
             self.manifest,
             self.max_rejected_rows,
             self.max_rejected_percent,
+            self.summaries,
         )
         return (
             parts
@@ -66,13 +71,16 @@ def publish_parts(
     manifest: dict[str, Any],
     max_rejected_rows: int,
     max_rejected_percent: float,
+    # Not `Summaries`: Beam looks at types, and can do so with no protocol.
+    summaries: Sequence[Any] = (),
 ) -> Published:
     """Call `publish_run`, with the parts first, as Beam hands them over.
 
     Args:
-        parts, run, manifest, max_rejected_rows, max_rejected_percent: as for `publish_run`.
+        parts, run, manifest, max_rejected_rows, max_rejected_percent, summaries: as for
+            `publish_run`.
     """
-    return publish_run(run, parts, manifest, max_rejected_rows, max_rejected_percent)
+    return publish_run(run, parts, manifest, max_rejected_rows, max_rejected_percent, summaries)
 
 
 def publish_run(
@@ -81,13 +89,14 @@ def publish_run(
     manifest: Mapping[str, Any],
     max_rejected_rows: int,
     max_rejected_percent: float,
+    summaries: Summaries = (),
 ) -> Published:
     """Publish what the done-records and `parts` say was written.
 
     Args:
         run: the run.
         parts: what the workers have handed over, in any order, some of it twice.
-        manifest, max_rejected_rows, max_rejected_percent: see `PublishRun`.
+        manifest, max_rejected_rows, max_rejected_percent, summaries: see `PublishRun`.
 
     Raises:
         PublishError: a unit is missing, or the books do not balance.
@@ -102,7 +111,7 @@ def publish_run(
         if is_published(run):
             return announce(run, planned_at)
         # A function of its own, whose plan and books are let go of before the manifest is read.
-        _publish_files(run, parts, manifest, max_rejected_rows, max_rejected_percent)
+        _publish_files(run, parts, manifest, max_rejected_rows, max_rejected_percent, summaries)
         return announce(run, planned_at)
 
 
@@ -112,6 +121,7 @@ def _publish_files(
     manifest: Mapping[str, Any],
     max_rejected_rows: int,
     max_rejected_percent: float,
+    summaries: Summaries,
 ) -> None:
     """Give all files their names, and list them in the manifest; see `publish_run`."""
     plan = read_plan(run.plan)
@@ -132,6 +142,7 @@ def _publish_files(
         "units": list_unit_books(plan, chosen, counts),
         **describe_run(run, chosen, totals, entries),
         **publish_file_list(run, plan.units),
+        **publish_summaries(run, summaries, entries.get("summary_parts", [])),
     }
     text = encode_manifest(content)
     # Last: what it lists is there, and durable.

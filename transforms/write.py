@@ -22,19 +22,25 @@ from transforms.formats.output import FileFormat
 from transforms.on_beam import Timed
 from transforms.output.done_record import finish_unit
 from transforms.output.part_writer import PartWriter
+from transforms.summaries.summary import Summaries
 
 _MEND = "make room or mend the folder, and run again to resume"
 
 
 @dataclass
 class WriteShards(beam.PTransform):
-    """Store every unit's scored and rejected rows below the run's temporary folder."""
+    """Store every unit's scored and rejected rows below the run's temporary folder.
+
+    Attributes:
+        summaries: what is computed beside the scores, of which a part stores its own.
+    """
 
     run: RunFolder
     file_format: FileFormat
+    summaries: Summaries = ()
 
     def expand(self, batches: beam.PCollection[ScoredBatch]) -> beam.PCollection[WrittenPart]:
-        write = _WriteUnits(self.run, self.file_format)
+        write = _WriteUnits(self.run, self.file_format, self.summaries)
         return batches | beam.ParDo(write).with_output_types(WrittenPart)
 
 
@@ -42,6 +48,7 @@ class WriteShards(beam.PTransform):
 class _WriteUnits(beam.DoFn):
     run: RunFolder
     file_format: FileFormat
+    summaries: Summaries = ()
 
     def setup(self) -> None:
         self._timed = Timed("write")
@@ -111,6 +118,7 @@ class _WriteUnits(beam.DoFn):
                 unit=batch.unit,
                 first_row=first_row,
                 file_format=self.file_format,
+                summaries=self.summaries,
             )
             # Of the unit before, whose own record could not hold what it took to write it.
             writer.add_recording(self._recording_nanoseconds)

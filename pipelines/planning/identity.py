@@ -147,6 +147,9 @@ def output_settings(job: Fields) -> Fields:
         # A job may be renamed.
         if section == "name":
             continue
+        # What is scored is the same, but a run without summaries has no files of them.
+        if section == "monitor" and not fields["summaries"]:
+            continue
         left_out = _NOT_IN_THE_OUTPUT.get(section, set())
         deciding = {name: fields[name] for name in fields if name not in left_out}
         if "csv" in deciding:

@@ -11,18 +11,21 @@ from model_zoo.steps.table import AnyStep
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
 from transforms.score_columns import is_of_label_sets, list_thresholds
 from transforms.scores.options import ScoreColumns
+from transforms.summaries.table import SUMMARIES
 
 # No type checker reads a table.
 if TYPE_CHECKING:
     InputFormat = str
     OutputFormat = str
     EngineName = str
+    SummaryName = str
 else:
     InputFormat = Literal[tuple(INPUT_FORMATS)]
     OutputFormat = Literal[tuple(OUTPUT_FORMATS)]
     EngineName = Literal["auto", *ENGINES]
+    SummaryName = Literal[tuple(SUMMARIES)]
 
-ScoringJob = Job[AnyStep, InputFormat, OutputFormat, EngineName]
+ScoringJob = Job[AnyStep, InputFormat, OutputFormat, EngineName, SummaryName]
 FittingJob = TrainingJob[AnyStep]
 
 

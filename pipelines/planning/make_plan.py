@@ -37,6 +37,7 @@ from pipelines.planning.plan import Plan
 from pipelines.planning.plan_inference import plan_inference
 from pipelines.planning.plan_output import plan_output
 from pipelines.planning.plan_reading import plan_reading
+from pipelines.planning.plan_summaries import plan_summaries
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.row_work import estimate_row_work
 from pipelines.planning.shard_inspection import read_shards
@@ -91,6 +92,8 @@ def make_plan(
     _refuse_overlap(job, output_url)
     package = _read_package(job)
     card = package.card
+    # Before the inputs are looked into, which may take long.
+    summaries = plan_summaries(job, package)
     table = list_table(job, card, version)
     listed, ignored = _list_source(job, table)
     # Before anything is read.
@@ -122,6 +125,7 @@ def make_plan(
         planned_at=planned_at,
         pruned=found.pruned,
         table=table,
+        summaries=summaries,
     )
 
 

@@ -26,6 +26,7 @@ from storage.run_folder import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
+from transforms.summaries.summary import Summary
 from transforms.written_columns import WrittenColumns
 
 
@@ -50,6 +51,7 @@ class Plan:
             one decides what readers follow.
         pruned: how many input files are not opened, as no row of theirs can pass `source.where`.
         table: the table with a log that is read; None where files are.
+        summaries: what is computed beside the scores.
     """
 
     job: AnyJob
@@ -68,6 +70,7 @@ class Plan:
     planned_at: datetime
     pruned: int = 0
     table: PlannedTable | None = None
+    summaries: tuple[Summary, ...] = ()
 
     @property
     def contract(self) -> tuple[InputColumn, ...]:

@@ -58,6 +58,7 @@ def build(
         steps=plan.steps,
         inputs=card.inputs,
         timeout_seconds=job.model.timeout_seconds,
+        summaries=plan.summaries,
     )
     scoring = scoring_of(plan, workers)
     load = partial(load_model, scoring)
@@ -67,13 +68,15 @@ def build(
         format=job.sink.format,
         text=output_plan.text,
         partition_by=job.sink.partition_by,
+        summaries=plan.summaries,
     )
-    write = WriteShards(plan.run, output_plan.file_format)
+    write = WriteShards(plan.run, output_plan.file_format, plan.summaries)
     publish = PublishRun(
         run=plan.run,
         manifest=head,
         max_rejected_rows=errors.max_rejected_rows,
         max_rejected_percent=errors.max_rejected_percent,
+        summaries=plan.summaries,
     )
     return root | read | preprocess | predict | postprocess | write | publish
 

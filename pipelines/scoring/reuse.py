@@ -26,6 +26,7 @@ from transforms.batches import (
     WrittenPart,
 )
 from transforms.output.done_record import finish_unit
+from transforms.output.published_files import find_summary_name
 
 _PART = re.compile(r"part-(\d+)[-.]")
 _ATTEMPT = "reused"
@@ -109,12 +110,16 @@ def reuse_units(
         VerifyError: a published file is not what the manifest says.
     """
     published = _group_by_unit(manifest["files"])
+    summarised = _group_by_unit(manifest.get("summary_parts", ()))
     reused = 0
     for unit, number in _match_units(units, manifest):
         entries = published.get(number, [])
         linked = tuple(_link_files(new, unit, run, entries))
+        # They are of all rows of the unit, as no row of it was rejected.
+        of_unit = summarised.get(number, [])
+        summaries = tuple(_link_files(new, unit, run, of_unit, is_summary=True))
         books = manifest["units"][number]
-        part = _make_part(unit, manifest, books, linked)
+        part = _make_part(unit, manifest, books, linked, summaries)
         # Last: once it is recorded as done, nobody scores it.
         finish_unit(new, unit, part)
         reused += 1
@@ -213,6 +218,7 @@ def _link_files(
     unit: WorkUnit,
     run: RunFolder,
     entries: Sequence[Entry],
+    is_summary: bool = False,
 ) -> Iterator[WrittenFile]:
     """Give the published files of a unit a second name, among the attempts of the new run."""
     files.make_folder(new.attempts)
@@ -221,6 +227,8 @@ def _link_files(
         digest = entry["sha256"]
         url = files.join(run.published, path)
         suffix = PurePosixPath(path).suffix
+        if is_summary:
+            suffix = f"-{find_summary_name(path)}{suffix}"
         # The same name at every try: a launch that was killed in between finds its links made.
         short_digest = digest[:_DIGEST_CHARACTERS]
         name = f"{unit.index:07d}-{_ATTEMPT}-{short_digest}-{number:03d}{suffix}"
@@ -239,7 +247,7 @@ def _link_files(
             ) from error
         rows = entry["rows"]
         size_bytes = entry["bytes"]
-        partition = find_partition(path)
+        partition = "" if is_summary else find_partition(path)
         yield WrittenFile(name, rows, size_bytes, digest, partition)
 
 
@@ -248,6 +256,7 @@ def _make_part(
     manifest: Manifest,
     books: Entry,
     scored: tuple[WrittenFile, ...],
+    summaries: tuple[WrittenFile, ...],
 ) -> WrittenPart:
     placement = "; ".join(manifest["computed_by"])
     return WrittenPart(
@@ -264,6 +273,7 @@ def _make_part(
         shards=_list_shard_counts(unit, books),
         placement=placement,
         rows_left_out=books.get(LEFT_OUT, 0),
+        summaries=summaries,
     )
 
 

@@ -43,6 +43,7 @@ def correct(folder: Path, shard: int) -> None:
         ("--set", "postprocess={where: probability > 0.5, sort_by: probability}"),
         ("--set", "sink.rows_per_file=30"),
         ("--set", "source.where=id != 'k5'"),
+        ("--set", "monitor.summaries=[profile]"),
     ],
 )
 def test_the_bytes_are_those_of_a_clean_run(

@@ -17,7 +17,7 @@ def write_job(
     keep: tuple[str, ...],
     sections: Mapping[str, Any],
 ) -> Path:
-    """A job that scores shards and keeps `id` and the columns `keep`; `sections` adds fields to its sections."""
+    """A job that scores shards and keeps `id` and the columns `keep`; `sections` adds fields to its sections, or sections."""
     job: dict[str, dict[str, Any]] = {
         "source": {"paths": f"{shards.path}/*.parquet", "format": "parquet", "key": "id"},
         "model": {"package": str(package), "device": "cpu"},
@@ -25,7 +25,7 @@ def write_job(
         "sink": {"path": str(output)},
     }
     for section, fields in sections.items():
-        job[section] |= fields
+        job[section] = job.get(section, {}) | fields
     config.write_text(yaml.safe_dump({"name": "benchmark", **job}, sort_keys=False))
     return config
 

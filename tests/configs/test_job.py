@@ -193,6 +193,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "source_columns": False,
         },
         "errors": {"max_rejected_rows": 0, "max_rejected_percent": 0.0, "store_values": False},
+        "monitor": {"summaries": (), "columns": ()},
     }
 
 

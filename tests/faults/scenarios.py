@@ -332,6 +332,10 @@ SCENARIOS = {
         _corrected, lambda world, output: [*_score(world, output), "--reuse_from", "current"]
     ),
     "named_files": Scenario(_named_files, _score),
+    "summaries": Scenario(
+        _published,
+        lambda world, output: [*_score(world, output), "--set", "monitor.summaries=[profile]"],
+    ),
     "lost_files": Scenario(_lost_files, _score, status=5),
     "torn_records": Scenario(
         _torn_records,

@@ -86,7 +86,8 @@ def read_run(output: Path, run_id: str) -> Seen:
     manifest = json.loads((folder / "_manifest.json").read_text())
     assert manifest["run_id"] == run_id
     files = {}
-    for entry in manifest["files"] + manifest["rejected_files"]:
+    summarised = manifest.get("summary_parts", []) + manifest.get("summaries", [])
+    for entry in manifest["files"] + manifest["rejected_files"] + summarised:
         files[entry["path"]] = content = (folder / entry["path"]).read_bytes()
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (
             entry["sha256"],

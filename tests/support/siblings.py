@@ -61,6 +61,30 @@ SIBLINGS_OF_LAKES = {
     "transforms.lakes.puffin": {"transforms.lakes.deleted_rows"},
     "transforms.lakes.log_bounds": {"transforms.lakes.log_values"},
 }
+SIBLINGS_OF_SUMMARIES = {
+    "transforms.summaries.profile": {
+        "transforms.summaries.column",
+        "transforms.summaries.profile_table",
+        "transforms.summaries.reference",
+    },
+    "transforms.summaries.profile_table": {
+        f"transforms.summaries.{part}"
+        for part in ("column", "moments", "numbers", "reference", "values")
+    },
+    "transforms.summaries.reference": {
+        "transforms.summaries.column",
+        "transforms.summaries.numbers",
+    },
+    "transforms.summaries.column": {
+        "transforms.summaries.numbers",
+        "transforms.summaries.values",
+    },
+    "transforms.summaries.numbers": {"transforms.summaries.moments"},
+    "transforms.output.published_summaries": {
+        "transforms.output.many_requests",
+        "transforms.output.published_files",
+    },
+}
 FOUNDATION_OF_LAKES = {
     "transforms.lakes.choice",
     "transforms.lakes.counts",

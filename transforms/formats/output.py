@@ -46,6 +46,11 @@ class FileFormat:
         )
 
 
+def plain_parquet(schema: Schema) -> FileFormat:
+    """Return how a file beside the scores looks, whatever those are written as: all rows in one file."""
+    return FileFormat("parquet", schema, repeating=(), sort_by=(), rows_per_file=0)
+
+
 class TableWriter(Protocol):
     """A file on its way."""
 

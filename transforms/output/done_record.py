@@ -41,6 +41,9 @@ def finish_unit(
     files.make_folder(run.done, above=False)
     # Not synced: a crash of the machine that loses it costs the unit's work, and nothing else.
     fields = asdict(part)
+    # So that records of most jobs are what they always were.
+    if not part.summaries:
+        del fields["summaries"]
     content = json.dumps(fields).encode()
     record = run.done_record(unit.index)
     if files.create(record, content, synced=False, scratch=run.temporary):
@@ -124,10 +127,17 @@ def _read_fields(record: str) -> Any:
 def _decode(fields: dict[str, Any]) -> WrittenPart:
     scored = _decode_files(fields.pop("scored"))
     rejected = _decode_files(fields.pop("rejected"))
+    summaries = _decode_files(fields.pop("summaries", ()))
     # Records of older versions have none: their units had one shard.
     counts = fields.pop("shards", ())
     shards = pack_many(map(tuple, counts))
-    return WrittenPart(**fields, scored=scored, rejected=rejected, shards=shards)
+    return WrittenPart(
+        **fields,
+        scored=scored,
+        rejected=rejected,
+        shards=shards,
+        summaries=summaries,
+    )
 
 
 def _decode_files(entries: Sequence[dict[str, Any]]) -> tuple[WrittenFile, ...]:
@@ -135,7 +145,7 @@ def _decode_files(entries: Sequence[dict[str, Any]]) -> tuple[WrittenFile, ...]:
 
 
 def _list_files(part: WrittenPart) -> list[WrittenFile]:
-    return [*part.scored, *part.rejected]
+    return [*part.scored, *part.rejected, *part.summaries]
 
 
 def _refuse_foreign(part: WrittenPart, unit: int) -> None:

@@ -46,7 +46,7 @@ def describe_run(
         run: the run.
         parts: those that are published.
         totals: rows in, scored, filtered, rejected.
-        entries: `files` and `rejected_files`.
+        entries: `files`, `rejected_files`, and `summary_parts` where there are any.
     """
     # Done-records of older versions name no worker and hold no times.
     workers = Counter(part.worker for part in parts if part.worker)
@@ -54,7 +54,7 @@ def describe_run(
     timed = [part for part in parts if part.stages]
     scored = entries["files"]
     rejected = entries["rejected_files"]
-    all_files = scored + rejected
+    all_files = scored + rejected + entries.get("summary_parts", [])
     now = datetime.now(UTC)
     return {
         "run_id": run.run_id,

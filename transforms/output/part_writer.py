@@ -22,7 +22,7 @@ from transforms.batches import (
     WrittenFile,
     WrittenPart,
 )
-from transforms.formats.output import FileFormat
+from transforms.formats.output import FileFormat, plain_parquet
 from transforms.output.part_file import PartFile
 from transforms.output.partitioned_rows import divide
 from transforms.output.progress_note import ProgressNote
@@ -30,6 +30,13 @@ from transforms.output.row_groups import cut_into_row_groups
 from transforms.output.sorted_rows import SortedRows
 from transforms.row_sizes import count_decoded_bytes
 from transforms.shard_counts import add_counts
+from transforms.summaries.summary import (
+    NamedTable,
+    States,
+    Summaries,
+    merge_states,
+    write_states,
+)
 from transforms.timing import StageTimes, peak_memory
 
 # Rows that are collected before they are written as one row group.
@@ -54,6 +61,7 @@ class PartWriter:
         unit: WorkUnit,
         first_row: int,
         file_format: FileFormat,
+        summaries: Summaries = (),
     ) -> None:
         self.next_row = first_row
         self.unit = unit
@@ -80,6 +88,10 @@ class PartWriter:
         # A unit may have several shards: they come in the order of their names.
         self._rejected = SortedRows([("source", "ascending"), ("row", "ascending")])
         self._rejected_schema: Schema | None = None
+        self._summaries = summaries
+        self._states: States = ()
+        # As they are written, so that `abandon` finds them.
+        self._summarised: list[WrittenFile] = []
         self._placement = ""
         self._file: PartFile | None = None
         self._progress = ProgressNote(run, unit.index, self._attempt)
@@ -102,6 +114,7 @@ class PartWriter:
             for rejected in batch.rejected:
                 self._rejected_schema = rejected.rows.schema
                 self._rejected.add(rejected.rows)
+            self._states = merge_states(self._summaries, self._states, batch.summaries)
             self._append(batch.rows)
             self._progress.add(batch.rows_in)
 
@@ -121,7 +134,7 @@ class PartWriter:
         self._rejected.close()
         if self._file is not None:
             self._file.abandon()
-        for file in self._scored:
+        for file in (*self._scored, *self._summarised):
             url = files.join(self._run.attempts, file.path)
             with suppress(OSError):
                 files.remove(url)
@@ -145,6 +158,8 @@ class PartWriter:
             if self._rows_in_file or needs_file:
                 self._close_file()
             rejected = self._write_rejected()
+            for named in write_states(self._summaries, self._states):
+                self._write_summary(named)
         ended = time.time_ns()
         process = f"{socket.gethostname()}:{os.getpid()}"
         return WrittenPart(
@@ -166,6 +181,7 @@ class PartWriter:
             ended=ended / 1e9,
             peak_memory=peak_memory(),
             rows_left_out=self._left_out,
+            summaries=tuple(self._summarised),
         )
 
     @property
@@ -245,14 +261,7 @@ class PartWriter:
         if self._rejected_schema is None:
             return ()
         # As Parquet whatever the scores are written as: they may hold nested values.
-        look = FileFormat(
-            "parquet",
-            schema=self._rejected_schema,
-            repeating=(),
-            sort_by=(),
-            # All of them go into one file.
-            rows_per_file=0,
-        )
+        look = plain_parquet(self._rejected_schema)
         name = f"{self._name}-rejected.parquet"
         # Kept as the open file, so that `abandon` finds it.
         self._file = PartFile(self._run, name, look)
@@ -260,6 +269,14 @@ class PartWriter:
         rejected = self._file.close()
         self._file = None
         return (rejected,)
+
+    def _write_summary(self, named: NamedTable) -> None:
+        name = f"{self._name}-{named.name}.parquet"
+        look = plain_parquet(named.table.schema)
+        self._file = PartFile(self._run, name, look)
+        self._file.write(named.table)
+        self._summarised.append(self._file.close())
+        self._file = None
 
 
 def _write_row_groups(file: PartFile, tables: Iterable[Table], schema: Schema) -> None:

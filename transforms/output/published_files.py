@@ -16,7 +16,7 @@ from configs.errors import PublishError
 from storage import files
 from storage.layout import list_below_scored, refuse_link
 from storage.output_names import PART_PREFIX, SCORED, is_part
-from storage.run_folder import FILE_LIST, FORMER_REJECTED, REJECTED, RunFolder
+from storage.run_folder import FILE_LIST, FORMER_REJECTED, REJECTED, SUMMARIES, RunFolder
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 from transforms.formats.file_list import count_files
 from transforms.output.many_requests import call_for_each
@@ -50,7 +50,8 @@ def move_files(run: RunFolder, parts: Parts) -> dict[str, list[Entry]]:
         parts: the parts that are published.
 
     Returns:
-        `files` and `rejected_files`, an entry for each file, as the manifest has them.
+        `files` and `rejected_files`, an entry for each file, as the manifest has them; and
+        `summary_parts`, where the job asks for summaries.
 
     Raises:
         PublishError: a file is a link that leads out of the output.
@@ -59,7 +60,8 @@ def move_files(run: RunFolder, parts: Parts) -> dict[str, list[Entry]]:
     """
     scored = list(_name_scored(parts))
     rejected = list(_name_rejected(parts))
-    moves = [*scored, *rejected]
+    summarised = list(_name_summaries(parts))
+    moves = [*scored, *rejected, *summarised]
     # A move takes a link as it is, and it would then be published.
     for move in moves:
         stored = _locate_stored(run, move)
@@ -68,6 +70,8 @@ def move_files(run: RunFolder, parts: Parts) -> dict[str, list[Entry]]:
     folders = [run.published, run.scored, *_list_partition_folders(run, scored)]
     if rejected:
         folders.append(run.rejected)
+    if summarised:
+        folders.append(run.summaries)
     for folder in folders:
         files.make_folder(folder)
 
@@ -77,6 +81,8 @@ def move_files(run: RunFolder, parts: Parts) -> dict[str, list[Entry]]:
             "files": call_for_each(run.output, give_name, scored),
             "rejected_files": call_for_each(run.output, give_name, rejected),
         }
+        if summarised:
+            entries["summary_parts"] = call_for_each(run.output, give_name, summarised)
     except FileNotFoundError:
         _forget_units_without_files(run, moves)
         raise
@@ -129,7 +135,8 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
     """
     scored = manifest["files"]
     rejected = manifest["rejected_files"]
-    listed = {entry["path"] for entry in scored + rejected}
+    summarised = manifest.get("summary_parts", []) + manifest.get("summaries", [])
+    listed = {entry["path"] for entry in scored + rejected + summarised}
 
     published = run.published
     present = files.list_names(published)
@@ -139,10 +146,13 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
         url = files.join(published, folder)
         names = files.list_names(url)
         present += [f"{folder}/{name}" for name in names]
+    names = files.list_names(run.summaries)
+    present += [f"{SUMMARIES}/{name}" for name in names]
     for name in present:
         _, _, base_name = name.rpartition("/")
         # Anything but a part is not of this program's making, or is the manifest.
-        if is_part(base_name) and name not in listed:
+        is_own = is_part(base_name) or name.startswith(f"{SUMMARIES}/")
+        if is_own and name not in listed:
             url = files.join(published, name)
             files.remove(url)
 
@@ -197,6 +207,32 @@ def _name_rejected(parts: Parts) -> Iterator[Move]:
             path = f"{REJECTED}/{name}"
             former_name = f"{FORMER_REJECTED}/{name}"
             yield Move(file, path, former_name)
+
+
+def _name_summaries(parts: Parts) -> Iterator[Move]:
+    files_by_unit: dict[int, list[WrittenFile]] = {}
+    for part in parts:
+        files_of_unit = files_by_unit.setdefault(part.unit, [])
+        files_of_unit.extend(part.summaries)
+
+    for unit, stored in files_by_unit.items():
+        for number, file in enumerate(stored):
+            # Parts of one unit may know the very same of their rows.
+            place = f"{unit:05d}-{number:03d}"
+            digest = _shorten_digest(file)
+            summary = find_summary_name(file.path)
+            path = f"{SUMMARIES}/{PART_PREFIX}{place}-{digest}-{summary}.parquet"
+            yield Move(file, path, former_name=path)
+
+
+def find_summary_name(path: str) -> str:
+    """Return the word of the summary that a file is of, which its name ends with.
+
+    >>> find_summary_name("_summaries/part-00007-000-0123456789ab-profile.parquet")
+    'profile'
+    """
+    _, _, ending = path.rpartition("-")
+    return ending.removesuffix(".parquet")
 
 
 def _shorten_digest(file: WrittenFile) -> str:

@@ -1,0 +1,263 @@
+"""How far counts of new rows are from those of a reference, and whether chance alone could explain it.
+
+    counts between cut points, then and now -> PSI, Jensen-Shannon, Kolmogorov-Smirnov
+    counts of values                        -> chi-squared
+    rows with a missing value               -> Fisher's exact test, or a normal score
+
+Every comparison has a distance, which says how much changed, and a chance, of as large a distance where
+nothing changed. A threshold on the distance alone is crossed by small nights that are as they should be,
+and one on the chance by large nights with a change that nobody minds: both are asked.
+"""
+
+from collections.abc import Sequence
+from math import exp, inf, lgamma, log2, sqrt
+from statistics import median
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from model_zoo.evaluation.tails import (
+    find_chi_squared_tail,
+    find_kolmogorov_tail,
+    find_normal_tail,
+)
+
+# Of rows in each bin or value, (bins,).
+Counts: TypeAlias = Sequence[int] | np.ndarray
+# Added to each count: of none the logarithm would be infinite.
+_HALF = 0.5
+# So many are expected of each value where the chance of chi-squared is to be trusted (Cochran).
+_FEWEST_EXPECTED = 5.0
+# Of fewer rows with a missing value, in both together, the exact chance is summed up.
+_FEW = 1_000
+# Chances that differ by rounding alone are equal ones.
+_EQUAL = 1 + 1e-7
+
+
+class Change(NamedTuple):
+    """How much changed.
+
+    Attributes:
+        distance: 0 where nothing did.
+        chance: of a distance at least as large, where both are drawn from the same rows.
+    """
+
+    distance: float
+    chance: float
+
+
+def compare_psi(reference: Counts, counts: Counts) -> Change:
+    """Return the population stability index, with the chance of one as large.
+
+    Where nothing changed, it is 1/n + 1/m times a chi-squared number with one degree less than there
+    are bins, of n and m rows (Yurdakul, 2018).
+
+    Args:
+        reference, counts: rows in each bin, then and now.
+    """
+    then, now = _drop_empty(reference, counts)
+    rows = (then.sum(), now.sum())
+    if not all(rows) or len(then) < 2:
+        return Change(0.0, 1.0)
+    share_then = (then + _HALF) / (rows[0] + _HALF * len(then))
+    share_now = (now + _HALF) / (rows[1] + _HALF * len(now))
+    terms = (share_now - share_then) * np.log(share_now / share_then)
+    distance = float(terms.sum())
+    expected = 1 / rows[0] + 1 / rows[1]
+    chance = find_chi_squared_tail(distance / expected, len(then) - 1)
+    return Change(distance, chance)
+
+
+def measure_jensen_shannon(reference: Counts, counts: Counts) -> float:
+    """Return the Jensen-Shannon distance, from 0 to 1; its chance is that of PSI.
+
+    Args:
+        reference, counts: rows in each bin, then and now.
+    """
+    then, now = _drop_empty(reference, counts)
+    if not then.sum() or not now.sum():
+        return 0.0
+    share_then = then / then.sum()
+    share_now = now / now.sum()
+    middle = (share_then + share_now) / 2
+    divergence = (_diverge(share_then, middle) + _diverge(share_now, middle)) / 2
+    # Rounding may leave a little less than nothing.
+    return sqrt(max(0.0, divergence))
+
+
+def compare_kolmogorov_smirnov(reference: Counts, counts: Counts) -> Change:
+    """Return the largest difference of both distributions at a cut point, with its chance.
+
+    Between cut points it may be larger, so the chance is told too high, and never too low.
+
+    Args:
+        reference, counts: rows in each bin, in the order of the bins, then and now.
+    """
+    then = np.asarray(reference, dtype=np.float64)
+    now = np.asarray(counts, dtype=np.float64)
+    rows_then = then.sum()
+    rows_now = now.sum()
+    if not rows_then or not rows_now:
+        return Change(0.0, 1.0)
+    differences = np.cumsum(then) / rows_then - np.cumsum(now) / rows_now
+    distance = float(np.abs(differences).max())
+    effective = rows_then * rows_now / (rows_then + rows_now)
+    return Change(distance, find_kolmogorov_tail(distance * sqrt(effective)))
+
+
+def compare_categories(reference: Counts, counts: Counts) -> Change:
+    """Return the largest change of a value's share, with the chance by a chi-squared test.
+
+    Values that too few rows have are put together.
+
+    Args:
+        reference, counts: rows with each value, then and now.
+    """
+    then, now = _put_rare_together(*_drop_empty(reference, counts))
+    rows_then = then.sum()
+    rows_now = now.sum()
+    if not rows_then or not rows_now or len(then) < 2:
+        return Change(0.0, 1.0)
+    both = then + now
+    all_rows = rows_then + rows_now
+    statistic = 0.0
+    for found, rows in ((then, rows_then), (now, rows_now)):
+        expected = both * rows / all_rows
+        statistic += float(((found - expected) ** 2 / expected).sum())
+    shares = np.abs(then / rows_then - now / rows_now)
+    return Change(float(shares.max()), find_chi_squared_tail(statistic, len(then) - 1))
+
+
+def compare_shares(
+    reference: int,
+    reference_rows: int,
+    count: int,
+    rows: int,
+) -> Change:
+    """Return by how much a share of rows changed, with its chance: of missing values, or of new ones.
+
+    Args:
+        reference, reference_rows: rows that had it then, and all.
+        count, rows: the same, now.
+    """
+    if not reference_rows or not rows:
+        return Change(0.0, 1.0)
+    distance = abs(count / rows - reference / reference_rows)
+    both = reference + count
+    without = reference_rows + rows - both
+    if not both or not without:
+        return Change(distance, 1.0)
+    # The rarer of both decides, and a test of one is a test of the other.
+    if min(both, without) < _FEW:
+        if without < both:
+            reference, count = reference_rows - reference, rows - count
+        chance = _sum_as_rare(reference, reference_rows, count, rows)
+        return Change(distance, chance)
+    share = both / (reference_rows + rows)
+    deviation = sqrt(share * (1 - share) * (1 / reference_rows + 1 / rows))
+    return Change(distance, find_normal_tail(distance / deviation))
+
+
+def measure_volume(rows: int, earlier: Sequence[int]) -> float:
+    """Return by what part of them the rows of a run are more, or less, than those of earlier runs.
+
+    There is no chance of it: how many rows there are is not drawn from anything.
+
+    Args:
+        rows: of the run.
+        earlier: of runs before it; their median counts.
+
+    >>> measure_volume(90, [100, 100, 400]), measure_volume(5, [0])
+    (-0.1, inf)
+    """
+    if not earlier:
+        return 0.0
+    usual = median(earlier)
+    if not usual:
+        return inf if rows else 0.0
+    return rows / usual - 1
+
+
+def find_beyond_chance(chances: Sequence[float], level: float) -> list[bool]:
+    """Return which of many comparisons are beyond chance, all of them together.
+
+    Where nothing changed, the chance that any of them is told is at most `level`, however many there
+    are and however they hang together (Holm, 1979).
+
+    Args:
+        chances: of each comparison.
+        level: how often a night may raise an alarm that is none: 0.001 is one in a thousand nights.
+
+    >>> find_beyond_chance([0.04, 0.0001, 0.03], 0.05)
+    [False, True, False]
+    """
+    is_beyond = [False] * len(chances)
+    order = sorted(range(len(chances)), key=lambda place: chances[place])
+    for rank, place in enumerate(order):
+        if chances[place] > level / (len(chances) - rank):
+            break
+        is_beyond[place] = True
+    return is_beyond
+
+
+def _drop_empty(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as floats, without bins that are empty in both."""
+    then = np.asarray(reference, dtype=np.float64)
+    now = np.asarray(counts, dtype=np.float64)
+    if then.shape != now.shape:
+        raise ValueError(f"{len(then)} bins cannot be compared with {len(now)}")
+    is_there = then + now > 0
+    return then[is_there], now[is_there]
+
+
+def _put_rare_together(then: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both with those values as one of which fewer are expected than the test needs."""
+    all_rows = then.sum() + now.sum()
+    if not all_rows:
+        return then, now
+    smaller = min(then.sum(), now.sum())
+    expected = (then + now) * smaller / all_rows
+    is_rare = expected < _FEWEST_EXPECTED
+    if is_rare.sum() < 2:
+        return then, now
+    together = [np.append(counts[~is_rare], counts[is_rare].sum()) for counts in (then, now)]
+    return together[0], together[1]
+
+
+def _diverge(share: np.ndarray, middle: np.ndarray) -> float:
+    """Return the Kullback-Leibler divergence in bits."""
+    is_there = share > 0
+    terms = [p * log2(p / q) for p, q in zip(share[is_there], middle[is_there], strict=True)]
+    return sum(terms)
+
+
+def _sum_as_rare(
+    reference: int,
+    reference_rows: int,
+    count: int,
+    rows: int,
+) -> float:
+    """Return Fisher's exact chance: of all ways to deal the rows out that are no likelier than this."""
+    both = reference + count
+    fewest = max(0, both - reference_rows)
+    most = min(both, rows)
+    ways = [_weigh(dealt, both, reference_rows, rows) for dealt in range(fewest, most + 1)]
+    largest = max(ways)
+    chances = [exp(way - largest) for way in ways]
+    limit = chances[count - fewest] * _EQUAL
+    rarer = sum(chance for chance in chances if chance <= limit)
+    return min(1.0, rarer / sum(chances))
+
+
+def _weigh(
+    dealt: int,
+    both: int,
+    reference_rows: int,
+    rows: int,
+) -> float:
+    """Return the logarithm of the number of ways to deal `dealt` of `both` to some of all rows."""
+    return _log_choose(rows, dealt) + _log_choose(reference_rows, both - dealt)
+
+
+def _log_choose(rows: int, chosen: int) -> float:
+    return lgamma(rows + 1) - lgamma(chosen + 1) - lgamma(rows - chosen + 1)

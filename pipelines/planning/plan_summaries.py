@@ -1,0 +1,63 @@
+"""From a Job to what is computed beside the scores."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from configs.errors import JobError, ModelError
+from configs.suggest import nearest
+from model_zoo.package.package import PROFILE, Package
+from pipelines.planning.jobs import ScoringJob
+from transforms.summaries.reference import NO_REFERENCE, Place, Reference, read_training_profile
+from transforms.summaries.summary import Summary
+from transforms.summaries.table import import_maker
+
+
+def plan_summaries(job: ScoringJob, package: Package) -> tuple[Summary, ...]:
+    """Return the summaries that a job asks for, in its order; nothing of most jobs.
+
+    Args:
+        job: the job.
+        package: its model, whose profile of training says what numbers are counted by.
+
+    Raises:
+        JobError: a column that is neither the model's nor carried.
+        ModelError: the profile cannot be read.
+    """
+    monitor = job.monitor
+    if not monitor.summaries:
+        return ()
+    carried = job.source.carried
+    for name in monitor.columns:
+        if name not in carried:
+            hint = nearest(name, carried)
+            raise JobError(
+                f"monitor.columns names {name!r}, which is no key or pass-through column{hint}"
+            )
+    of_model = [column.name for column in package.card.columns]
+    # One may be the model's, too.
+    inputs = tuple(dict.fromkeys([*of_model, *monitor.columns]))
+    reference = _read_reference(package)
+    renamed = _rename(reference, job.postprocess.rename)
+    named = dict.fromkeys(monitor.summaries)
+    return tuple(import_maker(name)(inputs, renamed) for name in named)
+
+
+def _read_reference(package: Package) -> Reference:
+    # Packages that were made by hand may have none.
+    if PROFILE not in package.card.files:
+        return NO_REFERENCE
+    content = package.read_file(PROFILE)
+    try:
+        return read_training_profile(content)
+    except ValueError as error:
+        raise ModelError(f"{package.url}/{PROFILE}: {error}; pack the model again") from error
+
+
+def _rename(reference: Reference, new_names: Mapping[str, str]) -> Reference:
+    """Return what is known of scores by the names that the job gives them."""
+    known = {}
+    for (kind, name, measure), found in reference.known.items():
+        new_name = new_names.get(name, name) if kind == "score" else name
+        place: Place = (kind, new_name, measure)
+        known[place] = found
+    return replace(reference, known=known)

@@ -1,0 +1,168 @@
+"""Distances and chances of drift, against scipy on the columns of real measurements."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+from scipy.special import rel_entr
+from sklearn.datasets import load_breast_cancer
+
+from model_zoo.evaluation.drift import (
+    compare_categories,
+    compare_kolmogorov_smirnov,
+    compare_psi,
+    compare_shares,
+    find_beyond_chance,
+    measure_jensen_shannon,
+    measure_volume,
+)
+from model_zoo.evaluation.tails import (
+    find_chi_squared_tail,
+    find_kolmogorov_tail,
+    find_normal_tail,
+)
+
+LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+def real_counts() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Malignant beside benign, and odd beside even rows, of thirty measurements, between quantiles."""
+    data = load_breast_cancer()
+    halves = (data.target == 0, np.arange(len(data.target)) % 2 == 0)
+    for column in data.data.T:
+        for is_first in halves:
+            then, now = column[is_first], column[~is_first]
+            cuts = np.quantile(then, LEVELS)
+            ends = [-np.inf, *np.unique(cuts), np.inf]
+            counts = np.array([np.histogram(then, ends)[0], np.histogram(now, ends)[0]])
+            # A value that is its own quantile leaves bins that are empty in both.
+            yield tuple(counts[:, counts.any(axis=0)])
+
+
+PAIRS = list(real_counts())
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 7, 30, 1_000])
+@pytest.mark.parametrize("score", [1e-9, 0.1, 0.9, 1.0, 1.1, 2.0, 5.0])
+def test_the_tail_of_chi_squared_is_scipys(degrees: int, score: float) -> None:
+    expected = stats.chi2.sf(score * degrees, degrees)
+    assert find_chi_squared_tail(score * degrees, degrees) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_other_tails_are_scipys() -> None:
+    for score in (0.0, 0.01, 0.3, 0.5, 1.0, 1.5, 3.0, 6.0):
+        assert find_normal_tail(score) == pytest.approx(2 * stats.norm.sf(score), rel=1e-12)
+        kolmogorov = stats.kstwobign.sf(score)
+        assert find_kolmogorov_tail(score) == pytest.approx(kolmogorov, rel=1e-9, abs=1e-12)
+
+
+def test_nothing_to_compare_is_no_change() -> None:
+    assert find_chi_squared_tail(5.0, 0) == 1.0
+    assert find_chi_squared_tail(np.inf, 3) == 0.0
+    for compare in (compare_psi, compare_kolmogorov_smirnov, compare_categories):
+        assert compare([0, 0], [3, 4]) == (0.0, 1.0)
+        assert compare([5], [9]) == (0.0, 1.0)
+    assert measure_jensen_shannon([0, 0], [3, 4]) == 0.0
+    assert compare_shares(0, 0, 1, 2) == (0.0, 1.0)
+    assert compare_shares(0, 9, 0, 8) == (0.0, 1.0)
+    assert compare_shares(9, 9, 8, 8) == (0.0, 1.0)
+
+
+def test_bins_that_are_others_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 bins cannot be compared with 3"):
+        compare_psi([1, 2], [1, 2, 3])
+
+
+@pytest.mark.parametrize(("then", "now"), PAIRS)
+def test_psi_is_the_sum_of_both_relative_entropies(then: np.ndarray, now: np.ndarray) -> None:
+    p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (then, now))
+    expected = rel_entr(p, q).sum() + rel_entr(q, p).sum()
+    distance, chance = compare_psi(then, now)
+    assert distance == pytest.approx(expected, rel=1e-12)
+    scale = 1 / then.sum() + 1 / now.sum()
+    assert chance == pytest.approx(stats.chi2.sf(expected / scale, len(then) - 1), rel=1e-9)
+
+
+@pytest.mark.parametrize(("then", "now"), PAIRS)
+def test_jensen_shannon_is_scipys(then: np.ndarray, now: np.ndarray) -> None:
+    assert measure_jensen_shannon(then, now) == pytest.approx(
+        jensenshannon(then, now, base=2), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize(("then", "now"), PAIRS)
+def test_kolmogorov_smirnov_is_scipys_of_rows_that_stand_at_their_bins(
+    then: np.ndarray, now: np.ndarray
+) -> None:
+    rows = [np.repeat(np.arange(len(counts)), counts) for counts in (then, now)]
+    expected = stats.ks_2samp(*rows, method="asymp")
+    distance, chance = compare_kolmogorov_smirnov(then, now)
+    assert distance == pytest.approx(expected.statistic, rel=1e-12)
+    effective = then.sum() * now.sum() / (then.sum() + now.sum())
+    limit = stats.kstwobign.sf(distance * np.sqrt(effective))
+    assert chance == pytest.approx(limit, rel=1e-9)
+    # scipy's own is that of so few rows; the limit is a little more cautious.
+    assert expected.pvalue <= chance + 1e-9 <= expected.pvalue + 0.05
+
+
+@pytest.mark.parametrize(("then", "now"), PAIRS)
+def test_chi_squared_is_scipys_where_enough_is_expected(then: np.ndarray, now: np.ndarray) -> None:
+    table = np.array([then, now])
+    expected = stats.contingency.expected_freq(table)
+    is_rare = expected.min(axis=0) < 5
+    if is_rare.sum() > 1:
+        table = np.column_stack([table[:, ~is_rare], table[:, is_rare].sum(axis=1)])
+    chance = stats.chi2_contingency(table, correction=False).pvalue
+    assert compare_categories(then, now).chance == pytest.approx(chance, rel=1e-9)
+    shares = table / table.sum(axis=1, keepdims=True)
+    assert compare_categories(then, now).distance == pytest.approx(np.ptp(shares, axis=0).max())
+
+
+@pytest.mark.parametrize(
+    ("then", "rows_then", "now", "rows_now"),
+    [(0, 500, 3, 400), (5, 500, 20, 400), (499, 500, 380, 400), (100, 100, 99, 100), (1, 2, 1, 2)],
+)
+def test_few_missing_values_are_compared_exactly(
+    then: int, rows_then: int, now: int, rows_now: int
+) -> None:
+    table = [[then, rows_then - then], [now, rows_now - now]]
+    change = compare_shares(then, rows_then, now, rows_now)
+    assert change.chance == pytest.approx(stats.fisher_exact(table).pvalue, rel=1e-6)
+    assert change.distance == pytest.approx(abs(then / rows_then - now / rows_now))
+
+
+def test_many_missing_values_are_compared_by_a_normal_score() -> None:
+    table = [[3_000, 97_000], [3_300, 96_700]]
+    expected = stats.chi2_contingency(table, correction=False).pvalue
+    assert compare_shares(3_000, 100_000, 3_300, 100_000).chance == pytest.approx(expected)
+
+
+def test_volume_is_measured_by_the_usual_night() -> None:
+    assert measure_volume(150, [90, 100, 1_000]) == 0.5
+    assert measure_volume(7, []) == 0.0
+    assert measure_volume(0, [0]) == 0.0
+
+
+def test_of_many_comparisons_the_smallest_chances_count() -> None:
+    assert find_beyond_chance([], 0.05) == []
+    # Each against what the smaller ones leave: 0.05 / 3, 0.05 / 2, 0.05 / 1.
+    assert find_beyond_chance([0.02, 0.016, 0.049], 0.05) == [True, True, True]
+    assert find_beyond_chance([0.02, 0.017, 0.001], 0.05) == [True, True, True]
+    assert find_beyond_chance([0.02, 0.03, 0.001], 0.05) == [True, True, True]
+    assert find_beyond_chance([0.026, 0.03, 0.001], 0.05) == [False, False, True]
+
+
+def test_nights_that_are_alike_raise_no_more_alarms_than_they_may() -> None:
+    random = np.random.default_rng(7)
+    shares = random.dirichlet(np.ones(8), size=20)
+    nights = 0
+    for _ in range(200):
+        chances = [
+            compare_psi(random.multinomial(5_000, share), random.multinomial(800, share)).chance
+            for share in shares
+        ]
+        nights += any(find_beyond_chance(chances, 0.05))
+    # 10 are expected at most; 22 or more come once in ten thousand times.
+    assert nights < 22

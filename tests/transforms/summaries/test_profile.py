@@ -1,0 +1,248 @@
+"""The profile of columns of every kind, against pandas, and as a table that merges."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from functools import reduce
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from model_zoo.evaluation.data_profile import profile_table
+from pipelines.training.held_out import to_parquet
+from transforms.summaries.column import measure_column, measure_pictures
+from transforms.summaries.profile import Profile, make_profile
+from transforms.summaries.profile_table import SCHEMA
+from transforms.summaries.reference import NO_REFERENCE, Reference, read_training_profile
+
+RANDOM = np.random.default_rng(11)
+ROWS = 3_000
+GAPS = RANDOM.random(ROWS) < 0.1
+
+
+def make_columns() -> dict[str, pa.Array]:
+    """Columns of every kind, with missing values."""
+    numbers = RANDOM.normal(5, 2, ROWS)
+    integers = RANDOM.poisson(3, ROWS)
+    texts = np.array(["red", "green", "blue"])[RANDOM.integers(0, 3, ROWS)]
+    lists: list[Any] = [list(range(count)) for count in integers]
+    lists[5] = None
+    return {
+        "double": pa.array(numbers, mask=GAPS),
+        "float": pa.array(numbers.astype(np.float32), mask=GAPS),
+        "half": pa.array(numbers.astype(np.float16)),
+        "integer": pa.array(integers, mask=GAPS),
+        "large": pa.array(integers.astype(np.uint64) + 2**63),
+        "decimal": pa.array([Decimal(int(i)) / 100 for i in integers], pa.decimal128(9, 2)),
+        "boolean": pa.array(integers > 2, mask=GAPS),
+        "text": pa.array(texts.tolist(), mask=GAPS),
+        "coded": pa.array(texts.tolist(), mask=GAPS).dictionary_encode(),
+        "view": pa.array(texts.tolist()).cast(pa.string_view()),
+        "bytes": pa.array([b"x" * int(i) for i in integers]),
+        "list": pa.array(lists, pa.list_(pa.float32())),
+        "fixed": pa.array([[i, i + 1] for i in integers], pa.list_(pa.int16(), 2)),
+        "day": pa.array([date(2026, 1, 1 + int(i)) for i in integers]),
+        "moment": pa.array([datetime(2026, 1, 1, int(i)) for i in integers], pa.timestamp("us")),
+        "constant": pa.array(np.full(ROWS, 0.1)),
+        "nothing": pa.nulls(ROWS),
+        "all null": pa.nulls(ROWS, pa.float64()),
+        "struct": pa.array([{"a": 1}] * ROWS),
+        "texts": pa.array([["a", "b"]] * ROWS),
+    }
+
+
+COLUMNS = make_columns()
+
+
+def reference_of(columns: dict[str, pa.Array]) -> Reference:
+    # What training reads has no such types.
+    plain = {name: column for name, column in columns.items() if name not in ("view", "nothing")}
+    table = profile_table(plain, {})
+    return read_training_profile(to_parquet(table))
+
+
+def profile_of(columns: dict[str, pa.Array], reference: Reference = NO_REFERENCE) -> Profile:
+    return make_profile(list(columns), reference)
+
+
+def cut(columns: dict[str, pa.Array], first: int, rows: int) -> dict[str, pa.Array]:
+    return {name: column.slice(first, rows) for name, column in columns.items()}
+
+
+@pytest.mark.parametrize("name", ["double", "float", "integer", "constant", "decimal", "large"])
+def test_figures_of_numbers_are_those_of_pandas(name: str) -> None:
+    series = COLUMNS[name].to_pandas().astype("float64")
+    state = measure_column(COLUMNS[name])["value"]
+    numbers = state.numbers
+    assert numbers is not None
+    assert state.rows == ROWS
+    assert state.missing == series.isna().sum()
+    assert numbers.moments.count == series.count()
+    tolerance = 1e-6 if name == "float" else 1e-12
+    assert numbers.moments.mean == pytest.approx(series.mean(), rel=tolerance)
+    assert numbers.moments.deviation == pytest.approx(series.std(ddof=0), rel=tolerance, abs=1e-9)
+    assert (numbers.minimum, numbers.maximum) == (series.min(), series.max())
+
+
+@pytest.mark.parametrize("name", ["text", "coded", "view", "boolean"])
+def test_values_are_those_of_pandas(name: str) -> None:
+    column = COLUMNS[name]
+    series = column.to_pandas().dropna()
+    state = measure_column(column)["value"]
+    assert state.values is not None
+    expected = {str(value): count for value, count in series.value_counts().items()}
+    assert state.values.counts == expected
+    assert state.missing == column.null_count
+
+
+@pytest.mark.parametrize("name", ["text", "coded", "view", "bytes", "list"])
+def test_lengths_are_those_of_python(name: str) -> None:
+    lengths = [len(value) for value in COLUMNS[name].to_pylist() if value is not None]
+    numbers = measure_column(COLUMNS[name])["length"].numbers
+    assert numbers is not None
+    assert numbers.moments.count == len(lengths)
+    assert numbers.moments.mean == pytest.approx(np.mean(lengths))
+    assert numbers.maximum == max(lengths)
+
+
+def test_numbers_in_lists_are_told_as_if_side_by_side() -> None:
+    state = measure_column(pa.array([[1.0, None], None, [3.0, 5.0]]))["value"]
+    assert state.numbers is not None
+    assert (state.rows, state.missing, state.numbers.moments.mean) == (3, 1, 3.0)
+    fixed = measure_column(COLUMNS["fixed"])
+    assert list(fixed) == ["value"]
+
+
+def test_of_other_types_rows_are_counted() -> None:
+    for name in ("nothing", "struct", "texts"):
+        state = measure_column(COLUMNS[name])["value"]
+        assert (state.rows, state.numbers, state.values) == (ROWS, None, None)
+
+
+@pytest.mark.parametrize("with_reference", [False, True])
+def test_the_table_holds_all_of_a_state(with_reference: bool) -> None:
+    known = reference_of(cut(COLUMNS, 0, 500)) if with_reference else NO_REFERENCE
+    profile = profile_of(COLUMNS, known)
+    state = profile.of("input", COLUMNS)
+    table = profile.write(state)
+    assert table.schema == SCHEMA
+    read = profile.read(table)
+    assert read == state
+    assert to_parquet(profile.write(read)) == to_parquet(table)
+
+
+@pytest.mark.parametrize("with_reference", [False, True])
+def test_the_order_of_batches_changes_no_byte(with_reference: bool) -> None:
+    known = reference_of(cut(COLUMNS, 0, 500)) if with_reference else NO_REFERENCE
+    profile = profile_of(COLUMNS, known)
+    pieces = [profile.of("input", cut(COLUMNS, first, 600)) for first in range(0, ROWS, 600)]
+    expected = to_parquet(profile.write(reduce(profile.merge, pieces)))
+    orders = list(permutations(pieces))
+    for order in orders[::24]:
+        # By way of files, as parts are merged.
+        parts = [profile.read(profile.write(piece)) for piece in order]
+        merged = profile.merge(reduce(profile.merge, parts[:2]), reduce(profile.merge, parts[2:]))
+        assert to_parquet(profile.write(merged)) == expected
+
+
+def test_batches_of_other_sizes_change_rounding_alone() -> None:
+    profile = profile_of(COLUMNS, reference_of(cut(COLUMNS, 0, 500)))
+    whole = profile.write(profile.of("input", COLUMNS)).drop_columns(["sum", "sum_of_squares"])
+    for size in (177, ROWS - 1):
+        pieces = [profile.of("input", cut(COLUMNS, f, size)) for f in range(0, ROWS, size)]
+        merged = profile.write(reduce(profile.merge, pieces))
+        for name in whole.column_names:
+            found, expected = merged.column(name).to_pylist(), whole.column(name).to_pylist()
+            if name in ("mean", "std"):
+                known = [value for value in expected if value is not None]
+                rounded = [value for value in found if value is not None]
+                assert rounded == pytest.approx(known, rel=1e-6, abs=1e-9)
+            else:
+                assert found == expected, name
+
+
+def test_no_rows_have_a_profile_and_change_none() -> None:
+    profile = profile_of(COLUMNS, reference_of(COLUMNS))
+    nothing = profile.of("input", cut(COLUMNS, 0, 0))
+    some = profile.of("input", COLUMNS)
+    assert profile.merge(nothing, some) == some == profile.merge(some, nothing)
+    table = profile.write(nothing)
+    assert set(table.column("rows").to_pylist()) == {0}
+    assert profile.read(table) == nothing
+
+
+def test_rows_are_compared_with_what_training_had() -> None:
+    training = {"x": pa.array(np.arange(100.0)), "c": pa.array(["a", "b"] * 50)}
+    night = {
+        "x": pa.array([-1.0, 0.0, 99.0, 100.0, 500.0]),
+        "c": pa.array(["a", "new", None] + ["b"] * 2),
+    }
+    profile = profile_of(night, reference_of(training))
+    rows = {
+        (row["column"], row["measure"]): row
+        for row in profile.write(profile.of("input", night)).to_pylist()
+    }
+    x = rows["x", "value"]
+    assert (x["below"], x["above"]) == (1, 2)
+    assert x["cut_points"] == [0.99, 4.95, 24.75, 49.5, 74.25, 94.05, 98.01]
+    assert x["counts"] == [2, 0, 0, 0, 0, 0, 0, 3]
+    c = rows["c", "value"]
+    assert (c["new"], c["missing"], c["distinct"]) == (1, 1, 3)
+    assert rows["c", "length"]["cut_points"] is None
+
+
+def test_of_very_many_values_of_training_none_is_new() -> None:
+    training = {"c": pa.array([f"v{number}" for number in range(60)])}
+    profile = profile_of(training, reference_of(training))
+    night = {"c": pa.array(["other"])}
+    table = profile.write(profile.of("input", night))
+    assert table.column("new").to_pylist()[0] is None
+
+
+def test_scores_are_all_told_and_inputs_that_are_named() -> None:
+    profile = make_profile(["a"], NO_REFERENCE)
+    columns = {"a": pa.array([1]), "b": pa.array([2])}
+    assert list(profile.of("input", columns)) == [("input", "a", "value")]
+    of_scores = profile.of("score", columns)
+    assert list(of_scores) == [("score", "a", "value"), ("score", "b", "value")]
+    merged = profile.merge(profile.of("input", columns), of_scores)
+    assert len(merged) == 3
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_brightness_of_a_picture_does_not_depend_on_those_beside_it(dtype: str) -> None:
+    pictures = RANDOM.integers(0, 255, (9, 3, 40, 50)).astype(dtype)
+    for arranged in (pictures, np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))):
+        whole = measure_pictures(arranged)
+        assert whole.numbers is not None
+        expected = pictures.astype(np.float64).mean(axis=(1, 2, 3))
+        assert whole.numbers.moments.mean == pytest.approx(expected.mean(), rel=1e-6)
+        assert whole.numbers.minimum == pytest.approx(expected.min(), rel=1e-6)
+        pieces = [measure_pictures(arranged[number : number + 1]) for number in range(9)]
+        assert {piece.numbers.minimum for piece in pieces if piece.numbers} >= {
+            whole.numbers.minimum,
+            whole.numbers.maximum,
+        }
+    profile = make_profile([], NO_REFERENCE)
+    state = profile.of("network", {"x": pictures, "table": np.zeros((9, 4))})
+    assert list(state) == [("network", "x", "brightness")]
+    assert profile.read(profile.write(state)) == state
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", to_parquet(pa.table({"kind": ["feature"]}))])
+def test_a_profile_of_training_that_is_none_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="is no profile of training"):
+        read_training_profile(content)
+
+
+def test_a_table_that_is_no_profile_is_refused() -> None:
+    with pytest.raises(ValueError, match="other columns"):
+        Profile((), NO_REFERENCE).read(pa.table({"a": [1]}))
+    profile = profile_of(COLUMNS)
+    table = profile.write(profile.of("input", COLUMNS))
+    place = table.schema.get_field_index("sum")
+    forged = table.set_column(place, SCHEMA.field("sum"), pa.array(["1p999999999"] * len(table)))
+    with pytest.raises(ValueError, match="more digits"):
+        profile.read(forged)

@@ -1,0 +1,121 @@
+"""What was computed beside the scores, merged as a run is published: one file of each summary.
+
+    _summaries/part-00000-000-...-profile.parquet  |
+    _summaries/part-00001-000-...-profile.parquet  |  ->  _summaries/profile-<digest>.parquet
+
+Those of units stay beside it: a later run that takes over some of the units takes their summaries, too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.errors import PublishError
+from storage import files
+from storage.run_folder import SUMMARIES, RunFolder
+from transforms.formats.output import find_output_format, plain_parquet
+from transforms.output.many_requests import call_for_each
+from transforms.output.published_files import find_summary_name
+from transforms.summaries.summary import State, Summaries, Summary
+
+# A file as the manifest lists it.
+Entry: TypeAlias = Mapping[str, Any]
+# Read at once from a store; each is some kilobytes.
+_READ_AT_ONCE = 256
+_DIGEST_DIGITS = 12
+
+
+def publish_summaries(
+    run: RunFolder,
+    summaries: Summaries,
+    entries: Sequence[Entry],
+) -> dict[str, list[dict[str, Any]]]:
+    """Merge the summaries of units, and return the entries `summaries` of the manifest.
+
+    Args:
+        run: the run, among whose published files those of units are.
+        summaries: what the job asks for.
+        entries: of the files of units, in the order of the plan.
+
+    Raises:
+        PublishError: one is missing, or not what was written.
+    """
+    if not summaries:
+        return {}
+    written = [_publish_summary(run, summary, entries) for summary in summaries]
+    # Their names, before the manifest lists them.
+    files.sync_folder(run.summaries)
+    return {"summaries": written}
+
+
+def _publish_summary(
+    run: RunFolder,
+    summary: Summary,
+    entries: Sequence[Entry],
+) -> dict[str, Any]:
+    of_units = [entry for entry in entries if find_summary_name(entry["path"]) == summary.name]
+    state: State = None
+    for part in _read_states(run, summary, of_units):
+        state = part if state is None else summary.merge(state, part)
+    if state is None:
+        raise PublishError(
+            f"{run.published}: no unit has a summary called {summary.name}; "
+            f"remove {run.temporary} and run again"
+        )
+    table = summary.write(state)
+    content = _encode(table)
+    digest = hashlib.sha256(content).hexdigest()
+    # Its digest in the name: no other launcher can put another content under it.
+    path = f"{SUMMARIES}/{summary.name}-{digest[:_DIGEST_DIGITS]}.parquet"
+    files.replace(files.join(run.published, path), content, scratch=run.temporary)
+    return {
+        "name": summary.name,
+        "path": path,
+        "rows": table.num_rows,
+        "bytes": len(content),
+        "sha256": digest,
+    }
+
+
+def _read_states(
+    run: RunFolder,
+    summary: Summary,
+    entries: Sequence[Entry],
+) -> Iterator[State]:
+    def read(entry: Entry) -> State:
+        return _read_state(run, summary, entry)
+
+    # Some at a time, as all of them may be many.
+    for first in range(0, len(entries), _READ_AT_ONCE):
+        some = entries[first : first + _READ_AT_ONCE]
+        yield from call_for_each(run.output, read, some)
+
+
+def _read_state(run: RunFolder, summary: Summary, entry: Entry) -> State:
+    url = files.join(run.published, entry["path"])
+    content = files.read(url)
+    if content is None:
+        raise FileNotFoundError(f"{url}: somebody removed it")
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise PublishError(
+            f"{url}: is not what was written (sha256 differs); check the disk, "
+            f"remove {run.temporary} and run again"
+        )
+    table = pq.read_table(pa.BufferReader(content))
+    try:
+        return summary.read(table)
+    except ValueError as error:
+        raise PublishError(f"{url}: {error}; remove {run.temporary} and run again") from error
+
+
+def _encode(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    look = plain_parquet(table.schema)
+    writer = find_output_format(look.format).open_writer(sink, look)
+    writer.write_table(table)
+    writer.close()
+    content = sink.getvalue()
+    return content.to_pybytes()

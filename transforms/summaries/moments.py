@@ -1,0 +1,143 @@
+"""Mean and deviation of numbers, in sums that merge exactly.
+
+    batch of floats -> sum of differences from a number near their mean, and of their squares, in floats
+    the same as whole numbers of units -> sum, and sum of squares, of the numbers themselves
+
+A unit is 2 ** -1074, of which every float is a whole multiple. So what is rounded is rounded once, in a
+batch, and the order of batches and workers changes nothing.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import frexp, isfinite, ldexp, sqrt
+
+import numpy as np
+
+# The mean of so many is near that of all of them, as a rule: near enough that few digits cancel out.
+_FIRST = 256
+# Of differences whose squares neither overflow float32 nor vanish in it, also summed up.
+_SMALL, _LARGE = 1e-12, 1e12
+# So many sums at once: enough for vector instructions, and few enough to stay in a core's cache.
+_SIDE_BY_SIDE = 1_024
+# The fraction of the smallest float, in binary digits; and that of its square.
+_DIGITS = 1074
+_DIGITS_OF_SQUARES = 2 * _DIGITS
+
+
+@dataclass(frozen=True)
+class Moments:
+    """How many numbers there are, their sum, and the sum of their squares.
+
+    Attributes:
+        total: in units of 2 ** -1074.
+        squares: in units of 2 ** -2148.
+    """
+
+    count: int = 0
+    total: int = 0
+    squares: int = 0
+
+    @property
+    def mean(self) -> float | None:
+        """Return the mean; None of no numbers."""
+        if not self.count:
+            return None
+        return self.total / (self.count << _DIGITS)
+
+    @property
+    def deviation(self) -> float | None:
+        """Return the standard deviation of the population; None of no numbers."""
+        if not self.count:
+            return None
+        # Sums of floats may come to a little less than nothing.
+        spread = max(0, self.count * self.squares - self.total * self.total)
+        variance = Fraction(spread, self.count * self.count << _DIGITS_OF_SQUARES)
+        return _root(variance)
+
+
+NO_MOMENTS = Moments()
+
+
+def measure_moments(values: np.ndarray, minimum: float, maximum: float) -> Moments:
+    """Return the moments of finite numbers.
+
+    Args:
+        values: of any number type, (numbers,).
+        minimum, maximum: of the values; at least one value.
+    """
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float64)
+    first = values[:_FIRST]
+    near = float(first.sum(dtype=np.float64)) / len(first)
+    # The sum of very large ones overflows: any number in their range will do.
+    shift = float(values.dtype.type(near)) if isfinite(near) else minimum
+    # Halved for the same reason.
+    half = max(maximum / 2 - shift / 2, shift / 2 - minimum / 2)
+    if half and not _SMALL < half < _LARGE:
+        return _measure_scaled(values, shift, half)
+    differences = values - values.dtype.type(shift)
+    return _shift_back(differences, shift, scale=0)
+
+
+def merge_moments(first: Moments, second: Moments) -> Moments:
+    """Return the moments of the numbers of both."""
+    return Moments(
+        first.count + second.count,
+        first.total + second.total,
+        first.squares + second.squares,
+    )
+
+
+def _measure_scaled(values: np.ndarray, shift: float, half: float) -> Moments:
+    """Return the moments of numbers of which squares overflow or vanish: of a power of two of them."""
+    _, exponent = frexp(half)
+    # A power beyond that of all floats would itself overflow.
+    exponent = max(exponent, -1000)
+    wide = values.astype(np.float64)
+    differences = np.ldexp(wide, -exponent) - ldexp(shift, -exponent)
+    return _shift_back(differences, shift, exponent)
+
+
+def _shift_back(differences: np.ndarray, shift: float, scale: int) -> Moments:
+    """Return the moments of `shift` + 2 ** `scale` * differences."""
+    count = len(differences)
+    # By numpy's own sums: those of BLAS depend on how many threads it takes.
+    total = _to_units(_add_up(differences), _DIGITS + scale)
+    np.multiply(differences, differences, out=differences)
+    squares = _to_units(_add_up(differences), _DIGITS_OF_SQUARES + 2 * scale)
+    origin = _to_units(shift, _DIGITS)
+    return Moments(
+        count,
+        total + count * origin,
+        squares + 2 * origin * total + count * origin * origin,
+    )
+
+
+def _add_up(numbers: np.ndarray) -> float:
+    """Return the sum of numbers, in an order of additions that is always the same.
+
+    In columns side by side, which vector instructions add up at once; and then the columns' own sums.
+    """
+    whole = len(numbers) - len(numbers) % _SIDE_BY_SIDE
+    in_columns = numbers[:whole].reshape(-1, _SIDE_BY_SIDE)
+    sums = in_columns.sum(axis=0, dtype=numbers.dtype)
+    return float(sums.sum(dtype=np.float64)) + float(numbers[whole:].sum(dtype=np.float64))
+
+
+def _to_units(number: float, digits: int) -> int:
+    """Return how many times 2 ** -digits a number is, which it is a whole number of times."""
+    numerator, denominator = float(number).as_integer_ratio()
+    # A power of two.
+    own_digits = denominator.bit_length() - 1
+    return numerator << (digits - own_digits)
+
+
+def _root(number: Fraction) -> float:
+    """Return the square root, also where the number itself is no float."""
+    if not number:
+        return 0.0
+    digits = number.numerator.bit_length() - number.denominator.bit_length()
+    half = digits // 2
+    # Near 1, which always is a float.
+    near_one = number / Fraction(4) ** half
+    return ldexp(sqrt(near_one), half)

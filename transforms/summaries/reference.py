@@ -1,0 +1,77 @@
+"""What training left of its columns and scores (`profile.parquet` of a package), as what a run counts by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transforms.summaries.column import Known, Measure
+from transforms.summaries.numbers import CutPoints
+from transforms.summaries.summary import Kind
+
+# As a profile of training names them, and as a run does.
+_KINDS: dict[str, Kind] = {"feature": "input", "score": "score"}
+# Of binary values training measured the lengths alone.
+_MEASURED_BY_LENGTH = ("binary", "large_binary")
+Place: TypeAlias = tuple[Kind, str, Measure]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is known of columns before the run, by kind, name and measure; nothing of all others."""
+
+    known: Mapping[Place, Known]
+
+    def find(self, kind: Kind, name: str, measure: Measure) -> Known:
+        """Return what is known of one measure of a column."""
+        return self.known.get((kind, name, measure), Known())
+
+
+NO_REFERENCE = Reference({})
+
+
+def read_training_profile(content: bytes) -> Reference:
+    """Return what a package's profile says.
+
+    Args:
+        content: the file's.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+        records = table.to_pylist()
+        known = dict(_read_record(record) for record in records)
+    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+        kind = type(error).__name__
+        raise ValueError(f"is no profile of training: {kind}") from error
+    return Reference(known)
+
+
+def _read_record(record: Mapping[str, Any]) -> tuple[Place, Known]:
+    kind = _KINDS[record["kind"]]
+    measure: Measure = "value"
+    if record["type"] in _MEASURED_BY_LENGTH:
+        measure = "length"
+    place = (kind, record["column"], measure)
+    return place, Known(_read_cuts(record), _read_values(record))
+
+
+def _read_cuts(record: Mapping[str, Any]) -> CutPoints | None:
+    quantiles = record["quantiles"]
+    if not quantiles:
+        return None
+    # Quantiles that are the same number would cut it into pieces without any.
+    points = sorted(set(quantiles))
+    return CutPoints(record["min"], record["max"], tuple(points))
+
+
+def _read_values(record: Mapping[str, Any]) -> frozenset[str] | None:
+    values = record["values"]
+    # Only the most frequent ones are there of many: of any other nobody knows whether it is new.
+    if values is None or len(values) != record["distinct"]:
+        return None
+    return frozenset(value["value"] for value in values)
