@@ -4,8 +4,6 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from configs.fields import Names
-
 # Which summaries there are is known where they are made, as of steps and formats.
 SummaryT = TypeVar("SummaryT", bound=str)
 
@@ -23,4 +21,4 @@ class Monitor(BaseModel, Generic[SummaryT]):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     summaries: tuple[SummaryT, ...] = ()
-    columns: Names = ()
+    columns: tuple[str, ...] = ()

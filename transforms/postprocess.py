@@ -57,9 +57,7 @@ def postprocess_batch(
             places = None
             if lengths is not None:
                 places = find_places(raw.rows, lengths, text)
-            sources = None
-            if wanted.scores.with_source:
-                sources = make_source_columns(raw)
+            sources = make_source_columns(raw) if wanted.scores.with_source else None
             made = make_rows(raw.rows, outputs, wanted, places, sources)
             break
         except RejectedRows as rejected:
@@ -69,10 +67,6 @@ def postprocess_batch(
                 lengths = lengths[kept]
             raw = reject_rows(raw, rejected, "postprocess")
     rows, mask = made
-    states = raw.summaries
-    if summaries:
-        of_scores = _summarise_scores(rows, wanted, summaries)
-        states = merge_states(summaries, states, of_scores)
     members = raw.members
     if mask is not None:
         rows = filter_rows(rows, mask)
@@ -90,7 +84,8 @@ def postprocess_batch(
         times=raw.times,
         rows_left_out=raw.rows_left_out,
         shards=count_by_shard(raw, members),
-        summaries=states,
+        # Of all of them, with those that the filter has left out.
+        summaries=_add_scores(raw.summaries, made.rows, wanted, summaries),
     )
 
 
@@ -117,16 +112,27 @@ class Postprocess(beam.PTransform):
         return batches | beam.ParDo(function).with_output_types(ScoredBatch)
 
 
-def _summarise_scores(
+def _add_scores(
+    states: States,
     rows: RecordBatch,
     wanted: WrittenColumns,
     summaries: Summaries,
 ) -> States:
-    """Return the states of score columns alone: others that are written were read, or are constant."""
+    """Return states with what is known of scores; other columns that are written were read, or are constant.
+
+    Args:
+        states: of the rows as they were read.
+        rows: as they are written.
+        wanted: what is written of them.
+        summaries: what is computed of them; most jobs ask for nothing.
+    """
+    if not summaries:
+        return states
     renamed = wanted.scores.rename
     names = [renamed.get(name, name) for name in wanted.keep]
     scores = {name: rows.column(name) for name in names}
-    return summarise(summaries, "score", scores)
+    of_scores = summarise(summaries, "score", scores)
+    return merge_states(summaries, states, of_scores)
 
 
 def _reject_what_no_file_holds(

@@ -86,12 +86,16 @@ def test_a_run_without_summaries_is_what_it_was(run_score: Score, tmp_path: Path
 @pytest.mark.beam
 @pytest.mark.parametrize(
     "mode",
-    ["in_memory", "multi_threading", pytest.param("multi_processing", marks=[pytest.mark.slow, pytest.mark.program])],
+    [
+        "in_memory",
+        "multi_threading",
+        pytest.param("multi_processing", marks=[pytest.mark.slow, pytest.mark.program]),
+    ],
 )
 def test_the_number_of_workers_changes_no_byte(mode: str, run_score: Score, tmp_path: Path) -> None:
-    flags = (f"--direct_running_mode={mode}",)
+    flags = [f"--direct_running_mode={mode}"]
     if mode != "in_memory":
-        flags = (*flags, "--direct_num_workers=4")
+        flags.append("--direct_num_workers=4")
     assert run_score(*PROFILE, output=tmp_path / "one") == 0
     assert run_score(*PROFILE, *flags) == 0
     assert published(tmp_path / "scores") == published(tmp_path / "one")
@@ -179,12 +183,12 @@ def test_no_rows_have_a_profile(job: Path, tmp_path: Path) -> None:
 
 
 def test_small_shards_that_are_put_together_have_one_profile(job: Path, tmp_path: Path) -> None:
-    for number in range(30):
+    for number in range(90):
         rows = small_table(4, first=4 * number)
         write_parquet(tmp_path / f"shards/{number:02d}.parquet", rows)
     outcome = run_job(job)
-    assert profile(outcome)["input", "a", "value"]["rows"] == 120
-    assert len(outcome.manifest["summary_parts"]) == len(outcome.manifest["units"]) < 30
+    assert profile(outcome)["input", "a", "value"]["rows"] == 360
+    assert len(outcome.manifest["summary_parts"]) == len(outcome.manifest["units"]) < 90
 
 
 def test_a_renamed_score_is_compared_with_what_training_knew(
