@@ -77,14 +77,14 @@ def measure_column(
         column: of any type.
         value, length: what the reference says of either.
     """
-    nothing = ColumnState(str(column.type), len(column), column.null_count)
+    name = str(column.type)
     # First, as most columns are: to ask for all other types takes longer than to count some.
     if _is_number(column.type):
         numbers = count_numbers(_to_array(column), value.cuts)
-        return {"value": replace(nothing, numbers=numbers)}
+        return {"value": ColumnState(name, len(column), column.null_count, numbers)}
     column = _to_plain(column)
     # Of a dictionary, a missing value may be one of its own.
-    state = replace(nothing, missing=column.null_count)
+    state = ColumnState(name, len(column), column.null_count)
     states: dict[Measure, ColumnState] = {"value": _measure_values(column, state, value)}
     lengths = _find_lengths(column)
     if lengths is not None:

@@ -9,12 +9,13 @@ batch, and the order of batches and workers changes nothing.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import frexp, isfinite, ldexp, sqrt
+from math import frexp, ldexp, sqrt
 
 import numpy as np
 
 # The mean of so many is near that of all of them, as a rule: near enough that few digits cancel out.
 _FIRST = 256
+_HUGE = 1e300
 # Of differences whose squares neither overflow float32 nor vanish in it, also summed up.
 _SMALL, _LARGE = 1e-12, 1e12
 # So many sums at once: enough for vector instructions, and few enough to stay in a core's cache.
@@ -67,10 +68,12 @@ def measure_moments(values: np.ndarray, minimum: float, maximum: float) -> Momen
     """
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float64)
-    first = values[:_FIRST]
-    near = float(first.sum(dtype=np.float64)) / len(first)
+    shift = minimum
     # The sum of very large ones overflows: any number in their range will do.
-    shift = float(values.dtype.type(near)) if isfinite(near) else minimum
+    if max(-minimum, maximum) < _HUGE:
+        first = values[:_FIRST]
+        near = np.add.reduce(first, dtype=np.float64) / len(first)
+        shift = float(values.dtype.type(near))
     # Halved for the same reason.
     half = max(maximum / 2 - shift / 2, shift / 2 - minimum / 2)
     if half and not _SMALL < half < _LARGE:
@@ -118,10 +121,15 @@ def _add_up(numbers: np.ndarray) -> float:
 
     In columns side by side, which vector instructions add up at once; and then the columns' own sums.
     """
-    whole = len(numbers) - len(numbers) % _SIDE_BY_SIDE
+    left = len(numbers) % _SIDE_BY_SIDE
+    whole = len(numbers) - left
     in_columns = numbers[:whole].reshape(-1, _SIDE_BY_SIDE)
-    sums = in_columns.sum(axis=0, dtype=numbers.dtype)
-    return float(sums.sum(dtype=np.float64)) + float(numbers[whole:].sum(dtype=np.float64))
+    sums = np.add.reduce(in_columns, axis=0)
+    total = float(np.add.reduce(sums))
+    # Even a sum of nothing takes its time.
+    if left:
+        total += float(np.add.reduce(numbers[whole:]))
+    return total
 
 
 def _to_units(number: float, digits: int) -> int:

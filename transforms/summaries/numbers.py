@@ -12,7 +12,10 @@ are, 16 of them from each power of two to the next: so whatever is read off them
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import pairwise
 from math import ceil, floor, isfinite
+import threading
 from typing import TypeAlias
 
 import numpy as np
@@ -77,8 +80,8 @@ def count_numbers(values: np.ndarray, cuts: CutPoints | None) -> Numbers:
         counts = () if cuts is None else (0,) * (len(cuts.points) + 1)
         return Numbers(counts=counts)
     # As Python's numbers: integers exactly.
-    minimum = values.min().item()
-    maximum = values.max().item()
+    minimum = np.minimum.reduce(values).item()
+    maximum = np.maximum.reduce(values).item()
     # A NaN is the smallest of all, and an infinity one of both ends: no need to look at each.
     if not (isfinite(minimum) and isfinite(maximum)):
         return _count_finite(values, cuts)
@@ -134,6 +137,25 @@ def find_key(number: float) -> int:
     return int(bits) >> _LEFT_OUT_BITS
 
 
+class _Scratch(threading.local):
+    """Room for as many booleans as there are numbers in a batch, of each thread.
+
+    New memory for each column would take as long as half of all comparisons.
+    """
+
+    def __init__(self) -> None:
+        self._room = np.empty(0, dtype=np.bool_)
+
+    def take(self, count: int) -> np.ndarray:
+        """Return room for so many, which holds whatever it held before."""
+        if len(self._room) < count:
+            self._room = np.empty(count, dtype=np.bool_)
+        return self._room[:count]
+
+
+_scratch = _Scratch()
+
+
 class _Counted:
     """Numbers that are compared with one point after another.
 
@@ -151,7 +173,7 @@ class _Counted:
         self._minimum = minimum
         self._maximum = maximum
         # Where each answer goes, in turn.
-        self._is_below = np.empty(len(values), dtype=np.bool_)
+        self._is_below = _scratch.take(len(values))
 
     def count_below(self, point: float) -> int:
         """Return how many are less than a point, by their exact values."""
@@ -179,9 +201,8 @@ class _Counted:
     def count_between(self, points: Sequence[float]) -> tuple[int, ...]:
         """Return how many there are below the first point, from each up to the next, and from the last."""
         up_to = [self.count_below(point) for point in points]
-        ends = np.array([0, *up_to, len(self._values)])
-        between = np.diff(ends)
-        return tuple(between.tolist())
+        ends = [0, *up_to, len(self._values)]
+        return tuple(after - before for before, after in pairwise(ends))
 
 
 def _count_finite(values: np.ndarray, cuts: CutPoints | None) -> Numbers:
@@ -192,6 +213,8 @@ def _count_finite(values: np.ndarray, cuts: CutPoints | None) -> Numbers:
     return replace(count_numbers(finite, cuts), nan=nan, infinite=infinite)
 
 
+# The same for each batch.
+@lru_cache(maxsize=1 << 14)
 def _round_up(point: float, dtype: np.dtype) -> np.generic:
     """Return the first number of a type that is not below a point, which is in its range."""
     if dtype.kind != "f":
