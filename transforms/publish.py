@@ -142,7 +142,7 @@ def _publish_files(
         "units": list_unit_books(plan, chosen, counts),
         **describe_run(run, chosen, totals, entries),
         **publish_file_list(run, plan.units),
-        **publish_summaries(run, summaries, entries.get("summary_parts", [])),
+        **publish_summaries(run, summaries, entries.get("summary_parts", []), len(chosen)),
     }
     text = encode_manifest(content)
     # Last: what it lists is there, and durable.

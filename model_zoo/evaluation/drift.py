@@ -167,8 +167,8 @@ def measure_volume(rows: int, earlier: Sequence[int]) -> float:
         rows: of the run.
         earlier: of runs before it; their median counts.
 
-    >>> measure_volume(90, [100, 100, 400]), measure_volume(5, [0])
-    (-0.1, inf)
+    >>> measure_volume(75, [100, 100, 400]), measure_volume(5, [0])
+    (-0.25, inf)
     """
     if not earlier:
         return 0.0

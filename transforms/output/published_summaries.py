@@ -7,6 +7,7 @@ Those of units stay beside it: a later run that takes over some of the units tak
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 import hashlib
 from typing import Any, TypeAlias
 
@@ -32,6 +33,7 @@ def publish_summaries(
     run: RunFolder,
     summaries: Summaries,
     entries: Sequence[Entry],
+    parts: int,
 ) -> dict[str, list[dict[str, Any]]]:
     """Merge the summaries of units, and return the entries `summaries` of the manifest.
 
@@ -39,16 +41,41 @@ def publish_summaries(
         run: the run, among whose published files those of units are.
         summaries: what the job asks for.
         entries: of the files of units, in the order of the plan.
+        parts: how many parts are published, each of which has its summaries.
 
     Raises:
         PublishError: one is missing, or not what was written.
     """
     if not summaries:
         return {}
+    # A table may have no file at all, of whose rows nothing could be known.
+    if not parts:
+        return {"summaries": []}
+    for summary in summaries:
+        _refuse_missing(run, summary, entries, parts)
     written = [_publish_summary(run, summary, entries) for summary in summaries]
     # Their names, before the manifest lists them.
     files.sync_folder(run.summaries)
     return {"summaries": written}
+
+
+def _refuse_missing(
+    run: RunFolder,
+    summary: Summary,
+    entries: Sequence[Entry],
+    parts: int,
+) -> None:
+    found = len(_select(entries, summary))
+    # A unit that was taken over may have those of several parts.
+    if found < parts:
+        raise PublishError(
+            f"{run.published}: {found} of {parts} parts have a summary called {summary.name}; "
+            f"remove {run.temporary} and run again"
+        )
+
+
+def _select(entries: Sequence[Entry], summary: Summary) -> list[Entry]:
+    return [entry for entry in entries if find_summary_name(entry["path"]) == summary.name]
 
 
 def _publish_summary(
@@ -56,15 +83,9 @@ def _publish_summary(
     summary: Summary,
     entries: Sequence[Entry],
 ) -> dict[str, Any]:
-    of_units = [entry for entry in entries if find_summary_name(entry["path"]) == summary.name]
-    state: State = None
-    for part in _read_states(run, summary, of_units):
-        state = part if state is None else summary.merge(state, part)
-    if state is None:
-        raise PublishError(
-            f"{run.published}: no unit has a summary called {summary.name}; "
-            f"remove {run.temporary} and run again"
-        )
+    # One after the other, as all of them together may be large.
+    states = _read_states(run, summary, _select(entries, summary))
+    state = reduce(summary.merge, states)
     table = summary.write(state)
     content = _encode(table)
     digest = hashlib.sha256(content).hexdigest()
