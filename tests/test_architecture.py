@@ -102,13 +102,6 @@ SIBLINGS = {
     },
     "transforms.read_unit": {"transforms.shards_together"},
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
-    "transforms.publish": {
-        "transforms.announce",
-        "transforms.output.books",
-        "transforms.output.manifest",
-        "transforms.output.published_files",
-        "transforms.output.published_summaries",
-    },
     **SIBLINGS_OF_CSV,
     **SIBLINGS_OF_SUMMARIES,
     "transforms.formats.parquet": {

@@ -62,6 +62,13 @@ SIBLINGS_OF_LAKES = {
     "transforms.lakes.log_bounds": {"transforms.lakes.log_values"},
 }
 SIBLINGS_OF_SUMMARIES = {
+    "transforms.publish": {
+        "transforms.announce",
+        "transforms.output.books",
+        "transforms.output.manifest",
+        "transforms.output.published_files",
+        "transforms.output.published_summaries",
+    },
     "transforms.summaries.profile": {
         "transforms.summaries.column",
         "transforms.summaries.profile_table",
