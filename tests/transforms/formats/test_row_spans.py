@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,7 @@ def batches_of(unit: WorkUnit, sizes: list[int], broken: set[int]) -> Iterator[R
         done += size
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=8),
     st.sets(st.integers(0, 40)),
