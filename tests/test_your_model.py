@@ -52,8 +52,8 @@ def sections() -> Iterator[tuple[str, str]]:
 SECTIONS = dict(sections())
 
 
-@pytest.mark.program
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_children")
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_a_section_works_as_it_is_written(heading: str, programs: Programs, tmp_path: Path) -> None:
     for word, library in _NEEDS.items():

@@ -75,7 +75,7 @@ def test_a_forest_of_several_numbers_has_the_same_bits_on_any_number_of_threads(
     frame = comments()[["age", "visits"]].astype("float64")
     numbers = np.stack([frame.age, -frame.visits], axis=1)
     # Its own threads add up in any order, and are not used.
-    forest = RandomForestRegressor(10, max_depth=4, random_state=0, n_jobs=2).fit(frame, numbers)
+    forest = RandomForestRegressor(30, max_depth=4, random_state=0, n_jobs=2).fit(frame, numbers)
     packed = pack(tmp_path, forest, frame, task="regression", labels="[a,b]")
     assert packed.difference < 1e-12
     url = str(tmp_path / "package")
