@@ -13,7 +13,7 @@ from pipelines.cli.command_line import run_program
 from tests.support.programs import Programs
 
 # Long enough that a signal comes while it trains.
-EPOCHS = 60
+EPOCHS = 30
 
 
 @pytest.fixture(scope="module")
