@@ -17,7 +17,7 @@ from model_zoo.package.package import read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
 from tests.support.graphs import pack_file  # noqa: E402
 
-# A process of its own reads each file first; one engine after another starts it for real in tests/bad_rows.
+# A process of its own reads each file first; test_first_read.py starts it for real.
 pytestmark = pytest.mark.usefixtures("forked_children")
 NAMES = ["a", "b", "c", "d"]
 
