@@ -1,9 +1,10 @@
 """How cost grows with rows, shards and workers: `python -m tests.benchmarks.scaling`.
 
     rows       1e5 ... 1e8 rows, made just before and removed right after     -> seconds, rows/s, microseconds per row, memory
-    shards     10 ... 100 000 shards of 20 rows                               -> plan, score, resume and publish, no-op, memory
+    shards     10 ... 100 000 shards of 20 rows, which are put together       -> plan, score, resume and publish, no-op, memory
+    units      10 ... 10 000 of them, a unit of work each, as large ones are  -> the same
     workers    1, 2, 4 threads or processes on the same rows                  -> seconds, memory
-    requests   a run on an S3 server (moto) on this machine                   -> requests per shard
+    requests   runs on an S3 server (moto) on this machine                    -> requests of a shard, and of a unit
 
 Every run is the whole program in a process of its own. `--json` keeps what was measured, part by part: a later call with other
 --parts on the same machine adds to it. `--table` and `--plot` are written from all of it, so docs/scaling.md is a command's output.
@@ -12,6 +13,7 @@ Every run is the whole program in a process of its own. `--json` keeps what was 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 import json
@@ -25,15 +27,14 @@ from typing import Any
 import psutil
 
 from tests.benchmarks.scaling_data import TINY_ROWS
-from tests.benchmarks.scaling_requests import requests_per_shard
+from tests.benchmarks.scaling_requests import count_requests
 from tests.benchmarks.scaling_run import ROOT, Run, make, score, spread, write_job
 
 _ROWS_PER_SHARD = 1_000_000
 _FEWEST_SHARDS = 4
 _BYTES_PER_ROW = 60  # of input and output together
-_BYTES_PER_SHARD = (
-    40_000  # small files take whole blocks; input, attempt and done-record of two copies
-)
+# Small files take whole blocks; at most input, and attempt and done-record of two copies.
+_BYTES_PER_SHARD = 40_000
 _MODES = ("multi_threading", "multi_processing")
 _LIBRARIES = ("apache-beam", "pyarrow", "torch")
 
@@ -72,25 +73,40 @@ def measure_workers(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
 
 def measure_shards(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
     """Planning, scoring, resuming and doing nothing, at growing numbers of shards; one shard is what all cost at least."""
+    yield from _measure_sizes(a.shards, a, scratch)
+
+
+def measure_units(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
+    """The same of shards that are a unit of work each, however many they are."""
+    # A shard that fills a file is put together with no other.
+    yield from _measure_sizes(a.units, a, scratch, rows_per_file=TINY_ROWS)
+
+
+def _measure_sizes(
+    counts: Sequence[int],
+    a: argparse.Namespace,
+    scratch: Path,
+    rows_per_file: int | None = None,
+) -> Iterator[Figures]:
     sizes: list[Figures] = []
-    for shards in (1, *a.shards):
-        sizes.append(_measure_shards(shards, a, scratch))
+    for shards in (1, *counts):
+        sizes.append(_measure_shards(shards, a, scratch, rows_per_file))
         yield {"rows_per_shard": TINY_ROWS, "sizes": sizes}
 
 
-def _measure_shards(shards: int, a: argparse.Namespace, scratch: Path) -> Figures:
+def _measure_shards(
+    shards: int, a: argparse.Namespace, scratch: Path, rows_per_file: int | None
+) -> Figures:
     kept = scratch / "kept"
+    job = partial(write_job, package=scratch / "package", rows_per_file=rows_per_file)
     with _inputs(scratch, "tiny", str(shards)) as inputs:
-        config = write_job(scratch / "kept.yaml", inputs, scratch / "package", kept)
-        make("scored", str(config))
-        sizes = {
-            "shards": shards,
-            "graph_bytes": int(make("graph", str(config))),
-            **_file_bytes(kept),
-        }
+        config = job(scratch / "kept.yaml", inputs, output=kept)
+        graph_bytes = int(make("scored", str(config)))
+        sizes = {"shards": shards, "graph_bytes": graph_bytes, **_describe_files(kept)}
+        config = job(scratch / "output.yaml", inputs, output=scratch / "output")
         taken: dict[str, list[Run]] = {}
         for _ in range(a.repeats):
-            for name, run in _shard_runs(inputs, kept, scratch, scored=shards <= a.scored_shards):
+            for name, run in _shard_runs(config, kept, scratch, scored=shards <= a.scored_shards):
                 taken.setdefault(name, []).append(run)
                 _say(f"  {shards:,} shards, {name}: {run.seconds:.1f} s")
         sizes["manifest_bytes"] = sum(
@@ -100,10 +116,9 @@ def _measure_shards(shards: int, a: argparse.Namespace, scratch: Path) -> Figure
     return sizes | {name: _summary(runs) for name, runs in taken.items()}
 
 
-def _shard_runs(inputs: Path, kept: Path, scratch: Path, scored: bool) -> Iterator[tuple[str, Run]]:
+def _shard_runs(config: Path, kept: Path, scratch: Path, scored: bool) -> Iterator[tuple[str, Run]]:
     """A dry run (all of planning), a whole run, the resumption of one killed before it published, and one with nothing to do."""
     output = _clear(scratch)
-    config = write_job(scratch / "output.yaml", inputs, scratch / "package", output)
     yield "plan", score(config, output, "--dry_run")
     if scored:
         yield "score", score(config, output)
@@ -113,15 +128,17 @@ def _shard_runs(inputs: Path, kept: Path, scratch: Path, scored: bool) -> Iterat
 
 
 def measure_requests(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
-    """Requests to an object store that each shard costs."""
+    """Requests to an object store that each shard costs, and each unit."""
     with _inputs(scratch, "tiny", "1") as inputs:
         content = next(inputs.iterdir()).read_bytes()
-    yield requests_per_shard(content, scratch / "package", scratch, a.request_shards)
+    yield count_requests(content, scratch / "package", scratch, a.request_shards)
 
 
-def _file_bytes(kept: Path) -> Figures:
+def _describe_files(kept: Path) -> Figures:
+    """Return how many units there are, as each has a record, and the bytes of what is stored."""
     records = [p.stat().st_size for p in kept.glob("_tmp/*/done/*")]
     return {
+        "units": len(records),
         "plan_bytes": sum(p.stat().st_size for p in kept.glob("_tmp/*/plan.json")),
         "done_bytes": sum(records),
     }
@@ -172,8 +189,17 @@ def _summary(runs: Sequence[Run]) -> Figures:
 PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Figures]]] = {
     "rows": measure_rows,
     "shards": measure_shards,
+    "units": measure_units,
     "workers": measure_workers,
     "requests": measure_requests,
+}
+# What each part was told, so that the page names a command that gives it.
+_FLAGS = {
+    "rows": ("rows", "repeats"),
+    "shards": ("shards", "scored_shards", "repeats"),
+    "units": ("units", "scored_shards", "repeats"),
+    "workers": ("workers", "worker_rows", "repeats"),
+    "requests": ("request_shards",),
 }
 
 
@@ -204,6 +230,7 @@ def _refuse_small_disk(a: argparse.Namespace) -> None:
     wanted = {
         "rows": max(a.rows, default=0) * _BYTES_PER_ROW,
         "shards": max(a.shards, default=0) * _BYTES_PER_SHARD,
+        "units": max(a.units, default=0) * _BYTES_PER_SHARD,
         "workers": a.worker_rows * _BYTES_PER_ROW,
         "requests": 0,
     }
@@ -218,6 +245,16 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _list_flags(a: argparse.Namespace, part: str) -> list[str]:
+    """Return the flags that a part was measured with, as they are typed."""
+    flags = []
+    for name in _FLAGS[part]:
+        value = getattr(a, name)
+        values = value if isinstance(value, list) else [value]
+        flags.append(" ".join([f"--{name}", *map(str, values)]))
+    return flags
+
+
 def _count(text: str) -> int:
     return int(float(text))
 
@@ -230,9 +267,16 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", type=_count, default=[10**n for n in range(5, 9)])
     parser.add_argument("--shards", nargs="+", type=_count, default=[10**n for n in range(1, 6)])
     parser.add_argument(
+        "--units",
+        nargs="+",
+        type=_count,
+        default=[10**n for n in range(1, 5)],
+        help="shards that are a unit of work each",
+    )
+    parser.add_argument(
         "--scored_shards",
         type=_count,
-        default=10_000,
+        default=100_000,
         help="whole runs up to this many shards; beyond only plan, resume, no-op",
     )
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 4])
@@ -242,8 +286,8 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--request_shards",
         type=int,
-        default=20,
-        help="requests: those of twice as many, less those of as many",
+        default=100,
+        help="requests: those of as many and of twice as many, and of as many that are put together",
     )
     parser.add_argument("--repeats", type=int, default=3)
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
@@ -285,7 +329,7 @@ def main(argv: Sequence[str]) -> None:
             for measured in PARTS[part](
                 a, scratch
             ):  # size by size: what is measured survives what comes next
-                figures[part] = measured
+                figures[part] = {"flags": _list_flags(a, part), **measured}
                 if a.json:
                     a.json.write_text(json.dumps(figures, indent=1) + "\n")
     finally:

@@ -3,14 +3,12 @@
     package FOLDER               the model package
     rows FOLDER ROWS SHARDS      shards of random numbers, one row group in memory at a time
     tiny FOLDER SHARDS           the same 20 rows in every shard
-    scored CONFIG                the state of a run that was killed just before publishing, made without scoring
-    graph CONFIG                 print the bytes of the graph that a runner would be given
+    scored CONFIG                the state of a run that was killed just before publishing, made without scoring;
+                                 prints the bytes of the graph that a runner would be given
 
 Each is a process of its own, so that its memory is not in anybody's measurement.
 """
 
-from dataclasses import asdict, replace
-import json
 import os
 from pathlib import Path
 import sys
@@ -22,7 +20,7 @@ import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from pipelines.planning.plan import Plan
-    from transforms.batches import WrittenPart
+    from transforms.batches import WorkUnit, WrittenPart
 
 COLUMNS = tuple(f"f{i}" for i in range(8))
 HIDDEN = 64
@@ -73,66 +71,71 @@ def _random_rows(first_id: int, rows: int) -> pa.RecordBatch:
     )
 
 
-def leave_scored(config: str) -> None:
+def leave_scored(plan: "Plan") -> None:
     """Store the plan, and for every unit an attempt and a done-record, as a run does that is killed before it publishes.
 
-    The project's own writer writes the first attempt; all shards being alike, the others are copies of it under names of their own.
+    The project's own writer writes them, of scores that are made up.
     """
-    from configs.load import load
-    from pipelines.planning.jobs import ScoringJob
-    from pipelines.planning.make_plan import make_plan
     from pipelines.planning.plan import store_plan
-    from storage import files
+    from transforms.output.done_record import finish_unit
 
-    plan = make_plan(load(ScoringJob, config, []))
     store_plan(plan)
-    part = _first_part(plan)
-    content = files.read(files.join(plan.run.attempts, part.scored[0].path)) or b""
     for unit in plan.units:
-        assert unit.rows == part.rows_in
-        name = part.scored[0].path.replace(f"{part.unit:07d}", f"{unit.index:07d}", 1)
-        copy = replace(part, unit=unit.index, scored=(replace(part.scored[0], path=name),))
-        files.put(files.join(plan.run.attempts, name), content)
-        files.create(
-            plan.run.done_record(unit.index), json.dumps(asdict(copy)).encode(), synced=False
-        )
-    os.sync()  # a real run synced its attempts; else publishing would be charged for it
+        finish_unit(plan.run, unit, _write_part(plan, unit))
+    # The inputs are new, too: else the runs would be charged for what the disk has not written yet.
+    os.sync()
 
 
-def _first_part(plan: "Plan") -> "WrittenPart":
+def _write_part(plan: "Plan", unit: "WorkUnit") -> "WrittenPart":
+    """Write one attempt at a unit, of one shard or of several that are put together."""
     from transforms.batches import BatchId, ScoredBatch
     from transforms.output.part_writer import PartWriter
 
-    unit = plan.units[0]
-    rows = _made_up(plan.output_plan.file_format.schema, unit.rows or 0)
-    writer = PartWriter(plan.run, unit, unit.first_row, plan.output_plan.file_format)
-    writer.write(
-        ScoredBatch(
-            unit, BatchId(unit.shard, unit.first_row), rows, rows.num_rows, 0, (), True, "made up"
-        )
+    file_format = plan.output_plan.file_format
+    rows = _make_up(file_format.schema, unit.rows or 0)
+    # Publishing balances the books of each shard: all of its rows were scored.
+    rows_of_shards = [member.rows or 0 for member in unit.members]
+    counts = [(number, count, count, 0, 0, 0) for number, count in enumerate(rows_of_shards)]
+    batch = ScoredBatch(
+        unit=unit,
+        id=BatchId(unit.shard, unit.first_row),
+        rows=rows,
+        rows_in=rows.num_rows,
+        rows_filtered=0,
+        rejected=(),
+        last=True,
+        computed_by="made up",
+        shards=tuple(counts),
     )
+    writer = PartWriter(plan.run, unit, unit.first_row, file_format)
+    writer.write(batch)
     return writer.close(last=True)
 
 
-def _made_up(schema: pa.Schema, rows: int) -> pa.RecordBatch:
-    numbers = np.arange(rows)
-    return pa.record_batch(
-        [pa.array(numbers).cast(field.type) for field in schema], schema=schema.remove_metadata()
-    )
+def _make_up(schema: pa.Schema, rows: int) -> pa.RecordBatch:
+    numbers = pa.array(np.arange(rows))
+    columns = [numbers.cast(field.type) for field in schema]
+    return pa.record_batch(columns, schema=schema.remove_metadata())
 
 
-def graph_bytes(config: str) -> int:
-    """Size of the graph as a runner gets it."""
+def graph_bytes(plan: "Plan") -> int:
+    """Return the size of the graph as a runner gets it."""
     import apache_beam as beam
 
-    from configs.load import load
-    from pipelines.planning.jobs import ScoringJob
-    from pipelines.planning.make_plan import make_plan
     from pipelines.scoring.graph import build
 
     pipeline = beam.Pipeline()
-    build(pipeline, make_plan(load(ScoringJob, config, [])), 1)
+    build(pipeline, plan, 1)
     return len(pipeline.to_runner_api().SerializeToString())
+
+
+def plan_job(config: str) -> "Plan":
+    """Plan a job."""
+    from configs.load import load
+    from pipelines.planning.jobs import ScoringJob
+    from pipelines.planning.make_plan import make_plan
+
+    return make_plan(load(ScoringJob, config, []))
 
 
 def main(what: str, *arguments: str) -> None:
@@ -144,9 +147,10 @@ def main(what: str, *arguments: str) -> None:
         case "tiny", (folder, shards):
             make_tiny_shards(Path(folder), int(shards))
         case "scored", (config,):
-            leave_scored(config)
-        case "graph", (config,):
-            print(graph_bytes(config))
+            # Both of one plan, as making it is most of the work.
+            plan = plan_job(config)
+            leave_scored(plan)
+            print(graph_bytes(plan))
         case _:
             sys.exit(f"unknown: {what} {' '.join(arguments)}")
 

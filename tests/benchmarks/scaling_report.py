@@ -14,29 +14,49 @@ _SHARD_RUNS = {
     "nothing": "nothing to do",
 }
 _GROWING = ("plan", "score", "resume")
+_SHARDS_TEXT = (
+    "Shards of {rows} rows. Up to 64 are a unit of work each; more are put together, some hundred to a unit where there are many: "
+    "a unit has one output file, one done-record and one entry in the books. `dry run` is all of planning; `resume` finds every unit "
+    "done by a run that was killed before it published, and publishes (attempts and done-records are the project's own writer's, of "
+    "scores that were made up); `nothing to do` finds the run published."
+)
+_UNITS_TEXT = (
+    "The same shards with `sink.rows_per_file={rows}`, which each of them fills: so none is put together with another, as none of 1 MiB "
+    "or more is, and what a unit costs is seen."
+)
 
 
 def page(figures: Figures, plot: str) -> str:
     """docs/scaling.md: the tables of what was measured, and what follows from them for a far larger run."""
     sections = [
         "# How cost grows",
-        f"Written by `python -m tests.benchmarks.scaling` on {figures['machine']}. Every figure is of a whole program in a process of its "
+        f"Written by `{_name_command(figures)}` on {figures['machine']}. Every figure is of a whole program in a process of its "
         "own, with start-up; where runs were repeated, `median (least..greatest)`. MB are 10^6 bytes.",
         f"![cost against rows, shards and workers]({plot})",
     ]
     for part, section in (
         ("rows", _rows),
         ("shards", _shards),
+        ("units", _units),
         ("workers", _workers),
         ("requests", _requests),
     ):
         if part in figures:
             sections += section(figures[part])
-    if all(
-        len(figures.get(part, {}).get("sizes", ())) > 1 for part in ("rows", "shards")
-    ):  # the first is the fixed cost
+    # The first size is the fixed cost.
+    grown = [
+        len(figures.get(part, {}).get("sizes", ())) > 1 for part in ("rows", "shards", "units")
+    ]
+    if all(grown):
         sections += limits(figures)
     return "\n\n".join(sections) + "\n"
+
+
+def _name_command(figures: Figures) -> str:
+    """Return a command that measures the same; parts that were measured apart may have flags of their own."""
+    parts = [figures[name] for name in figures if name != "machine"]
+    flags = dict.fromkeys(flag for part in parts for flag in part["flags"])
+    return " ".join(["python -m tests.benchmarks.scaling", *flags])
 
 
 def _rows(figures: Figures) -> Iterator[str]:
@@ -81,20 +101,31 @@ def _worker_microseconds(size: Figures) -> list[float]:
 
 
 def _shards(figures: Figures) -> Iterator[str]:
-    one, *sizes = figures["sizes"]
     yield "## Shards"
-    yield (
-        f"Shards of {figures['rows_per_shard']} rows, one unit of work each. `dry run` is all of planning; `resume` finds every unit done "
-        "by a run that was killed before it published, and publishes (those attempts and done-records are copies of one that the "
-        "project's own writer wrote, not scored); `nothing to do` finds the run published."
-    )
+    yield _SHARDS_TEXT.format(rows=figures["rows_per_shard"])
+    yield from _growth(figures)
+
+
+def _units(figures: Figures) -> Iterator[str]:
+    yield "## Units of work"
+    yield _UNITS_TEXT.format(rows=figures["rows_per_shard"])
+    yield from _growth(figures)
+
+
+def _growth(figures: Figures) -> Iterator[str]:
+    """The tables of shards, however many of them a unit has."""
+    one, *sizes = figures["sizes"]
     runs = {name: title for name, title in _SHARD_RUNS.items() if name in one}
     rows = [
-        [f"{s['shards']:,}", *(_cell(s[n]["seconds"]) if n in s else "-" for n in runs)]
+        [
+            f"{s['shards']:,}",
+            f"{s['units']:,}",
+            *(_cell(s[n]["seconds"]) if n in s else "-" for n in runs),
+        ]
         for s in (one, *sizes)
     ]
-    yield _table(["shards", *(f"{title}, s" for title in runs.values())], rows)
-    yield "Beyond one shard, milliseconds per shard:"
+    yield _table(["shards", "units", *(f"{title}, s" for title in runs.values())], rows)
+    yield "Beyond one shard, milliseconds per shard (of few shards, what two starts happened to differ by):"
     heads = [
         "shards",
         "plan",
@@ -153,11 +184,20 @@ def _workers(figures: Figures) -> Iterator[str]:
 
 def _requests(figures: Figures) -> Iterator[str]:
     yield "## Requests to an object store"
-    yield "Counted at an S3 server on this machine, per shard of one unit; what does not grow with shards is left out."
-    keys = sorted({*figures["plan"], *figures["run"]})
-    rows = [[key, *(f"{figures[name].get(key, 0):g}" for name in ("plan", "run"))] for key in keys]
-    totals = [f"{sum(figures[name].values()):g}" for name in ("plan", "run")]
-    yield _table(["request", "dry run", "whole run"], [*rows, ["together", *totals]])
+    yield (
+        "Counted at an S3 server on this machine, with shards of 20 rows. A whole run sends those of its shards and those of its units, "
+        "each of which has one shard or some hundred; what grows with neither is left out. A shard of more than 1 MiB is asked for more "
+        "often ([object_stores.md](object_stores.md))."
+    )
+    causes = {
+        "plan": "dry run, a shard",
+        "run": "whole run, a shard",
+        "unit": "whole run, a unit",
+    }
+    keys = sorted({key for cause in causes for key in figures[cause]})
+    rows = [[key, *(f"{figures[cause].get(key, 0):g}" for cause in causes)] for key in keys]
+    totals = [f"{sum(figures[cause].values()):g}" for cause in causes]
+    yield _table(["request", *causes.values()], [*rows, ["sum", *totals]])
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -54,14 +54,30 @@ class Run:
         }
 
 
-def write_job(config: Path, inputs: Path | str, package: Path, output: Path | str) -> Path:
-    """The job of all measurements."""
+def write_job(
+    config: Path,
+    inputs: Path | str,
+    package: Path,
+    output: Path | str,
+    rows_per_file: int | None = None,
+) -> Path:
+    """Write the job of all measurements, and return where it stands.
+
+    Args:
+        config: where it is written.
+        inputs, output: folders, or URLs of them.
+        package: the model package.
+        rows_per_file: of an output file, at most, and so of a unit; None for the program's default.
+    """
+    sink: dict[str, str | int] = {"path": str(output)}
+    if rows_per_file is not None:
+        sink["rows_per_file"] = rows_per_file
     job = {
         "name": "scaling",
         "source": {"paths": f"{inputs}/*.parquet", "format": "parquet", "key": "id"},
         "model": {"package": str(package), "device": "cpu", "dtype": "float32"},
         "postprocess": {"keep": ["probability"]},
-        "sink": {"path": str(output)},
+        "sink": sink,
     }
     config.write_text(yaml.safe_dump(job, sort_keys=False))
     return config

@@ -10,21 +10,34 @@ from typing import Any
 
 import pytest
 
+from pipelines.planning.manifest_head import manifest_head
 from tests.benchmarks.scaling import machine, main
+from tests.benchmarks.scaling_data import (
+    TINY_ROWS,
+    leave_scored,
+    make_package,
+    make_tiny_shards,
+    plan_job,
+)
 from tests.benchmarks.scaling_limits import per_row_microseconds, per_shard
+from tests.benchmarks.scaling_report import page
+from tests.benchmarks.scaling_run import write_job
 from tests.support.long import long
+from transforms.publish import publish_run
 
 _TINY = [
     "--rows",
     "1e3",
     "--shards",
+    "70",
+    "--units",
     "3",
     "--workers",
     "1",
     "--worker_rows",
     "2000",
     "--request_shards",
-    "2",
+    "70",
 ]
 
 _SIZES = [
@@ -72,18 +85,20 @@ def _command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @long
 def test_command_measures_and_writes(tmp_path: Path) -> None:
-    parts = ["rows", "shards", "workers"]
+    parts = ["rows", "shards", "units", "workers"]
     done = _command(tmp_path, "--parts", *parts)
 
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert [s["rows"] for s in figures["rows"]["sizes"]] == [0, 1000]
-    one, three = figures["shards"]["sizes"]
-    assert (one["shards"], three["shards"]) == (1, 3)
-    assert {"plan", "score", "resume", "nothing"} <= three.keys()
-    assert all(
-        three[f"{name}_bytes"] > one[f"{name}_bytes"] > 0 for name in ("plan", "done", "manifest")
-    )
+    for part, shards in (("shards", 70), ("units", 3)):
+        one, many = figures[part]["sizes"]
+        assert (one["shards"], many["shards"]) == (1, shards)
+        assert {"plan", "score", "resume", "nothing"} <= many.keys()
+        for name in ("plan", "done", "manifest"):
+            assert many[f"{name}_bytes"] > one[f"{name}_bytes"] > 0
+    assert 1 < figures["shards"]["sizes"][1]["units"] < 70
+    assert figures["units"]["sizes"][1]["units"] == 3
     assert {(r["mode"], r["workers"]) for r in figures["workers"]["runs"]} == {
         ("multi_threading", 1),
         ("multi_processing", 1),
@@ -100,11 +115,13 @@ def test_command_measures_and_writes(tmp_path: Path) -> None:
         assert 0 <= least <= middle <= greatest, name
         assert least > 0 or name == "moved_seconds", (
             name
-        )  # three files may be moved between two looks
+        )  # few files may be moved between two looks
     page = (tmp_path / "docs/scaling.md").read_text()
     assert all(
-        f"## {title}" in page for title in ("Rows", "Shards", "Workers", "What breaks first")
+        f"## {title}" in page
+        for title in ("Rows", "Shards", "Units of work", "Workers", "What breaks first")
     )
+    assert "scaling --rows 1000 --repeats 1 --shards 70 --scored_shards 100000 --units 3" in page
     assert "](scaling.svg)" in page
     assert (tmp_path / "docs/scaling.svg").read_text().count("<svg") == 1
     assert not list((tmp_path / "made").iterdir()), "inputs are left behind"
@@ -115,19 +132,21 @@ def test_command_measures_and_writes(tmp_path: Path) -> None:
     find_spec("moto") is None or find_spec("s3fs") is None,
     reason="needs an S3 server and its client",
 )
-def test_a_later_call_adds_what_requests_a_shard_costs(tmp_path: Path) -> None:
-    (tmp_path / "figures.json").write_text(
-        json.dumps({"machine": machine(), "rows": {"sizes": _SIZES}})
-    )
+def test_a_later_call_adds_what_requests_shards_and_units_cost(tmp_path: Path) -> None:
+    before = {"machine": machine(), "rows": {"flags": ["--rows 1000"], "sizes": _SIZES}}
+    (tmp_path / "figures.json").write_text(json.dumps(before))
     done = _command(tmp_path, "--parts", "requests")
 
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures.keys() == {"machine", "rows", "requests"}
     assert figures["rows"]["sizes"] == _SIZES
-    assert figures["requests"]["run"]["published file: PUT"] == 1
-    assert figures["requests"]["run"]["done-record: PUT"] == 1
-    assert figures["requests"]["plan"]["input: GET"] >= 1
+    # A footer, and all of it: whatever else is asked for is asked for the unit.
+    assert figures["requests"]["plan"]["input: GET"] == 1
+    assert figures["requests"]["run"]["input: GET"] == 2
+    assert figures["requests"]["unit"]["published file: PUT"] == 1
+    assert figures["requests"]["unit"]["done-record: PUT"] == 1
+    assert "input: GET" not in figures["requests"]["unit"]
 
 
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_made(tmp_path: Path) -> None:
@@ -166,3 +185,70 @@ def test_costs_are_those_beyond_the_fixed_ones() -> None:
         (0.01, 0.02, 0.01, 0.02)
     )
     assert costs["resume_bytes"] == pytest.approx(6e6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rows_per_file", "fewest_units", "most_units"), [(None, 2, 69), (TINY_ROWS, 70, 70)]
+)
+def test_what_is_left_as_scored_can_be_published(
+    rows_per_file: int | None, fewest_units: int, most_units: int, tmp_path: Path
+) -> None:
+    shards = 70
+    make_package(tmp_path / "package")
+    make_tiny_shards(tmp_path / "in", shards)
+    output = tmp_path / "scores"
+    config = write_job(
+        tmp_path / "job.yaml", tmp_path / "in", tmp_path / "package", output, rows_per_file
+    )
+    plan = plan_job(str(config))
+    leave_scored(plan)
+    published = publish_run(plan.run, [], manifest_head(plan), 0, 0)
+    assert published.rows_scored == shards * TINY_ROWS
+    (path,) = output.glob("runs/*/_manifest.json")
+    books = json.loads(path.read_text())["units"]
+    # Put together, where they do not fill a file each.
+    assert fewest_units <= len(books) <= most_units
+
+
+def _made_up_size(shards: int, units: int, each: float) -> dict[str, Any]:
+    """Figures of some shards that take `each` seconds, and as many MB, of everything."""
+    grown = 1 + each * shards
+    run = {name: [grown] * 3 for name in ("seconds", "cpu_seconds", "peak_mb")}
+    phases = {name: [grown] * 3 for name in ("chosen_seconds", "moved_seconds", "cleaned_seconds")}
+    whole = {"plan": run, "score": run | phases, "resume": run | phases, "nothing": run}
+    stored = {f"{name}_bytes": 100 * shards for name in ("plan", "done", "manifest")}
+    return {"shards": shards, "units": units, "graph_bytes": 5000, **stored, **whole}
+
+
+def test_page_tells_shards_that_are_put_together_from_those_that_are_units() -> None:
+    figures = {
+        "machine": "a machine",
+        "rows": {"flags": ["--rows 1000"], "sizes": _SIZES},
+        "shards": {
+            "flags": ["--shards 1001"],
+            "rows_per_shard": 20,
+            "sizes": [_made_up_size(1, 1, 0.01), _made_up_size(1001, 10, 0.01)],
+        },
+        "units": {
+            "flags": ["--units 101"],
+            "rows_per_shard": 20,
+            "sizes": [_made_up_size(1, 1, 0.1), _made_up_size(101, 101, 0.1)],
+        },
+        "requests": {
+            "flags": ["--request_shards 70"],
+            "plan": {"input: GET": 1},
+            "run": {"input: GET": 2},
+            "unit": {"published file: PUT": 1, "done-record: GET": 1, "attempt: PUT": 8},
+        },
+    }
+    text = page(figures, "scaling.svg")
+    assert "scaling --rows 1000 --shards 1001 --units 101 --request_shards 70` on a machine" in text
+    # An hour of planning, at 10 ms a shard and at 100.
+    planning = "| planning, local disk | 3,600 s | 10,000.0 s | 360,000 | 100,000.0 s | 36,000 |"
+    assert planning in text
+    # One read each, and a hundredth of the unit's requests, or all of them.
+    assert "| units of work, put together | 1.08 |" in text
+    assert "| publishing, put together | 0.02 |" in text
+    assert "| units of work, a unit each | 9 |" in text
+    assert "| publishing, a unit each | 2 |" in text
