@@ -45,7 +45,7 @@ class Packing(Generic[T]):
         if len(self._last) == _BLOCK:
             self._pack_last()
 
-    def close(self) -> tuple[tuple[bytes, ...], int]:
+    def finish(self) -> tuple[tuple[bytes, ...], int]:
         """Return the blocks, and how many values are in them; behind these comes no other."""
         count = len(self)
         if self._last:
@@ -73,7 +73,7 @@ class Packed(Sequence[T]):
             values: in order; each can be pickled.
         """
         packing = values if isinstance(values, Packing) else Packing(values)
-        self._blocks, self._count = packing.close()
+        self._blocks, self._count = packing.finish()
 
     def __len__(self) -> int:
         return self._count

@@ -14,7 +14,7 @@ from storage.run_folder import RunFolder
 from tests.object_stores.readers import content
 from tests.support.builders import tiny_package
 from tests.support.jobs import small_table
-from transforms.formats import parquet
+from transforms.formats import parquet, parquet_split
 
 ROWS = 3_000
 JOB = """
@@ -30,7 +30,8 @@ def test_parts_of_a_row_group_are_those_of_a_file_on_a_disk(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The file is small, and the model, too.
-    monkeypatch.setattr(parquet, "count_parts", lambda *_: 8)
+    for module in (parquet, parquet_split):
+        monkeypatch.setattr(module, "count_parts", lambda *_: 8)
     sink = io.BytesIO()
     pq.write_table(small_table(ROWS), sink, row_group_size=ROWS)
     (tmp_path / "a.parquet").write_bytes(sink.getvalue())

@@ -128,7 +128,7 @@ def test_numbers_of_shards_are_those_of_members() -> None:
 def test_a_reused_part_is_as_the_books_say(books: Fields, left_out: int) -> None:
     unit = make_unit(4, 10, first_row=20)
     of_unit = books_of(filtered=2, scored=8, **books)
-    part = _make_part(unit, {"computed_by": ["cpu", "gpu"]}, of_unit, ())
+    part = _make_part(unit, {"computed_by": ["cpu", "gpu"]}, of_unit, (), ())
     assert (part.unit, part.first_row, part.last) == (4, 20, True)
     counts = (part.rows_in, part.rows_scored, part.rows_filtered, part.rows_rejected)
     assert counts == (10, 8, 2, 0)
