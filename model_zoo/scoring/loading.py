@@ -6,6 +6,7 @@ from model_zoo.library_caches import refuse_shared_caches
 from model_zoo.load_limits import load_within_limits
 from model_zoo.package.package import read_package
 from model_zoo.scoring.devices import threads_for
+from model_zoo.scoring.freed_memory import keep_freed_memory
 from model_zoo.scoring.replicas import Replicas
 from model_zoo.scoring.scorer import Scorer, load_scorer
 from model_zoo.scoring.scoring import Scoring
@@ -19,6 +20,8 @@ def load_model(scoring: Scoring) -> Scorer | Replicas:
     """
     # Here too: a worker's environment may be another than the launcher's.
     refuse_shared_caches()
+    # Before the first batch, and in every process that scores.
+    keep_freed_memory()
     # The launcher's digest, so that a package that changed since is refused.
     package = read_package(scoring.package, scoring.digest, scoring.modules)
     threads = threads_for(scoring.workers)
