@@ -66,6 +66,8 @@ EXTRAS = {
         *IMAGES,
         *TEXTS,
         "daft>=0.7,<0.8",
+        "duckdb>=1.4",
+        "polars>=1.30",
         "psutil>=7",
         "pyspark>=4.1,<5",
         "ray[data]>=2.55,<3",
