@@ -245,9 +245,11 @@ def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser("tests.benchmarks.many_shards")
     parser.add_argument("--shards", type=int, default=100_000)
     parser.add_argument("--disk", action="store_true", help="shards are files of a disk")
-    parser.add_argument("--folder", help="where folders are made, and removed")
+    parser.add_argument("--folder", type=Path, help="where folders are made, and removed")
     arguments = parser.parse_args(argv)
     shards: int = arguments.shards
+    if arguments.folder is not None:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         # In a process of its own, as it imports torch, which nothing here needs.
