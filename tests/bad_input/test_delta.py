@@ -27,6 +27,7 @@ def ids(outcome: Outcome) -> list[int]:
     return outcome.rows()["id"].to_pylist()
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_a_version_is_scored_and_told(score_it: Score, tmp_path: Path) -> None:
     """Appends, an overwrite, a delete: each version as the library reads it, and the newest by default."""

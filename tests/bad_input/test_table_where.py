@@ -54,6 +54,7 @@ def test_no_file_is_left(score_it: Score, tmp_path: Path) -> None:
     refused.refused("no row of any of the 3 data files of", "as the table's log tells")
 
 
+@pytest.mark.slow
 def test_a_log_that_tells_nothing_leaves_nothing_out(score_it: Score, tmp_path: Path) -> None:
     table = tmp_path / "t"
     write_parts(table)

@@ -119,6 +119,7 @@ def test_a_broken_shard_is_refused_by_its_name(folder: Path, run: Run) -> None:
     run().refused("00041.parquet: cannot be read")
 
 
+@pytest.mark.slow
 def test_units_that_stand_are_reused_though_a_shard_is_new(folder: Path, run: Run) -> None:
     write_shard(folder, 3, holes=(1,))
     first = run(*BUDGET)

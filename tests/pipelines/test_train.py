@@ -241,6 +241,7 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(tmp_path: P
     assert a["labels.parquet"] != c["labels.parquet"]
 
 
+@pytest.mark.slow
 def test_the_report_beside_a_package_has_its_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -433,6 +434,7 @@ def test_progress_and_metrics_are_printed_unless_quiet(
     assert f"accuracy   {metrics['test']['accuracy']:.4f}" in out
 
 
+@pytest.mark.slow
 def test_rows_that_preprocessing_does_not_take_are_left_out_and_counted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

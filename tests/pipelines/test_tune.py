@@ -149,6 +149,7 @@ def test_a_model_of_less_than_a_row_a_second_is_measured_too(
     tuned(digits, tmp_path / "report.json", *QUICK, "--without", "int8")
 
 
+@pytest.mark.slow
 def test_rows_that_the_model_cannot_score_are_left_out(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +225,7 @@ def test_the_table_tells_how_many_workers_were_fastest(
     ]
 
 
+@pytest.mark.slow
 def test_without_any_tolerance_float32_or_what_has_its_bits_is_kept(
     digits: Path, tmp_path: Path
 ) -> None:
@@ -234,6 +236,7 @@ def test_without_any_tolerance_float32_or_what_has_its_bits_is_kept(
     assert values["agreement"]["max_difference"] == 0.0
 
 
+@pytest.mark.slow
 def test_auto_scores_with_the_reports_settings_and_the_manifest_says_so(
     digits: Path, report: Path, run_score: Score, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def test_scores_depend_on_neither_threads_nor_mini_batches(
             np.testing.assert_array_equal(score(package, other, x, threads), expected)
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_bytes(package: Package, settings: Settings) -> None:
     again = OpenVinoEngine().calibrate(package, INT8, sample)
     assert again == settings

@@ -93,6 +93,7 @@ def test_a_mini_batch_is_cut_to_its_longest_text(package: Package) -> None:
     np.testing.assert_array_equal(cut["input_ids"], rows["input_ids"][:, :longest])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(bad=st.sets(st.integers(0, 39), min_size=1, max_size=6))
 def test_rows_that_fail_are_named_by_their_place_in_the_call(

@@ -53,6 +53,7 @@ def test_user_part_and_query_of_urls_are_blotted_out(text: str, expected: str) -
 SECRET = st.text("abcXYZ019/+%@:=-_", min_size=3, max_size=20).map(lambda s: f"Sec{s}ret")
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SECRET, st.sampled_from(["s3", "gs", "https", "abfs"]), st.text(max_size=20))
 def test_no_secret_of_a_url_is_in_a_line(secret: str, scheme: str, around: str) -> None:

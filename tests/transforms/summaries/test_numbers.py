@@ -149,6 +149,7 @@ def test_no_numbers_merge_with_some() -> None:
     assert merge_numbers(nothing, nothing) == nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cuts", [None, CUTS])
 def test_however_rows_are_cut_counts_are_the_same(cuts: CutPoints | None) -> None:
     values = np.append(NORMAL, [np.nan, np.inf, 0.0, -0.0])

@@ -49,6 +49,7 @@ def test_bytes_that_are_no_text_are_counted() -> None:
     assert count_values(column, None).counts == {r"\xff": 1, "ok": 1, r"\xfe": 1}
 
 
+@pytest.mark.slow
 def test_of_very_many_values_those_of_the_smallest_digests_are_kept() -> None:
     random = np.random.default_rng(3)
     numbers = random.zipf(1.3, 40_000) % 9_000
