@@ -5,6 +5,7 @@ properties name (`py-io-impl`) is never imported: whoever wrote the table may be
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 import json
 from typing import Any, NamedTuple
 
@@ -67,10 +68,12 @@ def _ask_catalog(catalog: str, name: str) -> str:
     from pyiceberg.io.pyarrow import PyArrowFileIO
 
     try:
-        known: Any = load_catalog(catalog)
-        # Else it would import what the table's own properties name.
-        known._load_file_io = lambda properties=None, location=None: PyArrowFileIO()
-        table = known.load_table(name)
+        # Some keep a connection, which nobody needs once the table is found.
+        with closing(load_catalog(catalog)) as opened:
+            known: Any = opened
+            # Else it would import what the table's own properties name.
+            known._load_file_io = lambda properties=None, location=None: PyArrowFileIO()
+            table = known.load_table(name)
     except Exception as error:
         raise JobError(
             f"source.catalog {catalog}: does not give the table {name} ({type(error).__name__}); "
