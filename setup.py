@@ -21,6 +21,8 @@ RUNTIME = [
     "pyyaml>=6,<7",
     "safetensors>=0.6",
     "scikit-learn>=1.9,<2",
+    # scikit-learn needs it, too.
+    "scipy>=1.17,<2",
     "tenacity>=9,<10",
     "torch>=2.13,<2.14",
     "tqdm>=4.67,<5",

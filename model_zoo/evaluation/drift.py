@@ -10,17 +10,12 @@ and one on the chance by large nights with a change that nobody minds: both are 
 """
 
 from collections.abc import Sequence
-from math import exp, inf, lgamma, log2, sqrt
+from math import erfc, exp, inf, lgamma, log, sqrt
 from statistics import median
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-
-from model_zoo.evaluation.tails import (
-    find_chi_squared_tail,
-    find_kolmogorov_tail,
-    find_normal_tail,
-)
+from scipy.special import chdtrc, kolmogorov, rel_entr
 
 # Of rows in each bin or value, (bins,).
 Counts: TypeAlias = Sequence[int] | np.ndarray
@@ -64,8 +59,7 @@ def compare_psi(reference: Counts, counts: Counts) -> Change:
     terms = (share_now - share_then) * np.log(share_now / share_then)
     distance = float(terms.sum())
     expected = 1 / rows[0] + 1 / rows[1]
-    chance = find_chi_squared_tail(distance / expected, len(then) - 1)
-    return Change(distance, chance)
+    return Change(distance, _find_tail(distance / expected, len(then) - 1))
 
 
 def measure_jensen_shannon(reference: Counts, counts: Counts) -> float:
@@ -80,9 +74,9 @@ def measure_jensen_shannon(reference: Counts, counts: Counts) -> float:
     share_then = then / then.sum()
     share_now = now / now.sum()
     middle = (share_then + share_now) / 2
-    divergence = (_diverge(share_then, middle) + _diverge(share_now, middle)) / 2
-    # Rounding may leave a little less than nothing.
-    return sqrt(max(0.0, divergence))
+    divergence = rel_entr(share_then, middle).sum() + rel_entr(share_now, middle).sum()
+    # In bits; and rounding may leave a little less than nothing.
+    return sqrt(max(0.0, divergence / 2 / log(2)))
 
 
 def compare_kolmogorov_smirnov(reference: Counts, counts: Counts) -> Change:
@@ -102,7 +96,7 @@ def compare_kolmogorov_smirnov(reference: Counts, counts: Counts) -> Change:
     differences = np.cumsum(then) / rows_then - np.cumsum(now) / rows_now
     distance = float(np.abs(differences).max())
     effective = rows_then * rows_now / (rows_then + rows_now)
-    return Change(distance, find_kolmogorov_tail(distance * sqrt(effective)))
+    return Change(distance, float(kolmogorov(distance * sqrt(effective))))
 
 
 def compare_categories(reference: Counts, counts: Counts) -> Change:
@@ -125,7 +119,7 @@ def compare_categories(reference: Counts, counts: Counts) -> Change:
         expected = both * rows / all_rows
         statistic += float(((found - expected) ** 2 / expected).sum())
     shares = np.abs(then / rows_then - now / rows_now)
-    return Change(float(shares.max()), find_chi_squared_tail(statistic, len(then) - 1))
+    return Change(float(shares.max()), _find_tail(statistic, len(then) - 1))
 
 
 def compare_shares(
@@ -155,7 +149,8 @@ def compare_shares(
         return Change(distance, chance)
     share = both / (reference_rows + rows)
     deviation = sqrt(share * (1 - share) * (1 / reference_rows + 1 / rows))
-    return Change(distance, find_normal_tail(distance / deviation))
+    # Of a standard normal number, on either side.
+    return Change(distance, erfc(distance / deviation / sqrt(2)))
 
 
 def measure_volume(rows: int, earlier: Sequence[int]) -> float:
@@ -224,11 +219,9 @@ def _put_rare_together(then: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, n
     return together[0], together[1]
 
 
-def _diverge(share: np.ndarray, middle: np.ndarray) -> float:
-    """Return the Kullback-Leibler divergence in bits."""
-    is_there = share > 0
-    terms = [p * log2(p / q) for p, q in zip(share[is_there], middle[is_there], strict=True)]
-    return sum(terms)
+def _find_tail(statistic: float, degrees: int) -> float:
+    """Return the chance of a chi-squared number at least as large."""
+    return float(chdtrc(degrees, statistic))
 
 
 def _sum_as_rare(

@@ -92,12 +92,11 @@ def make_plan(
     _refuse_overlap(job, output_url)
     package = _read_package(job)
     card = package.card
-    # Before the inputs are looked into, which may take long.
-    summaries = plan_summaries(job, package)
     table = list_table(job, card, version)
     listed, ignored = _list_source(job, table)
     # Before anything is read.
     list_job_fills(card.columns, job.preprocess.steps)
+    summaries = plan_summaries(job, package)
     steps = (*job.preprocess.steps, *package.steps)
     row_work = _estimate_row_work(job, card, steps)
     found = _look_into(job, card, listed, row_work, table)
