@@ -10,12 +10,13 @@ and one on the chance by large nights with a change that nobody minds: both are 
 """
 
 from collections.abc import Sequence
-from math import erfc, exp, inf, lgamma, log, sqrt
+from math import erfc, inf, log, sqrt
 from statistics import median
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from scipy.special import chdtrc, kolmogorov, rel_entr
+from scipy.stats import fisher_exact
 
 # Of rows in each bin or value, (bins,).
 Counts: TypeAlias = Sequence[int] | np.ndarray
@@ -23,10 +24,8 @@ Counts: TypeAlias = Sequence[int] | np.ndarray
 _HALF = 0.5
 # So many are expected of each value where the chance of chi-squared is to be trusted (Cochran).
 _FEWEST_EXPECTED = 5.0
-# Of fewer rows with a missing value, in both together, the exact chance is summed up.
+# Of fewer rows with a missing value, in both together, the chance is exact.
 _FEW = 1_000
-# Chances that differ by rounding alone are equal ones.
-_EQUAL = 1 + 1e-7
 
 
 class Change(NamedTuple):
@@ -141,12 +140,11 @@ def compare_shares(
     without = reference_rows + rows - both
     if not both or not without:
         return Change(distance, 1.0)
-    # The rarer of both decides, and a test of one is a test of the other.
+    # Exact, while that is quick.
     if min(both, without) < _FEW:
-        if without < both:
-            reference, count = reference_rows - reference, rows - count
-        chance = _sum_as_rare(reference, reference_rows, count, rows)
-        return Change(distance, chance)
+        then = (reference, reference_rows - reference)
+        chance = fisher_exact([then, (count, rows - count)]).pvalue
+        return Change(distance, float(chance))
     share = both / (reference_rows + rows)
     deviation = sqrt(share * (1 - share) * (1 / reference_rows + 1 / rows))
     # Of a standard normal number, on either side.
@@ -222,35 +220,3 @@ def _put_rare_together(then: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, n
 def _find_tail(statistic: float, degrees: int) -> float:
     """Return the chance of a chi-squared number at least as large."""
     return float(chdtrc(degrees, statistic))
-
-
-def _sum_as_rare(
-    reference: int,
-    reference_rows: int,
-    count: int,
-    rows: int,
-) -> float:
-    """Return Fisher's exact chance: of all ways to deal the rows out that are no likelier than this."""
-    both = reference + count
-    fewest = max(0, both - reference_rows)
-    most = min(both, rows)
-    ways = [_weigh(dealt, both, reference_rows, rows) for dealt in range(fewest, most + 1)]
-    largest = max(ways)
-    chances = [exp(way - largest) for way in ways]
-    limit = chances[count - fewest] * _EQUAL
-    rarer = sum(chance for chance in chances if chance <= limit)
-    return min(1.0, rarer / sum(chances))
-
-
-def _weigh(
-    dealt: int,
-    both: int,
-    reference_rows: int,
-    rows: int,
-) -> float:
-    """Return the logarithm of the number of ways to deal `dealt` of `both` to some of all rows."""
-    return _log_choose(rows, dealt) + _log_choose(reference_rows, both - dealt)
-
-
-def _log_choose(rows: int, chosen: int) -> float:
-    return lgamma(rows + 1) - lgamma(chosen + 1) - lgamma(rows - chosen + 1)
