@@ -13,7 +13,7 @@ from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Device, Settings
 from model_zoo.package.packed_model import PackedModel
-from pipelines.tuning.sample import Parts, Sample, join_parts
+from pipelines.tuning.sample import Parts, ReadRows, Sample, cut_batches, join_parts
 
 # Long enough that a moment in which the machine is busy does not count.
 SECONDS = 1.0
@@ -73,6 +73,32 @@ class Bench:
         times = max(1, _divide_up(wanted_rows, rows_at_once))
         count = _divide_up(times * rows_at_once, part_rows)
         return join_parts(inputs[:count], batch_rows)
+
+    def choose_read_rows(self, rows_per_second: float, batch_rows: int) -> list[ReadRows]:
+        """Return rows to preprocess and score that keep all cores busy for about as long.
+
+        Args:
+            rows_per_second: how fast the model is, about.
+            batch_rows: rows of a mini-batch.
+        """
+        wanted_rows = max(int(SECONDS * rows_per_second), cores() * batch_rows)
+        # Of a slow model a whole batch is too much, and every core shall have a piece.
+        most_rows = max(batch_rows, _divide_up(wanted_rows, cores()))
+        chosen: list[ReadRows] = []
+        rows = 0
+        for piece in cut_batches(self.sample.batches, most_rows):
+            if rows >= wanted_rows and len(chosen) >= cores():
+                break
+            chosen.append(piece)
+            rows += piece.length
+        return chosen
+
+    def prepare_and_score(self, score: Score, rows: ReadRows) -> None:
+        """Do with rows what a worker does, but for reading and writing."""
+        inputs = self.sample.prepare(rows)
+        # Preprocessing may have rejected all of them.
+        if count_rows(inputs):
+            score(inputs)
 
     def count_affordable_parts(self, score: Score) -> int:
         """Return how many parts of the sample a slow model scores in some seconds."""

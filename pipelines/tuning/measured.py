@@ -13,7 +13,8 @@ class Measured:
     """One setting, and what came of it.
 
     Attributes:
-        rows_per_second: of the network alone, on all cores; None when it could not be loaded.
+        rows_per_second: on all cores; of the network alone, until settings are compared in turns,
+            which includes preprocessing; None when it could not be loaded.
         speed_up: over the reference, both measured in turns; None where that was not done.
         agreement: with the reference; None when it was given up.
         problem: why it was given up, or cannot be kept.

@@ -2,15 +2,32 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from model_zoo.arrays import Arrays, count_rows
 
 Parts: TypeAlias = Sequence[Arrays]
-# Takes the number of a part.
-Prepare: TypeAlias = Callable[[int], Arrays]
+
+
+class ReadRows(NamedTuple):
+    """Some rows as they were read.
+
+    Attributes:
+        batch: the number of the batch that they are of.
+        start: the first of them in that batch.
+        length: how many they are.
+    """
+
+    batch: int
+    start: int
+    length: int
+
+
+# Makes what the network takes of rows, as a worker does.
+Prepare: TypeAlias = Callable[[ReadRows], Arrays]
 
 
 @dataclass(frozen=True)
@@ -19,11 +36,13 @@ class Sample:
 
     Attributes:
         inputs: what the network takes of them, in parts that workers take in turn.
-        prepare: makes a part, named by its number, again from the rows that were read, as a worker
-            does.
+        batches: how many rows each batch has that was read. A worker preprocesses a whole batch at
+            once: of the few rows of a mini-batch each would take many times as long.
+        prepare: makes inputs again from rows that were read, as a worker does.
     """
 
     inputs: tuple[Arrays, ...]
+    batches: tuple[int, ...]
     prepare: Prepare
 
     @property
@@ -34,6 +53,22 @@ class Sample:
 def count_all_rows(parts: Parts) -> int:
     """Return the number of rows of all parts together."""
     return sum(count_rows(part) for part in parts)
+
+
+def cut_batches(batches: Sequence[int], most_rows: int) -> list[ReadRows]:
+    """Return all rows of batches, in equal pieces of each batch.
+
+    Args:
+        batches: how many rows each has.
+        most_rows: of a piece.
+    """
+    pieces = []
+    for number, rows in enumerate(batches):
+        count = -(-rows // most_rows)
+        edges = [rows * edge // count for edge in range(count + 1)]
+        for start, stop in pairwise(edges):
+            pieces.append(ReadRows(number, start, stop - start))
+    return pieces
 
 
 def join_parts(parts: Parts, rows: int) -> Parts:

@@ -1,15 +1,16 @@
 """Read and preprocess a sample of a job's rows, as the job's own workers would."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from configs.errors import InputError
-from model_zoo.arrays import Arrays
+from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.machine import cores
 from pipelines.planning.batch_rows import bytes_per_row
 from pipelines.planning.plan import Plan
-from pipelines.tuning.sample import Sample
-from transforms.batches import FeatureBatch, RawBatch, RowRecord
+from pipelines.tuning.sample import ReadRows, Sample
+from transforms.batches import FeatureBatch, RawBatch, RowRecord, WorkUnit
 from transforms.preprocess import preprocess_batch
 from transforms.read_unit import read_unit
 
@@ -22,9 +23,10 @@ _UNITS = 8
 
 
 def take_sample(plan: Plan, most_rows: int) -> Sample:
-    """Return rows from the beginnings of units all over the input, in parts of a mini-batch.
+    """Return rows from the beginnings of units all over the input.
 
-    Of texts a part has several mini-batches.
+    They are read in batches as large as the job's own, as far as the sample has rows for them. Of
+    what the network takes a part is a mini-batch, and of texts several.
 
     Args:
         plan: what the job would do.
@@ -38,12 +40,14 @@ def take_sample(plan: Plan, most_rows: int) -> Sample:
     raw: list[RawBatch] = []
     inputs: list[Arrays] = []
     rows = 0
-    for batch in _read_batches(plan, part_rows):
+    units = _choose_units(plan)
+    read_rows = _count_read_rows(plan, wanted, part_rows, len(units))
+    for batch in _read_batches(plan, units, read_rows):
         features = _preprocess(plan, batch)
         # Preprocessing may have rejected every row of the batch.
         if len(features):
             raw.append(batch)
-            inputs.append(features.inputs)
+            inputs.extend(_cut(features.inputs, part_rows))
             rows += len(features)
         if rows >= wanted:
             break
@@ -51,8 +55,9 @@ def take_sample(plan: Plan, most_rows: int) -> Sample:
         raise InputError(
             "there is no row to tune on that preprocessing takes; name an input with rows"
         )
-    prepare = partial(_prepare_part, plan, raw)
-    return Sample(tuple(inputs), prepare)
+    batches = tuple(len(batch) for batch in raw)
+    prepare = partial(_prepare_rows, plan, raw)
+    return Sample(tuple(inputs), batches, prepare)
 
 
 def _count_wanted_rows(plan: Plan, most_rows: int) -> int:
@@ -72,21 +77,54 @@ def _count_part_rows(plan: Plan, wanted: int) -> int:
     return min(part_rows, rows_per_core)
 
 
+def _count_read_rows(plan: Plan, wanted: int, part_rows: int, units: int) -> int:
+    """Return the rows of a batch: as many as the job reads at once, if all units have a share.
+
+    In whole parts, as the places that no row fills would be timed in a smaller one.
+    """
+    share = wanted // max(1, units)
+    rows = min(plan.rows_per_batch, share)
+    whole_rows = rows - rows % part_rows
+    return max(part_rows, whole_rows)
+
+
+def _cut(inputs: Arrays, part_rows: int) -> list[Arrays]:
+    """Return a batch in parts; nothing is copied."""
+    parts = []
+    for start in range(0, count_rows(inputs), part_rows):
+        part = {name: values[start : start + part_rows] for name, values in inputs.items()}
+        parts.append(part)
+    return parts
+
+
 def _preprocess(plan: Plan, batch: RawBatch) -> FeatureBatch:
     card = plan.package.card
     return preprocess_batch(batch, plan.contract, plan.steps, card.inputs)
 
 
-def _prepare_part(plan: Plan, raw: list[RawBatch], number: int) -> Arrays:
-    features = _preprocess(plan, raw[number])
+def _prepare_rows(plan: Plan, raw: list[RawBatch], wanted: ReadRows) -> Arrays:
+    batch = raw[wanted.batch]
+    span = slice(wanted.start, wanted.start + wanted.length)
+    members = batch.members
+    piece = replace(
+        batch,
+        rows=batch.rows.slice(wanted.start, wanted.length),
+        row_numbers=batch.row_numbers[span],
+        members=None if members is None else members[span],
+    )
+    features = _preprocess(plan, piece)
     return features.inputs
 
 
-def _read_batches(plan: Plan, rows: int) -> Iterator[RawBatch]:
-    """Yield the first batches of units all over the plan, then their second ones, and so on."""
+def _choose_units(plan: Plan) -> list[WorkUnit]:
+    """Return units all over the plan."""
     units = [unit for unit in plan.units if unit.rows != 0]
     step = max(1, len(units) // _UNITS)
-    chosen = units[::step][:_UNITS]
+    return units[::step][:_UNITS]
+
+
+def _read_batches(plan: Plan, units: Sequence[WorkUnit], rows: int) -> Iterator[RawBatch]:
+    """Yield the first batches of units, then their second ones, and so on."""
     record = RowRecord()
     read = partial(
         read_unit,
@@ -95,7 +133,7 @@ def _read_batches(plan: Plan, rows: int) -> Iterator[RawBatch]:
         rows_per_batch=rows,
         record=record,
     )
-    readers = [read(unit) for unit in chosen]
+    readers = [read(unit) for unit in units]
     while readers:
         # A copy, because readers that come to their end leave the list on the way.
         for reader in tuple(readers):

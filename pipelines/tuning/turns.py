@@ -1,14 +1,17 @@
-"""The last comparison: the fastest settings take turns, so that a busy minute slows all of them."""
+"""The last comparison: the fastest settings take turns, so that a busy minute slows all of them.
+
+Preprocessing is timed with them, as a worker does both: beside a preprocessing that takes most of
+the time, a network that is twice as fast is not worth scores that differ.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from model_zoo.arrays import Arrays
 from model_zoo.engines.machine import cores
 from pipelines.tuning.bench import ROUNDS, WORTH_IT, Bench, Score, time_pass
 from pipelines.tuning.measured import Measured, count_departures
-from pipelines.tuning.sample import Parts, count_all_rows
+from pipelines.tuning.sample import ReadRows
 
 
 def compare_in_turns(
@@ -16,7 +19,9 @@ def compare_in_turns(
     reference: Measured,
     finalists: Sequence[Measured],
 ) -> list[Measured]:
-    """Return the finalists with their rates and gains: the one to keep first, then the fastest.
+    """Return the finalists with rates and gains, preprocessing included.
+
+    The one to keep comes first, then the fastest.
 
     Args:
         bench: the model and the sample.
@@ -80,20 +85,22 @@ def _find_gain(measured: Measured) -> float:
 
 @dataclass
 class _Entrant:
-    """A loaded model, and rows to score in every turn.
+    """A loaded model, and rows to preprocess and score in every turn.
 
     Attributes:
         rates: rows/s on all cores, turn by turn.
     """
 
+    bench: Bench
     score: Score
-    parts: Parts
+    pieces: Sequence[ReadRows]
     rates: list[float] = field(default_factory=list)
 
     def take_turn(self) -> None:
-        count = len(self.parts)
-        seconds = time_pass(self._score_part, count)
-        rate = count_all_rows(self.parts) / seconds
+        count = len(self.pieces)
+        seconds = time_pass(self._take_piece, count)
+        rows = sum(piece.length for piece in self.pieces)
+        rate = rows / seconds
         self.rates.append(rate)
 
     def find_gain(self, other: "_Entrant") -> float:
@@ -103,13 +110,13 @@ class _Entrant:
         gains = [own / others for own, others in rounds]
         return median(gains)
 
-    def _score_part(self, number: int) -> Arrays:
-        return self.score(self.parts[number])
+    def _take_piece(self, number: int) -> None:
+        self.bench.prepare_and_score(self.score, self.pieces[number])
 
 
 def _enter(bench: Bench, measured: Measured, fastest: float) -> _Entrant:
     settings = measured.settings
     score = bench.load(settings, cores())
     # As many rows for each as the fastest of all needs.
-    parts = bench.choose_parts(fastest, settings.batch_rows)
-    return _Entrant(score, parts)
+    pieces = bench.choose_read_rows(fastest, settings.batch_rows)
+    return _Entrant(bench, score, pieces)

@@ -8,11 +8,10 @@ from functools import partial
 from statistics import median
 from typing import NamedTuple, TypeAlias
 
-from model_zoo.arrays import Arrays
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Settings
 from pipelines.tuning.bench import ROUNDS, WORTH_IT, Bench, Score, time_pass
-from pipelines.tuning.sample import Prepare, count_all_rows
+from pipelines.tuning.sample import ReadRows
 
 # Numbers of workers that are tried beside one per core: a half, a quarter, and one for all.
 _SHARES = (2, 4)
@@ -41,16 +40,16 @@ def choose_workers(
     Args:
         bench: the model and the sample.
         settings: how the network computes.
-        rows_per_second: of the network alone.
+        rows_per_second: how fast the model is, about.
     """
     most = cores()
     needed_rows = 2 * most * settings.batch_rows
     if most == 1 or bench.sample.rows < needed_rows:
         return Workers(most, {})
 
-    parts = bench.choose_parts(rows_per_second, batch_rows=1)
-    seconds = _time_in_turns(bench, settings, len(parts), _list_numbers(most))
-    rows = count_all_rows(parts)
+    pieces = bench.choose_read_rows(rows_per_second, settings.batch_rows)
+    seconds = _time_in_turns(bench, settings, pieces, _list_numbers(most))
+    rows = sum(piece.length for piece in pieces)
     rates = {workers: rows / median(passes) for workers, passes in seconds.items()}
     return Workers(_find_best(seconds, most), rates)
 
@@ -83,23 +82,22 @@ def _find_best(seconds: Mapping[int, Seconds], most: int) -> int:
 def _time_in_turns(
     bench: Bench,
     settings: Settings,
-    parts: int,
+    pieces: Sequence[ReadRows],
     numbers: Sequence[int],
 ) -> dict[int, Seconds]:
-    """Return the seconds of each pass over the parts, by number of workers."""
+    """Return the seconds of each pass over the rows, by number of workers."""
     takers = {}
     for workers in numbers:
         score = bench.load(settings, workers)
-        takers[workers] = partial(_prepare_and_score, bench.sample.prepare, score)
+        takers[workers] = partial(_take_piece, bench, score, pieces)
     seconds: dict[int, Seconds] = {workers: [] for workers in numbers}
     # In turns, so that a busy minute slows all of them.
     for _ in range(ROUNDS):
-        for workers, take_part in takers.items():
-            passed = time_pass(take_part, parts, workers)
+        for workers, take_piece in takers.items():
+            passed = time_pass(take_piece, len(pieces), workers)
             seconds[workers].append(passed)
     return seconds
 
 
-def _prepare_and_score(prepare: Prepare, score: Score, number: int) -> Arrays:
-    inputs = prepare(number)
-    return score(inputs)
+def _take_piece(bench: Bench, score: Score, pieces: Sequence[ReadRows], number: int) -> None:
+    bench.prepare_and_score(score, pieces[number])

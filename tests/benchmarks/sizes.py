@@ -6,6 +6,7 @@ from pathlib import Path
 CONTENDERS = (
     "pipeline",
     "untuned",
+    "auto",
     "plain",
     "best",
     "best_of_engine",

@@ -13,7 +13,7 @@ from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.settings import Settings
 from pipelines.tuning import bench, trials, turns, workers
 from pipelines.tuning.bench import Bench, Score
-from pipelines.tuning.sample import Sample
+from pipelines.tuning.sample import Prepare, Sample
 
 
 class Clock:
@@ -95,8 +95,13 @@ def make_bench(loader: Loader, parts: Sequence[int]) -> Bench:
     inputs = tuple({"x": np.linspace(-4, 4, rows, dtype=np.float32)} for rows in parts)
     card: Any = SimpleNamespace(outputs={"score": None}, mask=None, has_network=True)
     package: Any = SimpleNamespace(card=card)
-    sample = Sample(inputs, prepare=lambda number: inputs[number])
+    sample = Sample(inputs, tuple(parts), prepare=take_rows(inputs))
     return Bench(package, "cpu", sample, loader)
+
+
+def take_rows(inputs: Sequence[Arrays]) -> Prepare:
+    """Return what prepares rows of batches that need no preprocessing."""
+    return lambda rows: {"x": inputs[rows.batch]["x"][rows.start : rows.start + rows.length]}
 
 
 def use_clock(patch: pytest.MonkeyPatch, clock: Clock, cores: int = 1) -> None:

@@ -12,7 +12,7 @@ from model_zoo.scoring.scored import Scored
 from pipelines.tuning import workers as workers_module
 from pipelines.tuning.bench import time_pass
 from pipelines.tuning.loading import _score
-from pipelines.tuning.sample import Sample, count_all_rows, join_parts
+from pipelines.tuning.sample import ReadRows, count_all_rows, cut_batches, join_parts
 from pipelines.tuning.workers import Workers, choose_workers
 from tests.pipelines.tuning.clocked_bench import Clock, Loader, Model, make_bench, use_clock
 
@@ -43,6 +43,56 @@ def test_so_many_rows_keep_all_cores_busy_for_a_second(
     use_clock(monkeypatch, loader.clock, cores)
     parts = bench.choose_parts(rows_per_second, batch_rows)
     assert [len(part["x"]) for part in parts] == rows
+
+
+@pytest.mark.parametrize(
+    ("rows_per_second", "batch_rows", "cores", "pieces"),
+    [
+        (50, 8, 1, [(0, 0, 30), (1, 0, 30)]),  # whole batches, for about a second
+        (60, 8, 1, [(0, 0, 30), (1, 0, 30)]),
+        (61, 8, 1, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),
+        (1_000, 8, 1, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),  # there are no more
+        (20, 8, 2, [(0, 0, 10), (0, 10, 10)]),  # a piece for each core
+        (0.1, 8, 2, [(0, 0, 7), (0, 7, 8), (0, 15, 7)]),  # of a mini-batch
+        (0.1, 8, 3, [(0, 0, 7), (0, 7, 8), (0, 15, 7), (0, 22, 8)]),
+    ],
+)
+def test_what_is_preprocessed_are_whole_batches_or_of_a_slow_model_pieces(
+    rows_per_second: float,
+    batch_rows: int,
+    cores: int,
+    pieces: list[tuple[int, int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loader = Loader(lambda _: Model(1.0))
+    bench = make_bench(loader, [30] * 3)
+    use_clock(monkeypatch, loader.clock, cores)
+    assert bench.choose_read_rows(rows_per_second, batch_rows) == pieces
+
+
+def test_rows_that_preprocessing_rejects_are_not_scored() -> None:
+    loader = Loader(lambda _: Model(1.0))
+    bench = make_bench(loader, [4])
+    score = bench.load(SETTINGS, 1)
+    bench.prepare_and_score(score, ReadRows(0, 4, 0))
+    assert loader.calls == []
+    bench.prepare_and_score(score, ReadRows(0, 3, 1))
+    assert loader.calls == [(SETTINGS, 1)]
+
+
+@pytest.mark.parametrize(
+    ("batches", "most", "pieces"),
+    [
+        ([5], 5, [(0, 0, 5)]),
+        ([5, 2], 4, [(0, 0, 2), (0, 2, 3), (1, 0, 2)]),
+        ([7], 3, [(0, 0, 2), (0, 2, 2), (0, 4, 3)]),
+        ([], 3, []),
+    ],
+)
+def test_batches_are_cut_into_equal_pieces(
+    batches: list[int], most: int, pieces: list[tuple[int, int, int]]
+) -> None:
+    assert cut_batches(batches, most) == pieces
 
 
 @pytest.mark.parametrize(
@@ -135,13 +185,13 @@ def test_workers_are_measured_where_there_are_several_and_two_mini_batches_for_e
 def test_workers_are_timed_with_preprocessing(monkeypatch: pytest.MonkeyPatch) -> None:
     loader = Loader(by_workers({2: 100.0, 1: 100.0}))
     bench = make_bench(loader, [20] * 10)
-    inputs, clock = bench.sample.inputs, loader.clock
+    sample, clock = bench.sample, loader.clock
 
-    def prepare(number: int) -> dict[str, np.ndarray]:
-        clock.now += 0.2
-        return inputs[number]
+    def prepare(rows: ReadRows) -> dict[str, np.ndarray]:
+        clock.now += rows.length / 100
+        return sample.prepare(rows)
 
-    bench = replace(bench, sample=Sample(inputs, prepare))
+    bench = replace(bench, sample=replace(sample, prepare=prepare))
     use_clock(monkeypatch, clock, cores=2)
     rates = choose_workers(bench, SETTINGS, 100.0).rates
     assert rates == {2: pytest.approx(50.0), 1: pytest.approx(50.0)}

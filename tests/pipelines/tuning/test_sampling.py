@@ -14,8 +14,13 @@ from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.make_plan import make_plan
 from pipelines.planning.plan import Plan
 from pipelines.tuning import sampling
-from pipelines.tuning.sample import Sample
-from pipelines.tuning.sampling import _count_part_rows, _count_wanted_rows, take_sample
+from pipelines.tuning.sample import Sample, cut_batches
+from pipelines.tuning.sampling import (
+    _count_part_rows,
+    _count_read_rows,
+    _count_wanted_rows,
+    take_sample,
+)
 from tests.pipelines.planning.cards import make_card, make_card_of
 from tests.support.builders import FEATURES, tiny_package
 from tests.support.jobs import small_table, write_job, write_parquet
@@ -80,13 +85,30 @@ def test_rows_are_of_8_units_all_over_the_input_in_turns(
     assert sample.rows == 29
     assert shards_of(sample) == [
         [0] * 2,
-        [3],
-        *([n] * 2 for n in first[2:]),
         [0] * 2,
-        *([n] * 2 for n in first[2:]),
+        [3],
+        *([n] * 2 for n in np.repeat(first[2:], 2)),
     ]
-    for number, part in enumerate(sample.inputs):
-        np.testing.assert_array_equal(sample.prepare(number)["x"], part["x"])
+    assert sample.batches == (4, 1, 4, 4, 4, 4, 4, 4)
+    for piece, part in zip(cut_batches(sample.batches, 2), sample.inputs, strict=True):
+        np.testing.assert_array_equal(sample.prepare(piece)["x"], part["x"])
+
+
+@pytest.mark.parametrize(
+    ("rows_per_batch", "wanted", "part_rows", "units", "rows"),
+    [
+        (50, 1_000, 1, 8, 50),  # as the job reads
+        (50, 80, 1, 8, 10),  # of every unit
+        (50, 80, 4, 8, 8),  # whole mini-batches
+        (50, 80, 16, 8, 16),  # at least one
+        (50, 80, 1, 1, 50),
+    ],
+)
+def test_batches_are_as_large_as_the_job_s_if_every_unit_has_a_share(
+    rows_per_batch: int, wanted: int, part_rows: int, units: int, rows: int
+) -> None:
+    plan: Any = SimpleNamespace(rows_per_batch=rows_per_batch)
+    assert _count_read_rows(plan, wanted, part_rows, units) == rows
 
 
 @pytest.mark.parametrize(
