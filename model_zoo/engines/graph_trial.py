@@ -2,18 +2,22 @@
 
 Some graphs end their process, fill its memory, or never end, and a worker would be lost without a
 word. So each is loaded and computed on the smoke batch by a child first; what is lost with that is one
-line.
+line. A machine remembers what has passed, as a run each night has the same graph.
 """
 
 from collections.abc import Mapping
 from contextlib import suppress
 import hashlib
+import json
+import os
 from typing import Any
 
 from configs.errors import ModelError
 from model_zoo.arrays import Arrays
 from model_zoo.engines.checked_graph import Graph
 from model_zoo.engines.child.process import ChildError, start_child
+from model_zoo.engines.machine import instructions
+from model_zoo.package.cache import private_folder
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.tensor_columns import from_column
 
@@ -24,6 +28,8 @@ _MOST_SECONDS = 300.0
 _FIX = "pack the model again with pipelines.package"
 # Who has passed in this process, as `_name_trial` says it: tuning loads a graph many times.
 _passed: set[str] = set()
+# Who has passed on this machine: an empty file for each, which only this user can have made.
+_FOLDER = "graph-trials"
 
 
 def try_graph(
@@ -31,6 +37,7 @@ def try_graph(
     graph: Graph,
     module: str,
     told: Mapping[str, Any],
+    version: str,
 ) -> None:
     """Refuse a graph that its library does not survive.
 
@@ -39,13 +46,14 @@ def try_graph(
         graph: which has been looked through.
         module: of the child, whose `load` reads it.
         told: what the library is told, as plain values.
+        version: the library's name and version.
 
     Raises:
         ModelError: the library does not take it, fails on the smoke batch, takes more memory than
             the child has, does not survive it, or computes it without end.
     """
-    trial = _name_trial(graph, module)
-    if trial in _passed:
+    trial = _name_trial(package, graph, module, told, version)
+    if _has_passed(trial):
         return
     sizes = {graph.path: len(graph.content)}
     for name, numbers in graph.data.items():
@@ -72,12 +80,37 @@ def try_graph(
         raise ModelError(
             f"{graph.path}: fails on the package's own smoke batch: {error}; {_FIX}"
         ) from error
+    _remember(trial)
+
+
+def _has_passed(trial: str) -> bool:
+    if trial in _passed:
+        return True
+    folder = private_folder(_FOLDER)
+    return folder is not None and (folder / trial).exists()
+
+
+def _remember(trial: str) -> None:
     _passed.add(trial)
+    folder = private_folder(_FOLDER)
+    if folder is not None:
+        # Where nothing can be written, the next run tries again.
+        with suppress(OSError):
+            (folder / trial).touch()
 
 
-def _name_trial(graph: Graph, module: str) -> str:
-    """Return what a trial is known by: the graph's content, and the library that computes it."""
-    digest = hashlib.sha256(module.encode())
+def _name_trial(
+    package: PackedModel,
+    graph: Graph,
+    module: str,
+    told: Mapping[str, Any],
+    version: str,
+) -> str:
+    """Return what a trial is known by: all that decides how it ends."""
+    machine = [os.uname().release, *instructions()]
+    words = json.dumps([package.digest, module, told, version, machine])
+    digest = hashlib.sha256(words.encode())
+    # The graph's too: one that was quantised is not the package's own.
     for content in (graph.content, *graph.data.values()):
         of_file = hashlib.sha256(content)
         digest.update(of_file.digest())

@@ -69,7 +69,7 @@ class OnnxRuntimeEngine:
         start_library(self.name, self.extra, _import_library)
         # The process of a trial has no GPU, and a CPU may lack what a graph for one asks for.
         if device.type == "cpu":
-            try_graph(package, graph, _TRIAL, {})
+            try_graph(package, graph, _TRIAL, {}, self.describe_version())
         session = open_graph(package.card, graph, choose_providers(device))
         network = make_network(package, device, session)
         if is_int8:

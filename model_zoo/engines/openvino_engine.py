@@ -64,7 +64,8 @@ class OpenVinoEngine:
         is_int8 = settings.dtype == "int8"
         read = read_quantised(settings) if is_int8 else read_whole_graph(package)
         properties = _choose_properties(settings)
-        try_graph(package, read, _TRIAL, {"properties": properties})
+        told = {"properties": properties}
+        try_graph(package, read, _TRIAL, told, self.describe_version())
         core = openvino.Core()
         model = read_model(core, package.card, read.path, read.content)
         tells_outside = guard_indices(openvino.opset13, model)

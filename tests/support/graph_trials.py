@@ -8,6 +8,7 @@ import sys
 import pytest
 
 _PASSED = "model_zoo.engines.graph_trial._passed"
+_FOLDER = "model_zoo.engines.graph_trial.private_folder"
 
 
 class _Everything:
@@ -29,3 +30,5 @@ def try_no_graph(patch: pytest.MonkeyPatch) -> None:
 def try_graphs(patch: pytest.MonkeyPatch) -> None:
     """Let graphs be tried again, until `patch` is undone."""
     patch.setattr(_PASSED, set())
+    # Whatever earlier tests have tried.
+    patch.setattr(_FOLDER, lambda name: None)
