@@ -269,6 +269,7 @@ CHANGES_FILES = {
     "model_zoo.package.cache.private_folder": "as above",
     "model_zoo.package.cache._write_copy": "as above",
     "model_zoo.package.cache._drop_oldest": "as above",
+    "model_zoo.package.cache.leave_mark": "a lost one lets what it stands for be done again",
     "pipelines.runners.beam_private._make_folder": "for Beam's own temporary files, of which none outlives the process",
     "pipelines.runners.beam_private._remove_own": "as above",
     "model_zoo.engines.torch_private._remove_unpacked": "torch's own temporary files, which torch would remove later",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 import hashlib
 import json
-import os
+import platform
 from typing import Any
 
 from configs.errors import ModelError
@@ -17,7 +17,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.engines.checked_graph import Graph
 from model_zoo.engines.child.process import ChildError, start_child
 from model_zoo.engines.machine import instructions
-from model_zoo.package.cache import private_folder
+from model_zoo.package import cache
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.tensor_columns import from_column
 
@@ -84,19 +84,12 @@ def try_graph(
 
 
 def _has_passed(trial: str) -> bool:
-    if trial in _passed:
-        return True
-    folder = private_folder(_FOLDER)
-    return folder is not None and (folder / trial).exists()
+    return trial in _passed or cache.has_mark(_FOLDER, trial)
 
 
 def _remember(trial: str) -> None:
     _passed.add(trial)
-    folder = private_folder(_FOLDER)
-    if folder is not None:
-        # Where nothing can be written, the next run tries again.
-        with suppress(OSError):
-            (folder / trial).touch()
+    cache.leave_mark(_FOLDER, trial)
 
 
 def _name_trial(
@@ -107,7 +100,7 @@ def _name_trial(
     version: str,
 ) -> str:
     """Return what a trial is known by: all that decides how it ends."""
-    machine = [os.uname().release, *instructions()]
+    machine = [platform.release(), *instructions()]
     words = json.dumps([package.digest, module, told, version, machine])
     digest = hashlib.sha256(words.encode())
     # The graph's too: one that was quantised is not the package's own.

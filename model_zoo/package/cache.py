@@ -51,6 +51,22 @@ def keep_copy(content: bytes) -> None:
         _drop_oldest(folder, _MOST_BYTES)
 
 
+def has_mark(folder_name: str, mark: str) -> bool:
+    """Tell whether this user has left a mark on this machine."""
+    folder = private_folder(folder_name)
+    return folder is not None and (folder / mark).exists()
+
+
+def leave_mark(folder_name: str, mark: str) -> None:
+    """Leave a mark, an empty file, unless the disk is full or the folder is not this user's own."""
+    folder = private_folder(folder_name)
+    if folder is None:
+        return
+    # Without it somebody does again what was done, which is no reason to fail.
+    with suppress(OSError):
+        (folder / mark).touch()
+
+
 def private_folder(name: str) -> Path | None:
     """Return a folder that only this user may read or write; None when something else has its name."""
     user = os.getuid()

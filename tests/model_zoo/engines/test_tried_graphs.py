@@ -12,6 +12,7 @@ from model_zoo.engines import graph_trial
 from model_zoo.engines.checked_graph import Graph
 from model_zoo.engines.child.process import ChildError
 from model_zoo.engines.graph_trial import try_graph
+from model_zoo.package import cache
 from model_zoo.package.package import read_package
 from tests.support.builders import tiny_package
 
@@ -26,7 +27,7 @@ class Trials:
         self.error = ""
         self._patch = patch
         self._package = read_package(str(package))
-        patch.setattr(graph_trial, "private_folder", lambda name: folder)
+        patch.setattr(cache, "private_folder", lambda name: folder)
         patch.setattr(graph_trial, "start_child", self._start)
 
     def try_again(
