@@ -20,11 +20,11 @@ CHECK := -m pip --disable-pip-version-check check
 # environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Tests run on so many workers at once, which take them in the order that tests/conftest.py gives: the longest first.
+# Tests run on so many workers at once, which take them in the order of tests/support/turns.py: the longest first. They are forked from
+# one process that has imported all tests: imports took as long as a fifth of the quick ones.
 WORKERS ?= 2
-PARALLEL := -n $(WORKERS) --no-loadscope-reorder
-# Workers of the quick tests are forked from one process that has imported them all: imports took as long as a fifth of these tests.
-QUICK_TESTS := tests.support.forked_workers --workers $(WORKERS) -m "not program and not slow"
+TESTS := tests.support.forked_workers --workers $(WORKERS)
+QUICK_TESTS := $(TESTS) --in_memory -m "not program and not slow"
 # mypy keeps one core busy, and the tests begin by waiting for one another: so they run at once. What mypy says comes last.
 define TYPES_AND_TESTS
 @mkdir -p build
@@ -48,7 +48,7 @@ test: $(TESTING)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m tests.support.builds
-	$(call TYPES_AND_TESTS,$(RUN),pytest $(PARALLEL))
+	$(call TYPES_AND_TESTS,$(RUN),$(TESTS))
 
 # The part of `make test` for while one writes: what starts no program.
 quick: $(TESTING)

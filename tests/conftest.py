@@ -19,17 +19,13 @@ import pytest
 from tests.support.built_once import built_once
 from tests.support.drawing import draw_nothing
 from tests.support.exporting import export, export_nothing
+from tests.support.fork_servers import CHILDREN, PROGRAMS, SERVERS, ForkServers
 from tests.support.graph_trials import try_graphs, try_no_graph
 from tests.support.logs import LogsOfFailures
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
-from tests.support.shortcuts import (
-    look_once_at_transforms,
-    look_once_for_translations,
-    parse_options_once,
-    remember_yaml,
-    wait_for_no_disk,
-)
+from tests.support.shortcuts import take_shortcuts
+from tests.support.turns import rank, turn_of
 
 # Threads of torch that wait for the next small network sleep, where they would spin and take the time
 # of other workers: a third of what its tests take. Before torch is imported, and for all workers.
@@ -82,25 +78,6 @@ _STARTS = frozenset(
 # What a program sets for the Python processes that it starts.
 _SET_FOR_WORKERS = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH")
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
-# One worker takes all tests of these folders, since what they share takes long to set up; elsewhere it takes a file.
-_TAKEN_WHOLE = ("tests/flink", "tests/object_stores", "tests/dataflow")
-# What waits or takes longest comes first, so that no worker is left with it in the end.
-_FIRST = (
-    "tests/flink",
-    "tests/object_stores",
-    "tests/faults",
-    "tests/test_your_model.py",
-    "tests/bad_rows/test_native_engines.py",
-    "tests/model_zoo/engines/test_compiled.py",
-    "tests/gpu",
-    "tests/test_train_page.py",
-    "tests/test_lakes_page.py",
-    "tests/test_versions_page.py",
-    "tests/installation",
-    "tests/pipelines/runners/test_portable_runners.py",
-    "tests/dataflow",
-    "tests/pipelines",
-)
 
 
 @pytest.hookimpl(trylast=True)
@@ -116,6 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TMPDIR"] = str(folder)
     # Python remembers the former one.
     tempfile.tempdir = None
+    config.stash[SERVERS] = ForkServers(config._tmp_path_factory.getbasetemp() / "servers")  # type: ignore[attr-defined]
     _keep_compiled_headers()
 
 
@@ -156,7 +134,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not _FIXTURES_THAT_START.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.program)
-    items.sort(key=lambda item: _rank(item.nodeid))
+    items.sort(key=lambda item: rank(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -169,16 +147,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            path = nodeid.partition("::")[0]
-            return next((folder for folder in _TAKEN_WHOLE if path.startswith(f"{folder}/")), path)
+            return turn_of(nodeid)
 
     return ByFile(config, log)
-
-
-def _rank(nodeid: str) -> int:
-    return next(
-        (rank for rank, beginning in enumerate(_FIRST) if nodeid.startswith(beginning)), len(_FIRST)
-    )
 
 
 def pytest_collection_finish() -> None:
@@ -219,6 +190,7 @@ def _restore(before: dict[str, str | None]) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Let go of it again: libraries look at their leftovers when the interpreter ends, which that of a worker does at once."""
     if not hasattr(config, "workerinput"):
+        config.stash[SERVERS].close()
         gc.unfreeze()
 
 
@@ -250,14 +222,10 @@ sys.addaudithook(_refuse_unmarked)
 @pytest.fixture(scope="session", autouse=True)
 def _shortcuts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        wait_for_no_disk(patch)
-        remember_yaml(patch)
-        look_once_for_translations(patch)
+        take_shortcuts(patch)
         export_nothing(patch)
         draw_nothing(patch)
         try_no_graph(patch)
-        look_once_at_transforms(patch)
-        parse_options_once(patch)
         yield
 
 
@@ -338,11 +306,14 @@ def _train(name: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+def programs(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Programs]:
     """Start programs, forked from a process that has imported everything."""
-    server = Programs(tmp_path_factory.mktemp("programs"))
-    yield server
-    server.close()
+    address = pytestconfig.stash[SERVERS].find(PROGRAMS)
+    programs = Programs(tmp_path_factory.mktemp("programs"), address)
+    yield programs
+    programs.close()
 
 
 @pytest.fixture
@@ -352,28 +323,24 @@ def forked_workers(
     """Worker processes of runs in this process are forked: for tests of what they do, and not of how they start."""
     from tests.support.beam_workers import fork_workers
 
-    fork_workers(monkeypatch, tmp_path_factory.mktemp("workers"), programs.address())
+    fork_workers(monkeypatch, tmp_path_factory.mktemp("workers"), programs.address)
 
 
 @pytest.fixture(scope="session")
-def _child_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+def _child_server(pytestconfig: pytest.Config) -> str:
     from tests.support.children import child_environment
 
-    folder = tmp_path_factory.mktemp("children")
-    server = Programs(folder, "tests.support.child_server", environment=child_environment())
-    yield server
-    server.close()
+    return pytestconfig.stash[SERVERS].find(CHILDREN, child_environment())
 
 
 @pytest.fixture
-def forked_children(_child_server: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+def forked_children(_child_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that load libraries' own files are forked, also those of programs: for tests of what they do, and not of how they start."""
     from tests.support.children import fork_children
-    from tests.support.fork_server import CHILDREN
+    from tests.support.fork_server import CHILDREN_ADDRESS
 
-    address = _child_server.address()
-    fork_children(monkeypatch, address)
-    monkeypatch.setenv(CHILDREN, address)
+    fork_children(monkeypatch, _child_server)
+    monkeypatch.setenv(CHILDREN_ADDRESS, _child_server)
 
 
 @pytest.fixture

@@ -44,5 +44,5 @@ def nightly(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def forked_nightly(nightly: dict[str, str], programs: Programs) -> dict[str, str]:
     """The same, with an interpreter whose programs are forked."""
-    write_forking_python(Path(nightly["CHECKOUT"]) / ".venv/bin/python", programs.address())
+    write_forking_python(Path(nightly["CHECKOUT"]) / ".venv/bin/python", programs.address)
     return nightly

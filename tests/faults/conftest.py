@@ -8,6 +8,7 @@ import pytest
 from tests.faults.counts import full_or
 from tests.faults.server import Server
 from tests.faults.world import make_world
+from tests.support.fork_servers import SERVERS
 from tests.support.without_beam import run_without_beam
 
 
@@ -19,9 +20,12 @@ def _without_beam(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Server]:
     """Run programs with faults, forked from a process that has imported everything."""
-    server = Server(tmp_path_factory.mktemp("server"))
+    address = pytestconfig.stash[SERVERS].find("tests.faults.server")
+    server = Server(tmp_path_factory.mktemp("server"), address)
     yield server
     server.close()
 

@@ -1,10 +1,9 @@
-"""Run programs of ours with a fault at one of their steps: `Server` here, and the process that it forks them from.
+"""Run programs of ours with a fault at one of their steps: `Server` here, and the process that they are forked from.
 
 `python -m tests.faults.server SOCKET` is `tests.support.fork_server` with every step watched in what it imports.
 """
 
 import importlib
-from pathlib import Path
 import sys
 
 from tests.faults.injector import Request, injector
@@ -15,10 +14,6 @@ from tests.support.programs import Programs
 
 class Server(Programs):
     """Runs programs with faults; threads may share it."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "tests.faults.server")
-        self.address()  # now, because several threads ask for it at once
 
     def strike(self, request: Request) -> int:
         """Run the program of a request, and return its exit status, negative for the signal that ended it."""

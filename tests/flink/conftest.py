@@ -42,7 +42,7 @@ def cluster(
     own_job_server: str, programs: Programs, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
-    with running_cluster(install.flink_home(), folder, programs.address()) as running:
+    with running_cluster(install.flink_home(), folder, programs.address) as running:
         yield running
 
 

@@ -84,7 +84,7 @@ def main(folder: Path, forks: str, machines: list[str]) -> None:
     """Serve until a signal says that this is enough."""
     logging.basicConfig(level=logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    programs, first, servers = Programs(folder, running=forks), Lock(), []
+    programs, first, servers = Programs(folder, forks), Lock(), []
     for machine in machines:
         name, _, address = machine.partition("=")
         server = grpc.server(thread_pool_executor.shared_unbounded_instance())

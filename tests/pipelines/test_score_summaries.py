@@ -85,22 +85,27 @@ def test_a_run_without_summaries_is_what_it_was(run_score: Score, tmp_path: Path
 
 @pytest.mark.beam
 @pytest.mark.parametrize(
-    "mode",
-    [
-        "in_memory",
-        pytest.param("multi_threading", marks=pytest.mark.slow),
-        pytest.param("multi_processing", marks=[pytest.mark.slow, pytest.mark.program]),
-    ],
+    "mode", ["in_memory", pytest.param("multi_threading", marks=pytest.mark.slow)]
 )
 def test_the_number_of_workers_changes_no_byte(mode: str, run_score: Score, tmp_path: Path) -> None:
     flags = [f"--direct_running_mode={mode}"]
     if mode != "in_memory":
-        # Each process imports everything.
-        workers = 2 if mode == "multi_processing" else 4
-        flags.append(f"--direct_num_workers={workers}")
-    assert run_score(*PROFILE, output=tmp_path / "one") == 0
+        flags.append("--direct_num_workers=4")
+    check_same_bytes(run_score, tmp_path, flags)
+
+
+@pytest.mark.beam
+@pytest.mark.program
+@pytest.mark.usefixtures("forked_workers")
+def test_worker_processes_change_no_byte(run_score: Score, tmp_path: Path) -> None:
+    flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    check_same_bytes(run_score, tmp_path, flags)
+
+
+def check_same_bytes(run_score: Score, folder: Path, flags: list[str]) -> None:
+    assert run_score(*PROFILE, output=folder / "one") == 0
     assert run_score(*PROFILE, *flags) == 0
-    assert published(tmp_path / "scores") == published(tmp_path / "one")
+    assert published(folder / "scores") == published(folder / "one")
 
 
 def test_batches_of_other_sizes_change_rounding_alone(run_score: Score, tmp_path: Path) -> None:

@@ -75,7 +75,6 @@ def everything(
         ["--log_format=json"],
         ["--debug", "--log_format=json"],
         ["--dry_run"],
-        pytest.param(["--debug", *WORKER_PROCESS], marks=pytest.mark.program),
     ],
     ids=str,
 )
@@ -84,6 +83,15 @@ def test_a_run_says_and_writes_nothing_of_the_environment(
     flags: list[str], everything: Any
 ) -> None:
     status, text = everything(*flags)
+    assert status == 0
+    assert "Canary" not in text
+
+
+@pytest.mark.beam
+@pytest.mark.program
+@pytest.mark.usefixtures("forked_workers")
+def test_a_worker_process_says_and_writes_nothing_of_the_environment(everything: Any) -> None:
+    status, text = everything("--debug", *WORKER_PROCESS)
     assert status == 0
     assert "Canary" not in text
 

@@ -24,14 +24,30 @@ import pytest
 
 from tests.support.exporting import EXPORTS, export_nothing
 from tests.support.forking import serve_forks
+from tests.support.shortcuts import take_shortcuts
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS, import_maker
 
 # What a program may find in the place of a file for its stdout or stderr: nothing, as after `>&-`, or a pipe whose reader
 # has gone, as `head -1`.
 CLOSED, NO_READER = "closed", "no reader"
 # Where a program's children are forked, if its environment says so.
-CHILDREN = "TESTS_CHILDREN"
+CHILDREN_ADDRESS = "TESTS_CHILDREN"
 _PROGRAMS = ("score", "tune", "train", "evaluate", "verify", "prune")
+# What programs import only once it is needed: ours, what Beam's runners take, and what an optimizer of
+# torch imports with its first step, which is most of what a small training takes.
+_LATER = (
+    "pipelines.scoring.plan_job",
+    "pipelines.scoring.dry_run",
+    "pipelines.scoring.graph",
+    "pipelines.scoring.launch",
+    "pipelines.runners.checks",
+    "model_zoo.engines.torch_engine",
+    "apache_beam.runners.portability.fn_api_runner",
+    "apache_beam.runners.portability.prism_runner",
+    "apache_beam.testing.test_stream",
+    "apache_beam.typehints.intrinsic_one_ops",
+    "torch._inductor.config",
+)
 
 
 @dataclass(frozen=True)
@@ -60,15 +76,14 @@ class Request:
 
 def main(address: str) -> None:
     """Serve until nobody holds the other end of stdin any more."""
-    # What a program imports only once it is needed.
-    for module in ("plan_job", "dry_run", "graph", "launch"):
-        importlib.import_module(f"pipelines.scoring.{module}")
-    # What an optimizer of torch imports with its first step: most of what a small training takes.
-    importlib.import_module("torch._inductor.config")
+    for name in _LATER:
+        importlib.import_module(name)
     for name in _PROGRAMS:
         importlib.import_module(f"pipelines.{name}")
     for place in (*INPUT_FORMATS.values(), *OUTPUT_FORMATS.values()):
         import_maker(place)
+    # What the forks of one process need not do again and again: each of them is to be quick.
+    take_shortcuts(pytest.MonkeyPatch())
     serve_forks(address, _run_and_tell)
 
 
@@ -103,10 +118,10 @@ def _become(request: Request) -> None:
     sys.path[1:1] = [p for p in named if p not in sys.path]
     if not EXPORTS.items() <= request.environment.items():
         export_nothing(pytest.MonkeyPatch())
-    if CHILDREN in request.environment:
+    if CHILDREN_ADDRESS in request.environment:
         from tests.support.children import fork_children
 
-        fork_children(pytest.MonkeyPatch(), request.environment[CHILDREN])
+        fork_children(pytest.MonkeyPatch(), request.environment[CHILDREN_ADDRESS])
     sys.argv[:] = [request.module, *request.arguments]
     status = 1
     try:

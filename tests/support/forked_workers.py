@@ -1,11 +1,11 @@
 """Run pytest on processes that are forked once all tests are collected: `python -m tests.support.forked_workers --workers 2 ...`.
 
 Comes in: pytest's own flags, and the number of workers. Goes out: what pytest shows, and its exit status. Each worker of pytest-xdist
-imports torch, Beam and all tests for itself; a worker that is forked has them, and shares their memory. It takes a file of tests, and
-another one when that is done.
+imports torch, Beam and all tests for itself; a worker that is forked has them, and shares their memory. It takes a turn, which is a file
+of tests or a folder (`turns.py`), and another one when that is done.
 
-    collect, in this process --+--> worker 0: file, file, file ... --+
-                               +--> worker 1: file, file ...       --+--> reports, shown by this process
+    collect, in this process --+--> worker 0: turn, turn, turn ... --+
+                               +--> worker 1: turn, turn ...       --+--> reports, shown by this process
 """
 
 import argparse
@@ -27,6 +27,8 @@ from typing import Any
 import warnings
 
 import pytest
+
+from tests.support.turns import turn_of
 
 _NUMBER_BYTES = 4
 # A file system in memory, which Linux has and which small containers give little room.
@@ -85,12 +87,12 @@ class ForkedWorkers:
             return None  # pytest knows what to say
         # Made by the first who asks, which is to be none of the workers.
         session.config._tmp_path_factory.getbasetemp()
-        files = _by_file(session.items)
-        queue = _queue_of(len(files))
+        turns = _by_turn(session.items)
+        queue = _queue_of(len(turns))
         workers: list[_Worker] = []
         try:
             for _ in range(self._workers):
-                workers.append(_fork(session, files, queue, workers))
+                workers.append(_fork(session, turns, queue, workers))
             reported = _show_reports(session, workers)
         finally:
             os.close(queue)
@@ -104,30 +106,30 @@ class ForkedWorkers:
         gc.freeze()
 
 
-def _by_file(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
-    files: dict[Path, list[pytest.Item]] = {}
+def _by_turn(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
+    turns: dict[str, list[pytest.Item]] = {}
     for item in items:
-        files.setdefault(item.path, []).append(item)
-    return list(files.values())
+        turns.setdefault(turn_of(item.nodeid), []).append(item)
+    return list(turns.values())
 
 
-def _queue_of(files: int) -> int:
-    """Return the end of a pipe from which every worker takes the numbers of files, until it is empty."""
+def _queue_of(turns: int) -> int:
+    """Return the end of a pipe from which every worker takes the numbers of turns, until it is empty."""
     queue, write_end = os.pipe()
-    # A pipe holds 64 KiB, sixteen thousand files: nobody waits here.
-    os.write(write_end, b"".join(number.to_bytes(_NUMBER_BYTES) for number in range(files)))
+    # A pipe holds 64 KiB, sixteen thousand turns: nobody waits here.
+    os.write(write_end, b"".join(number.to_bytes(_NUMBER_BYTES) for number in range(turns)))
     os.close(write_end)
     return queue
 
 
-def _take_files(queue: int) -> Iterator[int]:
+def _take_turns(queue: int) -> Iterator[int]:
     while taken := os.read(queue, _NUMBER_BYTES):
         yield int.from_bytes(taken)
 
 
 def _fork(
     session: pytest.Session,
-    files: Sequence[Sequence[pytest.Item]],
+    turns: Sequence[Sequence[pytest.Item]],
     queue: int,
     others: Sequence[_Worker],
 ) -> _Worker:
@@ -145,7 +147,7 @@ def _fork(
     # Held here, too, these would hide from the others that nobody listens any more.
     for connection in (messages, *(other.messages for other in others)):
         connection.close()
-    _work(session, files, _Teller(session, sending, current), queue, f"gw{len(others)}")
+    _work(session, turns, _Teller(session, sending, current), queue, f"gw{len(others)}")
     os._exit(0)
 
 
@@ -196,16 +198,16 @@ class _Teller:
 
 def _work(
     session: pytest.Session,
-    files: Sequence[Sequence[pytest.Item]],
+    turns: Sequence[Sequence[pytest.Item]],
     teller: _Teller,
     queue: int,
     name: str,
 ) -> None:
-    """Run tests until no file is left, or until they fail too often."""
+    """Run tests until no turn is left, or until they fail too often."""
     try:
         _become_worker(session.config, name)
         session.config.pluginmanager.register(teller)
-        tests = (test for file in _take_files(queue) for test in files[file])
+        tests = (test for turn in _take_turns(queue) for test in turns[turn])
         for item, following in pairwise(chain(tests, [None])):
             assert item is not None
             teller.run(item, following)
@@ -288,12 +290,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run pytest, and return its exit status.
 
     Args:
-        arguments: pytest's, and `--workers`.
+        arguments: pytest's, `--workers`, and `--in_memory` for temporary files that are neither large nor many.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--in_memory", action="store_true")
     own, others = parser.parse_known_args(arguments)
-    _keep_files_in_memory()
+    if own.in_memory:
+        _keep_files_in_memory()
     return int(pytest.main(others, plugins=[ForkedWorkers(own.workers)]))
 
 

@@ -1,6 +1,7 @@
 """What is common to the servers of the tests that import once and fork for each request."""
 
 from collections.abc import Callable
+from contextlib import suppress
 import gc
 import os
 import signal
@@ -20,8 +21,6 @@ def serve_forks(address: str, answer: Callable[[socket.socket], None]) -> None:
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(address)
     listening.listen()
-    # Nobody waits for the processes that wait for programs.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     print("ready", flush=True)
     if os.fork() == 0:
         _fork_for_ever(listening, answer)
@@ -30,6 +29,7 @@ def serve_forks(address: str, answer: Callable[[socket.socket], None]) -> None:
 
 
 def _fork_for_ever(listening: socket.socket, answer: Callable[[socket.socket], None]) -> None:
+    signal.signal(signal.SIGCHLD, _wait_for_ended)
     while True:
         connection, _ = listening.accept()
         if os.fork() == 0:
@@ -37,3 +37,10 @@ def _fork_for_ever(listening: socket.socket, answer: Callable[[socket.socket], N
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             answer(connection)
         connection.close()
+
+
+def _wait_for_ended(*_: object) -> None:
+    """Wait for the processes that have ended: what they took counts with this one, and else with nobody."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0] != 0:
+            pass

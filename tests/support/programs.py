@@ -79,26 +79,16 @@ class Program:
 
 
 class Programs:
-    """A server that programs are forked from; it starts with the first of them.
+    """Programs that are forked from a server.
 
-    Attributes:
-        folder: for its socket, and for what programs write to stdout and stderr.
-        server: the module that serves; it is given the socket's path.
-        running: socket of a server of somebody else's, which is used then; none is started.
-        environment: all of the server's; by default that of this process.
+    Args:
+        folder: for what programs write to stdout and stderr.
+        address: socket of the server.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        server: str = "tests.support.fork_server",
-        running: str | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        self._folder, self._module = folder, server
-        self._environment = environment
-        self._running = running
-        self._server: subprocess.Popen[str] | None = None
+    def __init__(self, folder: Path, address: str) -> None:
+        self.address = address
+        self._folder = folder
         self._numbers = itertools.count()
         self._started: list[Program] = []
 
@@ -122,7 +112,7 @@ class Programs:
         """
         outputs = [self._folder / f"{next(self._numbers)}.{name}" for name in ("stdout", "stderr")]
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(self.address())
+        connection.connect(self.address)
         environment = dict(os.environ if env is None else env)
         connection.sendall(
             Request(
@@ -152,32 +142,11 @@ class Programs:
         return subprocess.CompletedProcess([module, *arguments], program.wait(), out, err)
 
     def close(self) -> None:
-        """Kill what still runs, and stop the server."""
+        """Kill what still runs."""
         for program in self._started:
             if program.poll() is None:
                 program.kill_group()
                 program.let_go()
-        if self._server is not None:
-            assert self._server.stdin is not None
-            assert self._server.stdout is not None
-            self._server.stdin.close()
-            self._server.wait(60)
-            self._server.stdout.close()
-
-    def address(self) -> str:
-        """Return the server's socket; a server of its own starts with the first call."""
-        if self._running is not None:
-            return self._running
-        address = str(self._folder / "socket")
-        if self._server is None:
-            command = [sys.executable, "-m", self._module, address]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-            self._server = subprocess.Popen(
-                command, cwd=REPOSITORY, env=self._environment, start_new_session=True, **pipes
-            )  # type: ignore[call-overload]
-            assert self._server.stdout is not None
-            assert self._server.stdout.readline() == "ready\n"
-        return address
 
 
 def start_program(

@@ -2,7 +2,8 @@
 
 Comes in: any run of the tests. Goes out, at its end: the seconds of a core (user and system, of the tests and of the programs that they
 start) and of the clock by folder, for quick tests and for others, and the files and the tests that took most. A core's seconds hardly
-change when others use the machine, so two runs can be compared by them.
+change when others use the machine, so two runs can be compared by them. With several workers, programs that are forked count with the
+worker whose test has started their server.
 """
 
 from collections import defaultdict

@@ -1,8 +1,8 @@
-"""What tests in this process need not do again and again, though programs do.
+"""What tests in this process, and programs that they fork, need not do again and again, though a user's programs do.
 
 Tests run a thousand jobs, each of which reads the same cards and waits for a disk that nobody unplugs: a fifth of the time of all.
-What is remembered is what was made of the very same text, so nothing is left out but the repetition. A program that a test starts
-knows nothing of this.
+What is remembered is what was made of the very same text, so nothing is left out but the repetition. A program that a test starts for
+real knows nothing of this.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,20 @@ _MOST_CHARACTERS = 50_000
 _MOST_TEXTS = 2_000
 
 
+def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
+    """Take all of them, until `patch` is undone."""
+    wait_for_no_disk(patch)
+    remember_yaml(patch)
+    look_once_for_translations(patch)
+    look_once_at_transforms(patch)
+    parse_options_once(patch)
+
+
 def wait_for_no_disk(patch: pytest.MonkeyPatch) -> None:
     """Let `os.fsync` return at once, until `patch` is undone; what is no open file is still refused.
 
-    Whether and when it is called is told by the tests that watch it here, and of real programs by `tests/faults/test_durability.py`.
+    Whether and when it is called is told by the tests that watch it here and stand at it in forked programs, and of a program that is
+    started for real by `tests/faults/test_durability.py`.
     """
     patch.setattr(os, "fsync", _check_descriptor)
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from tests.support.children import ForkedChild
-from tests.support.fork_server import CHILDREN
+from tests.support.fork_server import CHILDREN_ADDRESS
 
 pytestmark = pytest.mark.usefixtures("forked_children")
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("forked_children")
 def make_child() -> tuple[ForkedChild, socket.socket]:
     ours, theirs = socket.socketpair()
     with theirs:
-        child = ForkedChild(os.environ[CHILDREN], {"most_bytes": "100"}, [theirs.fileno()])
+        child = ForkedChild(os.environ[CHILDREN_ADDRESS], {"most_bytes": "100"}, [theirs.fileno()])
     return child, ours
 
 
