@@ -67,6 +67,10 @@ class InputError(Refusal):
     status = 3
 
 
+class ChangedError(InputError):
+    """An input file that is gone, or not what it was when the run was planned."""
+
+
 class ModelError(Refusal):
     """A model package that is incomplete, altered, or does not do what it declares."""
 
@@ -109,6 +113,7 @@ _ALL = (
     WorkerError,
     JobError,
     InputError,
+    ChangedError,
     ModelError,
     VerifyError,
     BudgetError,

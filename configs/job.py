@@ -356,12 +356,15 @@ class Errors(_Section):
     """How many rejected rows a run may have and still be published: the larger of both counts.
 
     Attributes:
+        max_broken_shards, max_broken_percent: the same of input files that cannot be read.
         store_values: keep what was read of a rejected row beside the reason, in the column `values`
             of the rejected file.
     """
 
     max_rejected_rows: int = Field(default=0, ge=0, le=MOST)
     max_rejected_percent: float = Field(default=0.0, ge=0, le=100)
+    max_broken_shards: int = Field(default=0, ge=0, le=MOST)
+    max_broken_percent: float = Field(default=0.0, ge=0, le=100)
     store_values: bool = False
 
 

@@ -27,6 +27,13 @@ def refuse_all(refused: Sequence[RefusedFile], is_all: bool = True) -> InputErro
     """
     if len(refused) == 1 and is_all:
         return refused[0].error
+    count = len(refused)
+    how_many = f"{count}" if is_all else f"at least {count}"
+    return InputError(f"{how_many} input files cannot be scored: {list_reasons(refused)}")
+
+
+def list_reasons(refused: Sequence[RefusedFile]) -> str:
+    """Return why files are refused, each reason once, with the names of those that it is of."""
     by_reason: dict[str, list[RefusedFile]] = {}
     for file in refused:
         # Mostly a message begins with the file's name.
@@ -34,10 +41,7 @@ def refuse_all(refused: Sequence[RefusedFile], is_all: bool = True) -> InputErro
         alike = by_reason.setdefault(reason, [])
         alike.append(file)
     told = [_tell(alike) for alike in by_reason.values()]
-    count = len(refused)
-    how_many = f"{count}" if is_all else f"at least {count}"
-    listed = "; ".join(told)
-    return InputError(f"{how_many} input files cannot be scored: {listed}")
+    return "; ".join(told)
 
 
 def _tell(alike: Sequence[RefusedFile]) -> str:

@@ -91,9 +91,11 @@ def find_problems(
     try:
         yield from _check_books(manifest)
         yield from _check_totals(manifest)
+        yield from _check_broken(manifest)
         scored = manifest["files"]
         rejected = manifest["rejected_files"]
-        for entry in scored + rejected + _list_summaries(manifest):
+        shards = _list_shard_records(manifest)
+        for entry in scored + rejected + shards + _list_summaries(manifest):
             yield from _check_content(run, entry)
         for entry in scored:
             yield from _check_schema(run, entry, manifest["schema"])
@@ -124,6 +126,11 @@ def find_changed_inputs(manifest: Manifest) -> Iterator[str]:
                 continue
             urls.append(entry["url"])
             versions.append(entry["version"])
+        # And those that were left out: one that was mended can be scored now.
+        for entry in manifest.get("broken_shards", ()):
+            if "version" in entry:
+                urls.append(entry["url"])
+                versions.append(entry["version"])
     except (KeyError, TypeError) as error:
         kind = type(error).__name__
         yield f"_manifest.json is not a manifest: {kind}: {error}"
@@ -228,9 +235,23 @@ def _check_totals(manifest: Manifest) -> Iterator[str]:
     rejected = manifest["rejected_files"]
     yield from _check_files_total("scored", scored, rows)
     yield from _check_files_total("rejected", rejected, rows)
-    digest = content_sha256(scored + rejected + manifest.get("summary_parts", []))
+    beside = [*manifest.get("summary_parts", ()), *_list_shard_records(manifest)]
+    digest = content_sha256(scored + rejected + beside)
     if digest != manifest["content_sha256"]:
         yield "the manifest's list of files was altered (content_sha256 differs)"
+
+
+def _check_broken(manifest: Manifest) -> Iterator[str]:
+    """Check that each broken shard of whose rows none has a record has one itself."""
+    unknown = [shard for shard in manifest.get("broken_shards", ()) if shard["rows"] is None]
+    recorded = sum(entry["rows"] for entry in _list_shard_records(manifest))
+    if recorded != len(unknown):
+        yield f"{len(unknown)} shards are lost without their rows, but {recorded} are recorded"
+
+
+def _list_shard_records(manifest: Manifest) -> list[Entry]:
+    """Return the files that name shards of which rows are lost; nothing of most jobs."""
+    return list(manifest.get("rejected_shards", ()))
 
 
 def _list_summaries(manifest: Manifest) -> list[Entry]:

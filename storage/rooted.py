@@ -14,7 +14,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from configs.errors import InputError, RowError
+from configs.errors import ChangedError, InputError, RowError
 from storage.client_errors import plain_errors
 from storage.inputs import describe_file, describe_stat
 from storage.object_stores import is_object_store, locate
@@ -262,8 +262,8 @@ class FileRoot:
         if describe_stat(found) != file.version:
             raise self._refuse_change(file)
 
-    def _refuse_change(self, file: RootedFile) -> InputError:
-        return InputError(
+    def _refuse_change(self, file: RootedFile) -> ChangedError:
+        return ChangedError(
             f"{self.url}/{file.name}: changed after the run was planned; "
             "start the run again to score the new content"
         )

@@ -100,7 +100,7 @@ SIBLINGS = {
         "transforms.output.done_record",
         "transforms.read_unit",
     },
-    "transforms.read_unit": {"transforms.shards_together"},
+    "transforms.read_unit": {"transforms.lost_rows", "transforms.shards_together"},
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     **SIBLINGS_OF_CSV,
     **SIBLINGS_OF_SUMMARIES,
@@ -285,6 +285,7 @@ WRITES_TO_A_SINK = {
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
     "transforms.output.published_summaries": {"writer.write_table(table"},
+    "transforms.output.broken_shards": {"writer.write_table(records"},
     "transforms.formats.file_list": {
         "pq.ParquetWriter(self._sink",
         "self._writer.write_table(table",

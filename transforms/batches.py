@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from pyarrow import RecordBatch
 
+from transforms.broken_shard import BrokenShard
 from transforms.row_bytes import dump_rows, load_rows
 from transforms.timing import StageTimes
 
@@ -140,6 +141,7 @@ class RawBatch:
         rows_in_of: by number of the member, how many rows the batch accounts for.
         left_out_of: the same, of rows that `source.where` has left out.
         summaries: what is known of the rows that were read, as `transforms/summaries` has it.
+        broken: shards that broke behind the rows here, in a run that goes on without them.
     """
 
     unit: WorkUnit
@@ -155,6 +157,7 @@ class RawBatch:
     rows_in_of: dict[int, int] = field(default_factory=dict)
     left_out_of: dict[int, int] = field(default_factory=dict)
     summaries: tuple[Any, ...] = ()
+    broken: tuple[BrokenShard, ...] = ()
 
     def __len__(self) -> int:
         return self.rows.num_rows
@@ -228,6 +231,7 @@ class ScoredBatch:
         rows_left_out: those of the input rows that `source.where` has left out.
         shards: what became of the rows of each shard, where several are put together.
         summaries: what is known of the rows that were read, and of all scores.
+        broken: shards that broke behind the rows here.
     """
 
     unit: WorkUnit
@@ -242,6 +246,7 @@ class ScoredBatch:
     rows_left_out: int = 0
     shards: tuple[ShardCounts, ...] = ()
     summaries: tuple[Any, ...] = ()
+    broken: tuple[BrokenShard, ...] = ()
 
     def __post_init__(self) -> None:
         scored = self.rows.num_rows
@@ -297,6 +302,7 @@ class WrittenPart:
         began, ended: seconds of the wall clock.
         peak_memory: of the worker, in bytes.
         summaries: a file of each summary that the job asks for, in their order.
+        broken: shards of the unit that could not be read to their ends.
     """
 
     unit: int
@@ -322,6 +328,8 @@ class WrittenPart:
     rows_left_out: int = 0
     # None in most records, whose jobs ask for none.
     summaries: tuple[WrittenFile, ...] = ()
+    # The same: most jobs allow none.
+    broken: tuple[BrokenShard, ...] = ()
 
 
 def take_from_arrays(arrays: Arrays, positions: np.ndarray) -> Arrays:

@@ -6,8 +6,10 @@ Which columns, and how they are made, is in `postprocess_rows.py`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import apache_beam as beam
+import numpy as np
 from pyarrow import RecordBatch
 
 from configs.errors import RejectedRows
@@ -16,7 +18,7 @@ from transforms.batch_function import BatchFunction
 from transforms.batches import PredictionBatch, ScoredBatch, take_from_arrays
 from transforms.formats.output import find_output_format
 from transforms.output.partitioned_rows import find_unfit
-from transforms.postprocess_rows import make_rows
+from transforms.postprocess_rows import MadeRows, make_rows
 from transforms.record_batches import filter_rows
 from transforms.rejected import find_kept, reject_rows
 from transforms.shard_counts import count_by_shard
@@ -24,6 +26,9 @@ from transforms.source_columns import make_source_columns
 from transforms.summaries.summary import States, Summaries, merge_states, summarise
 from transforms.token_places import find_places
 from transforms.written_columns import WrittenColumns
+
+# int32 (rows,), see `RawBatch`.
+Members: TypeAlias = np.ndarray | None
 
 
 def postprocess_batch(
@@ -66,12 +71,7 @@ def postprocess_batch(
             if lengths is not None:
                 lengths = lengths[kept]
             raw = reject_rows(raw, rejected, "postprocess")
-    rows, mask = made
-    members = raw.members
-    if mask is not None:
-        rows = filter_rows(rows, mask)
-        if members is not None:
-            members = members[mask]
+    rows, members = _filter(made, raw.members)
     return ScoredBatch(
         unit=raw.unit,
         id=raw.id,
@@ -86,6 +86,7 @@ def postprocess_batch(
         shards=count_by_shard(raw, members),
         # Of all of them, with those that the filter has left out.
         summaries=_add_scores(raw.summaries, made.rows, wanted, summaries),
+        broken=raw.broken,
     )
 
 
@@ -110,6 +111,21 @@ class Postprocess(beam.PTransform):
         )
         function = BatchFunction(postprocess, "postprocess")
         return batches | beam.ParDo(function).with_output_types(ScoredBatch)
+
+
+def _filter(made: MadeRows, members: Members) -> tuple[RecordBatch, Members]:
+    """Return the rows that the job's filter leaves in, and the number of each one's shard.
+
+    Args:
+        made: all rows.
+        members: their shards.
+    """
+    if made.mask is None:
+        return made.rows, members
+    rows = filter_rows(made.rows, made.mask)
+    if members is None:
+        return rows, None
+    return rows, members[made.mask]
 
 
 def _add_scores(

@@ -22,12 +22,17 @@ from storage.listing_rules import count_by_rule
 from storage.run_folder import RunFolder
 from transforms.announce import Published, announce, storage_errors
 from transforms.batches import WrittenPart
+from transforms.broken_budget import BrokenRules, check_broken
 from transforms.output.books import balance, check_budget, choose_parts, list_row_counts
+from transforms.output.broken_shards import count_lost_rows, list_broken, publish_broken
 from transforms.output.manifest import describe_run, encode_manifest, list_unit_books
 from transforms.output.plan_file import read_plan
 from transforms.output.published_files import move_files, publish_file_list, remove_strays
 from transforms.output.published_summaries import publish_summaries
 from transforms.summaries.summary import Summaries
+
+# Of a job that says nothing of them: the first one has ended the run.
+NONE_BROKEN = BrokenRules()
 
 
 @dataclass
@@ -40,6 +45,7 @@ class PublishRun(beam.PTransform):
         max_rejected_rows, max_rejected_percent: the error budget; with more rejected rows than both
             allow, nothing is published.
         summaries: what is computed beside the scores.
+        broken: what the job says of shards that cannot be read.
     """
 
     run: RunFolder
@@ -47,6 +53,7 @@ class PublishRun(beam.PTransform):
     max_rejected_rows: int
     max_rejected_percent: float
     summaries: Summaries = ()
+    broken: BrokenRules = NONE_BROKEN
 
     def expand(self, parts: beam.PCollection[WrittenPart]) -> beam.PCollection[Published]:
         publish = beam.Map(
@@ -56,6 +63,7 @@ class PublishRun(beam.PTransform):
             self.max_rejected_rows,
             self.max_rejected_percent,
             self.summaries,
+            self.broken,
         )
         return (
             parts
@@ -73,14 +81,16 @@ def publish_parts(
     max_rejected_percent: float,
     # Not `Summaries`: Beam looks at types, and can do so with no protocol.
     summaries: Sequence[Any] = (),
+    broken: BrokenRules = NONE_BROKEN,
 ) -> Published:
     """Call `publish_run`, with the parts first, as Beam hands them over.
 
     Args:
-        parts, run, manifest, max_rejected_rows, max_rejected_percent, summaries: as for
+        parts, run, manifest, max_rejected_rows, max_rejected_percent, summaries, broken: as for
             `publish_run`.
     """
-    return publish_run(run, parts, manifest, max_rejected_rows, max_rejected_percent, summaries)
+    budget = (max_rejected_rows, max_rejected_percent)
+    return publish_run(run, parts, manifest, *budget, summaries, broken)
 
 
 def publish_run(
@@ -90,18 +100,19 @@ def publish_run(
     max_rejected_rows: int,
     max_rejected_percent: float,
     summaries: Summaries = (),
+    broken: BrokenRules = NONE_BROKEN,
 ) -> Published:
     """Publish what the done-records and `parts` say was written.
 
     Args:
         run: the run.
         parts: what the workers have handed over, in any order, some of it twice.
-        manifest, max_rejected_rows, max_rejected_percent, summaries: see `PublishRun`.
+        manifest, max_rejected_rows, max_rejected_percent, summaries, broken: see `PublishRun`.
 
     Raises:
         PublishError: a unit is missing, or the books do not balance.
         OtherContentError: this run was published first, with other content.
-        BudgetError: more rejected rows than allowed.
+        BudgetError: more rejected rows, or broken shards, than allowed.
         SupersededError: it is published, and readers stay with a run that was planned later.
     """
     refuse_links(run, PublishError)
@@ -111,7 +122,8 @@ def publish_run(
         if is_published(run):
             return announce(run, planned_at)
         # A function of its own, whose plan and books are let go of before the manifest is read.
-        _publish_files(run, parts, manifest, max_rejected_rows, max_rejected_percent, summaries)
+        budget = (max_rejected_rows, max_rejected_percent)
+        _publish_files(run, parts, manifest, *budget, summaries, broken)
         return announce(run, planned_at)
 
 
@@ -122,6 +134,7 @@ def _publish_files(
     max_rejected_rows: int,
     max_rejected_percent: float,
     summaries: Summaries,
+    rules: BrokenRules,
 ) -> None:
     """Give all files their names, and list them in the manifest; see `publish_run`."""
     plan = read_plan(run.plan)
@@ -129,15 +142,23 @@ def _publish_files(
     # Before any file gets its final name: nothing is published of a run that is refused.
     counts = list_row_counts(manifest)
     totals = balance(chosen, counts)
+    broken = list_broken(plan.broken, chosen)
+    check_broken(broken, len(plan.inputs) + len(plan.broken), rules)
     where = _say_where_to_look(run, chosen)
-    check_budget(totals, max_rejected_rows, max_rejected_percent, where)
+    # Rows that are lost with their shards have a budget of their own.
+    rejected = totals["rejected"] - count_lost_rows(broken)
+    counted = {**totals, "rejected": rejected}
+    check_budget(counted, max_rejected_rows, max_rejected_percent, where)
 
     entries = move_files(run, chosen)
+    entries.update(publish_broken(run, broken, rules.records))
     content = {
         **manifest,
         "inputs": plan.inputs,
         "ignored_inputs": plan.ignored_inputs,
         "ignored_counts": count_by_rule(plan.ignored_inputs),
+        # The books of a job that allows none are as they always were.
+        **({"broken_shards": [shard.describe() for shard in broken]} if rules.goes_on else {}),
         # Each is made as it is written.
         "units": list_unit_books(plan, chosen, counts),
         **describe_run(run, chosen, totals, entries),

@@ -34,6 +34,7 @@ class ReadShards(beam.PTransform):
         format: how the input files are read.
         rows_per_batch: rows of a batch, at most.
         record: what is kept of a rejected row.
+        goes_on: whether a shard that breaks costs its own rows alone.
     """
 
     run: RunFolder
@@ -41,6 +42,7 @@ class ReadShards(beam.PTransform):
     format: Format
     rows_per_batch: int
     record: RowRecord
+    goes_on: bool = False
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection[RawBatch]:
         read_units = beam.FlatMap(units_to_read, self.run)
@@ -50,6 +52,7 @@ class ReadShards(beam.PTransform):
             format=self.format,
             rows_per_batch=self.rows_per_batch,
             record=self.record,
+            goes_on=self.goes_on,
         )
         return (
             root
@@ -93,6 +96,7 @@ class _ReadUnits(beam.DoFn):
     format: Format
     rows_per_batch: int
     record: RowRecord
+    goes_on: bool = False
 
     def setup(self) -> None:
         self._timed = Timed("read")
@@ -108,6 +112,7 @@ class _ReadUnits(beam.DoFn):
             format=self.format,
             rows_per_batch=self.rows_per_batch,
             record=self.record,
+            goes_on=self.goes_on,
         )
         # A store answers slowly enough that a thread of its own pays.
         if not _is_on_disk(unit, self.format):

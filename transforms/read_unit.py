@@ -13,6 +13,7 @@ from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.format import Format
 from transforms.formats.held_shards import hold_small
 from transforms.formats.unchanged import check_unchanged
+from transforms.lost_rows import read_until_broken
 from transforms.shards_together import read_together
 
 
@@ -22,6 +23,7 @@ def read_unit(
     format: Format,
     rows_per_batch: int,
     record: RowRecord,
+    goes_on: bool = False,
 ) -> Iterator[RawBatch]:
     """Yield the rows of one unit, in order; see `Format.read`.
 
@@ -31,6 +33,7 @@ def read_unit(
         format: how its file is read.
         rows_per_batch: rows of a batch, at most.
         record: what is kept of a rejected row.
+        goes_on: whether a shard that breaks costs its own rows alone, see `lost_rows.py`.
 
     Raises:
         InputError: the shard changed since the plan was made, or cannot be read.
@@ -41,6 +44,7 @@ def read_unit(
         format=format,
         rows_per_batch=rows_per_batch,
         record=record,
+        goes_on=goes_on,
     )
     if unit.members:
         yield from read_together(unit, read_member, rows_per_batch)
@@ -48,7 +52,10 @@ def read_unit(
     with hold_small(unit) as is_held:
         if not is_held:
             check_unchanged(unit)
-        for batch in format.read(unit, schema, rows_per_batch, record):
+        batches = format.read(unit, schema, rows_per_batch, record)
+        if goes_on:
+            batches = read_until_broken(unit, batches, schema, record, check_unchanged)
+        for batch in batches:
             # Looked at before the writer records the unit as done: a retried bundle would not look
             # again. What is held is of one version, and cannot change.
             if batch.last and not is_held:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import Array, DataType, RecordBatch
+from pyarrow import Array, DataType, RecordBatch, Schema
 from pyarrow.types import is_dictionary, is_map, is_nested, is_struct
 
 from configs.errors import RejectedRows, RowError
@@ -113,6 +113,21 @@ def record_rows(
     return RejectedBatch(id, stage, records)
 
 
+def describe_records(schema: Schema, record: RowRecord) -> Schema:
+    """Return the columns of the records of a run's rejected rows.
+
+    Args:
+        schema: of the rows that are read.
+        record: what is kept of them.
+    """
+    nothing = RecordBatch.from_arrays(
+        [pa.nulls(0, type=column.type) for column in schema], schema=schema
+    )
+    no_numbers = np.array([], dtype=np.int64)
+    nowhere = BatchId("", 0)
+    return record_rows(nowhere, "", no_numbers, [], nothing, record).rows.schema
+
+
 def find_kept(rows: int, rejected: RejectedRows) -> np.ndarray:
     """Return the positions, int64 (kept rows,), of the rows that were not rejected.
 
@@ -144,10 +159,16 @@ def _make_nullable(column: Array) -> Array:
 
 
 def _list_messages(reasons: Sequence[Exception], rows: RecordBatch) -> Iterator[str]:
+    before: Exception | None = None
+    message = ""
     for position, reason in enumerate(reasons):
         # Our own messages hold no value; a library's may quote one.
         if isinstance(reason, RowError):
-            yield shown(reason)
+            # Many rows may have the same one.
+            if reason is not before:
+                message = shown(reason)
+                before = reason
+            yield message
         else:
             yield _redact_message(reason, rows, position)
 

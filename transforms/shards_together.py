@@ -17,6 +17,7 @@ from pyarrow import RecordBatch
 from configs.errors import InputError
 from configs.several_refusals import MOST_REFUSED, RefusedFile, refuse_all
 from transforms.batches import BatchId, RawBatch, RejectedBatch, WorkUnit
+from transforms.broken_shard import BrokenShard
 from transforms.row_sizes import count_decoded_bytes, has_plain_sizes
 
 # What travels together at most, in memory; formats have the same for rows of one shard.
@@ -165,10 +166,12 @@ def _join(
     rows_in_of: Counter[int] = Counter()
     left_out_of: Counter[int] = Counter()
     rejected: list[RejectedBatch] = []
+    broken: list[BrokenShard] = []
     for number, batch in group:
         rows_in_of[number] += batch.rows_in
         left_out_of[number] += batch.rows_left_out
         rejected += batch.rejected
+        broken += batch.broken
     first_shard = unit.members[group[0].number].shard
     last_shard = unit.members[last_number].shard
     is_last_member = last_number == len(unit.members) - 1
@@ -184,4 +187,5 @@ def _join(
         rows_in_of=dict(rows_in_of),
         left_out_of=dict(left_out_of),
         rows_left_out=left_out_of.total(),
+        broken=tuple(broken),
     )

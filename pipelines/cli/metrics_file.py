@@ -36,6 +36,7 @@ class RunFacts:
         info: run_id, model, version, runner; none before the run was planned.
         rows: by outcome: in, scored, filtered, rejected, of a job with a filter of its rows also
             left_out; none before the run was published.
+        broken_shards: of a job that allows some.
         stage_seconds: by stage, summed over workers; none where nothing was scored.
         peak_memory_bytes: of the worker that needed most.
         published: whether a run of these inputs, this model and these settings stands, published
@@ -46,6 +47,7 @@ class RunFacts:
     info: Texts = field(default_factory=dict)
     rows: Counts = field(default_factory=dict)
     files: int | None = None
+    broken_shards: int | None = None
     stage_seconds: Seconds = field(default_factory=dict)
     rows_per_second: float | None = None
     peak_memory_bytes: int | None = None
@@ -157,6 +159,8 @@ def _add_facts(metrics: _Metrics, facts: RunFacts) -> None:
     metrics.add_gauges("rows", rows, "outcome", facts.rows)
     published = "Files with scores that the last run published."
     metrics.add_gauge("files", published, facts.files)
+    broken = "Input files that could not be read, or not to their ends, in the last run."
+    metrics.add_gauge("broken_shards", broken, facts.broken_shards)
     stages = "Time in each stage, summed over workers."
     metrics.add_gauges("stage_seconds", stages, "stage", facts.stage_seconds)
     rate = "Rows that the last run scored per second."

@@ -23,6 +23,8 @@ Manifest: TypeAlias = Mapping[str, Any]
 Fields: TypeAlias = Mapping[str, Any]
 # Model, version and runner of a run.
 Info: TypeAlias = Mapping[str, str]
+# Of broken shards, by name: enough to see what is wrong with them.
+_TOLD_BROKEN = 20
 # Shorter than any clock tells; nothing is divided by 0.
 _INSTANT_SECONDS = 1e-9
 
@@ -119,6 +121,19 @@ class RunLog:
         }
         fields["inputs_left_out"] = count_by_rule(ignored)
         self._tell_machines("planned", message, **info, **fields)
+
+    def tell_broken(self, broken: Sequence[Fields]) -> None:
+        """Say which shards are left out, as they cannot be read.
+
+        Args:
+            broken: as a manifest has them.
+        """
+        told = [str(shard["message"]) for shard in broken[:_TOLD_BROKEN]]
+        more = len(broken) - len(told)
+        if more:
+            told.append(f"and {more:,} more")
+        message = f"{len(broken):,} broken shards are left out: {'; '.join(told)}"
+        self.tell_trouble("broken_shards", message)
 
     def tell_resumed(self, rows: int) -> None:
         """Say how many rows were done before: interrupted, or in a run that is reused; if any."""
@@ -269,6 +284,13 @@ class RunLog:
         # Of a job with a filter of its input alone.
         if "pruned_files" in manifest:
             totals["files_pruned"] = manifest["pruned_files"]
+        # Of a job that allows some.
+        if "broken_shards" in manifest:
+            urls = {shard["url"] for shard in manifest["broken_shards"]}
+            in_order = sorted(urls)
+            facts.broken_shards = len(urls)
+            totals["broken_shards"] = len(urls)
+            totals["broken_shard_urls"] = in_order[:_TOLD_BROKEN]
         by_outcome = {f"rows_{outcome}": number for outcome, number in rows.items()}
         self._tell_machines(event, message, **totals, **fields, **by_outcome)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from model_zoo.architectures.library_names import find_distribution
 from transforms.batches import WorkUnit
+from transforms.broken_shard import BrokenShard
 from transforms.formats.format import Shard
 from transforms.unit_members import list_pieces
 
@@ -45,7 +46,13 @@ _NOT_IN_THE_OUTPUT = {
         "tolerance",
     },
     "sink": {"path"},
-    "errors": {"max_rejected_rows", "max_rejected_percent"},
+    "errors": {
+        "max_rejected_rows",
+        "max_rejected_percent",
+        # Which shards are broken is a part of the inputs, see `make_run_id`.
+        "max_broken_shards",
+        "max_broken_percent",
+    },
 }
 # Fields that jobs have had only lately, by section: with these values a run does what it did before,
 # and keeps its id.
@@ -74,6 +81,7 @@ def make_run_id(
     units: Sequence[WorkUnit] = (),
     filled: Sequence[str] = (),
     table: Fields | None = None,
+    broken: Sequence[BrokenShard] = (),
 ) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
@@ -86,6 +94,7 @@ def make_run_id(
         units: with the digests of the files that their rows name.
         filled: model columns that the job fills, of which older versions rejected the rows.
         table: what is read of a table with a log, at which version.
+        broken: files that are left out; with one that was mended it is other work.
     """
     work: dict[str, Any] = {
         "inputs": ([shard.file.url, shard.file.version] for shard in shards),
@@ -100,6 +109,8 @@ def make_run_id(
         work["filled"] = list(filled)
     if table is not None:
         work["table"] = table
+    if broken:
+        work["broken"] = [[shard.shard, shard.version] for shard in broken]
     # Scores of rows that share mini-batches with other shards' may differ in their last digits.
     if any(unit.members for unit in units):
         work["together"] = _PUT_TOGETHER

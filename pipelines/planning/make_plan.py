@@ -20,6 +20,7 @@ from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.batch_rows import bytes_per_row
+from pipelines.planning.broken_rules import find_broken_rules
 from pipelines.planning.columns import list_columns, make_input_format
 from pipelines.planning.filled import list_job_fills
 from pipelines.planning.filtering import with_filter
@@ -56,6 +57,7 @@ from storage.input_file import InputFile
 from storage.packed import pack_many
 from storage.run_folder import RunFolder
 from transforms.batches import WorkUnit
+from transforms.broken_shard import BrokenShard
 from transforms.formats.file_list import FILES_OF_A_UNIT
 from transforms.formats.files import FilesFormat
 from transforms.formats.format import Format, Shard
@@ -105,7 +107,7 @@ def make_plan(
     pieces = _cut_into_pieces(found.shards, found.reader, job, card, inference, row_work)
     listed_files = _list_files(found.reader, pieces, found.shards)
     units = _join_small_shards(listed_files, job.sink.rows_per_file, row_work)
-    run_id = _name_run(job, package, inference, found.shards, output_plan, units, table)
+    run_id = _name_run(job, package, inference, found, output_plan, units, table)
     return Plan(
         job=job,
         package=package,
@@ -125,6 +127,7 @@ def make_plan(
         pruned=found.pruned,
         table=table,
         summaries=summaries,
+        broken=found.broken,
     )
 
 
@@ -183,17 +186,23 @@ def _name_run(
     job: ScoringJob,
     package: Package,
     inference: InferenceSettings,
-    shards: Sequence[Shard],
+    found: "_Found",
     output_plan: OutputPlan,
     units: Sequence[WorkUnit],
     table: PlannedTable | None,
 ) -> str:
     settings = job.model_dump(mode="json")
-    computing = inference.settings.as_dict()
-    filled = list_job_fills(package.card.columns, job.preprocess.steps)
-    told = None if table is None else table.describe()
-    nested = output_plan.nested
-    return make_run_id(settings, package.digest, computing, shards, nested, units, filled, told)
+    return make_run_id(
+        settings,
+        package.digest,
+        computing=inference.settings.as_dict(),
+        shards=found.shards,
+        nested=output_plan.nested,
+        units=units,
+        filled=list_job_fills(package.card.columns, job.preprocess.steps),
+        table=None if table is None else table.describe(),
+        broken=found.broken,
+    )
 
 
 def _refuse_overlap(job: ScoringJob, output_url: str) -> None:
@@ -226,7 +235,8 @@ def _list_source(job: ScoringJob, table: PlannedTable | None) -> Listed:
     source = job.source
     if source.format == "files":
         return list_folders(source.paths, source.recursive, source.files.model_dump())
-    may_be_empty = source.format in MAY_BE_EMPTY
+    # Else it is broken, and told with all others that are.
+    may_be_empty = source.format in MAY_BE_EMPTY or find_broken_rules(job).goes_on
     return list_shards(source.paths, source.recursive, may_be_empty)
 
 
@@ -237,12 +247,14 @@ class _Found(NamedTuple):
         reader: how its rows are read: those that pass, and the files that they name.
         schema: the columns that are read.
         pruned: how many files were not opened.
+        broken: files that are left out.
     """
 
     shards: Sequence[Shard]
     reader: Format
     schema: Schema
     pruned: int
+    broken: tuple[BrokenShard, ...]
 
 
 def _look_into(
@@ -256,14 +268,15 @@ def _look_into(
     files_format = _choose_format(job, row_work, table)
     reading = plan_reading(job, card, listed, files_format, has_log=table is not None)
     unfiltered = _with_loads(reading.format, reading.loads)
-    shards, found = read_shards(reading.files, unfiltered, reading.wanted)
+    rules = find_broken_rules(job)
+    shards, found, broken = read_shards(reading.files, unfiltered, reading.wanted, rules)
     # First which rows, and then the files that they name.
     filtered = with_filter(reading.format, job.source.where, found)
     reader = _with_loads(filtered, reading.loads)
     schema = _order_columns(found, list_columns(job, card))
     # Of a table's files those that its log tells enough of are left out already.
     pruned = reading.pruned if table is None else table.snapshot.pruned
-    return _Found(shards, reader, schema, pruned)
+    return _Found(shards, reader, schema, pruned, broken)
 
 
 def _choose_format(

@@ -15,6 +15,7 @@ from configs.job import AnyJob
 from model_zoo.package.card import InputColumn
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.steps.table import AnyStep
+from pipelines.planning.broken_rules import find_broken_rules
 from pipelines.planning.filled import with_job_fills
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.listed_files import ListedFiles
@@ -23,9 +24,12 @@ from pipelines.planning.planned_table import PlannedTable
 from storage import files
 from storage.packed import pack_many
 from storage.run_folder import RunFolder
-from transforms.batches import WorkUnit
+from transforms.batches import RowRecord, WorkUnit
+from transforms.broken_budget import BrokenRules
+from transforms.broken_shard import BrokenShard
 from transforms.formats.format import Format, Shard
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
+from transforms.rejected import describe_records
 from transforms.summaries.summary import Summary
 from transforms.written_columns import WrittenColumns
 
@@ -52,6 +56,7 @@ class Plan:
         pruned: how many input files are not opened, as no row of theirs can pass `source.where`.
         table: the table with a log that is read; None where files are.
         summaries: what is computed beside the scores.
+        broken: input files that are left out, as they cannot be read.
     """
 
     job: AnyJob
@@ -71,11 +76,23 @@ class Plan:
     pruned: int = 0
     table: PlannedTable | None = None
     summaries: tuple[Summary, ...] = ()
+    broken: tuple[BrokenShard, ...] = ()
 
     @property
     def contract(self) -> tuple[InputColumn, ...]:
         """Return every model column with what a missing value does in this run."""
         return with_job_fills(self.package.card.columns, self.job.preprocess.steps)
+
+    @property
+    def record(self) -> RowRecord:
+        """Return what is kept of a rejected row."""
+        return RowRecord(self.job.source.key, self.job.errors.store_values)
+
+    @property
+    def broken_rules(self) -> BrokenRules:
+        """Return what the job says of broken shards, and how those are recorded."""
+        records = describe_records(self.schema, self.record)
+        return replace(find_broken_rules(self.job), records=records)
 
     @property
     def written_columns(self) -> WrittenColumns:
@@ -107,6 +124,7 @@ def store_plan(plan: Plan) -> Plan:
         inputs=inputs,
         ignored_inputs=plan.ignored,
         table=None if plan.table is None else plan.table.describe(),
+        broken=plan.broken,
     )
     # First: the plan names units of which every row's file must be listed.
     if plan.files.content:

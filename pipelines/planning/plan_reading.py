@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from configs.errors import InputError
 from configs.job import AnyJob
 from model_zoo.package.card import ModelCard
+from pipelines.planning.broken_rules import find_broken_rules
 from pipelines.planning.columns import plan_columns
 from pipelines.planning.filtering import list_filter_columns, prune_files
 from pipelines.planning.hive import Types, declare_hive
@@ -13,6 +15,7 @@ from pipelines.planning.partitions import with_partitions, with_types
 from storage.input_file import InputFile
 from transforms.formats.column import Column
 from transforms.formats.format import Format
+from transforms.formats.read_failures import is_broken
 
 
 class Reading(NamedTuple):
@@ -65,14 +68,39 @@ def plan_reading(
     if inferred is not None and source.where is not None:
         types = _list_folder_types(wanted, inferred, filtered_by)
         files, pruned = prune_files(listed, source.where, types)
-    # None that nobody reads is opened.
-    first = files[0]
     table_format = files_format
     if not has_log:
-        table_format = with_partitions(files_format, first, in_table, inferred)
+        most_broken = find_broken_rules(job).count_allowed(len(files))
+        # None that nobody reads is opened.
+        table_format = _add_partitions(files_format, files, in_table, inferred, most_broken)
     if inferred is not None:
         wanted = with_types(wanted, table_format, inferred)
     return Reading(table_format, loads, wanted, files, pruned)
+
+
+def _add_partitions(
+    format: Format,
+    files: Sequence[InputFile],
+    wanted: Sequence[Column],
+    inferred: Types | None,
+    most_broken: int,
+) -> Format:
+    """Return the format that also reads columns in folders' names, as the first file that is read has it.
+
+    Args:
+        format: how the files themselves are read.
+        files: those that are opened.
+        wanted, inferred: see `with_partitions`.
+        most_broken: so many files may be passed over, and are told when all are looked into.
+    """
+    last = min(most_broken, len(files) - 1)
+    for file in files[:last]:
+        try:
+            return with_partitions(format, file, wanted, inferred)
+        except InputError as error:
+            if not is_broken(error):
+                raise
+    return with_partitions(format, files[last], wanted, inferred)
 
 
 def _list_folder_types(

@@ -1,6 +1,6 @@
 """A dry run: plan and check everything, score a few rows in memory, write nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from pyarrow import Table
@@ -20,6 +20,7 @@ from pipelines.scoring.missing_values import (
 )
 from pipelines.scoring.trial_rows import Trial, count_begun, try_first_rows, try_places
 from transforms.batches import RawBatch, RejectedBatch
+from transforms.broken_shard import BrokenShard
 from transforms.output.books import check_budget
 from transforms.predict import Load
 
@@ -60,6 +61,8 @@ def dry_run(plan: Plan, load: Load) -> int:
     if rejected:
         say(summary.rejected_rows(rejected))
     say(_describe_checked(plan, trials, missing))
+    for shard in _list_unread(trials):
+        say(f"  {summary.shown_reason(shard.describe())}; how many rows are lost, nobody knows")
     scored = first.scored.rows
     table = Table.from_batches([scored])
     say(summary.shown_rows(table))
@@ -68,6 +71,14 @@ def dry_run(plan: Plan, load: Load) -> int:
     _refuse_over_budget(plan, missing)
     say("dry run: what was checked fits together; nothing was written")
     return 0
+
+
+def _list_unread(trials: Sequence[Trial]) -> Iterator[BrokenShard]:
+    """Yield shards that broke in a trial and of whose lost rows none has a record."""
+    for trial in trials:
+        for shard in trial.batch.broken:
+            if shard.rows is None:
+                yield shard
 
 
 def _say_estimate(plan: Plan, first: Trial) -> None:
@@ -100,6 +111,7 @@ def plan_table(plan: Plan) -> str:
         "run id": plan.run.run_id,
         "input": _describe_input(plan),
         "left out": summary.left_out_paths(plan.ignored),
+        **_describe_broken(plan),
         **_describe_filter(plan),
         "units": (
             f"{unit_count:,} of at most {most_rows:,} rows; "
@@ -111,6 +123,13 @@ def plan_table(plan: Plan) -> str:
         "output": summary.shown_path(plan.run.output),
     }
     return summary.table(lines)
+
+
+def _describe_broken(plan: Plan) -> dict[str, str]:
+    """Return which shards are left out, as they cannot be read; nothing where all can."""
+    if not plan.broken:
+        return {}
+    return {"broken": summary.broken_shards([shard.describe() for shard in plan.broken])}
 
 
 def _describe_filter(plan: Plan) -> dict[str, str]:

@@ -13,7 +13,6 @@ from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan
 from pipelines.planning.scoring import scoring_of
 from transforms.announce import Published
-from transforms.batches import RowRecord
 from transforms.formats.filtered import FilteredFormat
 from transforms.formats.format import Format, ReadsListedFiles
 from transforms.formats.loading import LoadingFormat
@@ -43,15 +42,15 @@ def build(
     card = plan.package.card
     output_plan = plan.output_plan
     errors = job.errors
-    record = RowRecord(job.source.key, errors.store_values)
-    head = manifest_head(plan)
+    broken = plan.broken_rules
 
     read = ReadShards(
         run=plan.run,
         schema=plan.schema,
         format=_choose_reader(plan),
         rows_per_batch=plan.rows_per_batch,
-        record=record,
+        record=plan.record,
+        goes_on=broken.goes_on,
     )
     preprocess = Preprocess(
         contract=plan.contract,
@@ -60,8 +59,7 @@ def build(
         timeout_seconds=job.model.timeout_seconds,
         summaries=plan.summaries,
     )
-    scoring = scoring_of(plan, workers)
-    load = partial(load_model, scoring)
+    load = partial(load_model, scoring_of(plan, workers))
     predict = Predict(load, job.model.not_finite, card.mask, plan.run)
     postprocess = Postprocess(
         wanted=plan.written_columns,
@@ -73,10 +71,11 @@ def build(
     write = WriteShards(plan.run, output_plan.file_format, plan.summaries)
     publish = PublishRun(
         run=plan.run,
-        manifest=head,
+        manifest=manifest_head(plan),
         max_rejected_rows=errors.max_rejected_rows,
         max_rejected_percent=errors.max_rejected_percent,
         summaries=plan.summaries,
+        broken=broken,
     )
     return root | read | preprocess | predict | postprocess | write | publish
 

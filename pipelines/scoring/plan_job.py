@@ -138,4 +138,6 @@ def _log_plan(plan: Plan, runner: Runner, log: RunLog) -> None:
     card = plan.package.card
     info = {"model": card.name, "version": card.version, "runner": runner.name}
     units = len(plan.units)
+    if plan.broken:
+        log.tell_broken([shard.describe() for shard in plan.broken])
     log.tell_plan(plan.run, info, plan.rows, units, plan.ignored)

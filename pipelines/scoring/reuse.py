@@ -137,7 +137,7 @@ def _group_by_unit(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
 
 
 def _match_units(units: Sequence[WorkUnit], manifest: Manifest) -> Iterator[_Match]:
-    """Yield units that were scored without a rejected row."""
+    """Yield units that were scored without a rejected row or a broken shard."""
     versions = {}
     urls = []
     for entry in manifest["inputs"]:
@@ -148,12 +148,16 @@ def _match_units(units: Sequence[WorkUnit], manifest: Manifest) -> Iterator[_Mat
     for position, books in enumerate(manifest["units"]):
         place = _find_place(books, urls)
         numbers[place] = position
+    # Of some nobody knows how many rows are lost, so that none was rejected.
+    broken = {shard["url"] for shard in manifest.get("broken_shards", ())}
 
     for unit in units:
         pieces = unit.members or (unit,)
         place = tuple((piece.shard, piece.first_row) for piece in pieces)
         number = numbers.get(place)
         if number is None:
+            continue
+        if any(piece.shard in broken for piece in pieces):
             continue
         books = manifest["units"][number]
         if not _is_as_it_was(unit, versions, books):

@@ -23,6 +23,7 @@ _FIRST_ROWS = 5
 # Half a unit of the last digit: less would be shown as 0.
 _SHOWN_SECONDS = 0.0005
 _SHOWN_CHARACTERS = 30
+_SHOWN_BROKEN = 20
 _ELLIPSIS = "..."
 # Shorter than any clock tells; nothing is divided by 0.
 _INSTANT_SECONDS = 1e-9
@@ -58,6 +59,9 @@ def final_table(
     _add_left_out(lines, manifest)
     ignored = manifest["ignored_inputs"]
     lines["left out"] = left_out_paths(ignored)
+    # Of a job that allows none there are none.
+    if manifest.get("broken_shards"):
+        lines["broken"] = broken_shards(manifest["broken_shards"])
     file_count = len(manifest["files"])
     lines["files"] = f"{file_count:,}"
     lines["seconds"] = f"{seconds:.1f}"
@@ -93,6 +97,32 @@ def pruned_files(count: int) -> str:
     """
     word = "file" if count == 1 else "files"
     return f"{count:,} {word} that can have no such row, not opened"
+
+
+def broken_shards(broken: Sequence[Manifest]) -> str:
+    """Return how many shards are broken, what is lost of them, and why the first ones are.
+
+    Args:
+        broken: as a manifest has them.
+    """
+    urls = {shard["url"] for shard in broken}
+    lost = sum(shard["rows"] or 0 for shard in broken)
+    unknown = sum(shard["rows"] is None for shard in broken)
+    count = len(urls)
+    word = "shard" if count == 1 else "shards"
+    described = f"{count:,} {word}, {lost:,} rows lost"
+    if unknown:
+        described += f", and of {unknown:,} nobody knows how many"
+    told = [shown_reason(shard) for shard in broken[:_SHOWN_BROKEN]]
+    more = len(broken) - len(told)
+    if more:
+        told.append(f"and {more:,} more: see broken_shards in the manifest")
+    return "\n".join([described, *told])
+
+
+def shown_reason(shard: Manifest) -> str:
+    """Return why a shard is broken, which names it, in words for a terminal."""
+    return make_harmless(str(shard["message"]))
 
 
 def left_out_paths(urls: Sequence[str]) -> str:

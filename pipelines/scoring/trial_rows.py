@@ -263,4 +263,5 @@ def _read(plan: Plan, unit: WorkUnit, rows: int) -> Iterator[RawBatch]:
         format=plan.format,
         rows_per_batch=rows,
         record=RowRecord(),
+        goes_on=plan.broken_rules.goes_on,
     )

@@ -87,6 +87,8 @@ EDGES: list[tuple[str, list[Any], list[Any]]] = [
     ("sink.rows_per_file", [1], [0]),
     ("errors.max_rejected_rows", [0, 10**9], [-1]),
     ("errors.max_rejected_percent", [0, 100], [-0.001, 100.001]),
+    ("errors.max_broken_shards", [0, 10**9], [-1]),
+    ("errors.max_broken_percent", [0, 100], [-0.001, 100.001]),
     (
         "model.device",
         ["cpu", "cuda", "cuda:0", "cuda:12", "auto"],
@@ -192,7 +194,13 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "escape_formulas": False,
             "source_columns": False,
         },
-        "errors": {"max_rejected_rows": 0, "max_rejected_percent": 0.0, "store_values": False},
+        "errors": {
+            "max_rejected_rows": 0,
+            "max_rejected_percent": 0.0,
+            "max_broken_shards": 0,
+            "max_broken_percent": 0.0,
+            "store_values": False,
+        },
         "monitor": {"summaries": (), "columns": ()},
     }
 

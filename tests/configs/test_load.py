@@ -131,7 +131,7 @@ def test_set_into_a_list_that_is_not_there_is_refused(job_file: Path) -> None:
         ),
         (
             "errors.zzzz=1",
-            "errors.zzzz: unknown key; there are max_rejected_percent, max_rejected_rows",
+            "errors.zzzz: unknown key; there are max_broken_percent, max_broken_shards, max_rejected_percent",
         ),
     ],
 )

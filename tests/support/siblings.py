@@ -65,6 +65,7 @@ SIBLINGS_OF_SUMMARIES = {
     "transforms.publish": {
         "transforms.announce",
         "transforms.output.books",
+        "transforms.output.broken_shards",
         "transforms.output.manifest",
         "transforms.output.published_files",
         "transforms.output.published_summaries",
@@ -93,6 +94,9 @@ SIBLINGS_OF_SUMMARIES = {
     },
 }
 FOUNDATION_OF_LAKES = {
+    "transforms.broken_budget",
+    "transforms.broken_shard",
+    "transforms.limits",
     "transforms.lakes.choice",
     "transforms.lakes.counts",
     "transforms.lakes.delta_actions",

@@ -1,12 +1,12 @@
 """What is said of a shard that is not what it was when the run was planned, or cannot be looked at."""
 
-from configs.errors import InputError
+from configs.errors import ChangedError, InputError
 from transforms.batches import WorkUnit
 
 
-def refuse_changed(unit: WorkUnit) -> InputError:
+def refuse_changed(unit: WorkUnit) -> ChangedError:
     """Return the error of a shard that is not what it was when the plan was made, or is gone."""
-    return InputError(
+    return ChangedError(
         f"{unit.shard}: changed after the run was planned; "
         "start the run again to score the new content"
     )

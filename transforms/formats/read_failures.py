@@ -9,7 +9,9 @@ import os
 
 import pyarrow as pa
 
+from configs.errors import ChangedError, InputError
 from configs.redaction import shown
+from storage.retries import is_transient
 
 
 def explain_failure(
@@ -36,6 +38,25 @@ def explain_failure(
 def is_out_of_reach(error: Exception) -> bool:
     """Tell whether it was not the file that failed, but the disk, the store or a permission."""
     return isinstance(error, OSError) and bool(error.strerror)
+
+
+def is_broken(refusal: InputError) -> bool:
+    """Tell whether it is the shard that fails, so that whoever reads it again fails again.
+
+    It is not where a disk, a store, a permission or the memory failed, which may do better later; nor is
+    a file that is gone or has changed, as that is other work than was planned.
+
+    Args:
+        refusal: of a shard; the errors that it came from tell.
+    """
+    error: BaseException | None = refusal
+    while error is not None:
+        if isinstance(error, ChangedError | MemoryError) or is_transient(error):
+            return False
+        if isinstance(error, OSError) and is_out_of_reach(error):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
 
 
 def find_way_out(error: Exception) -> str:

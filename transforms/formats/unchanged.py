@@ -55,6 +55,9 @@ def mark_last(
     except InputError:
         # A file that was replaced on the way explains any other complaint about it.
         check_unchanged(unit)
+        # It was read whole, and is not lost with what comes behind it.
+        if before is not None:
+            yield before
         raise
     if before is None:
         yield number_rows(unit, no_rows(schema), 0, last=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from configs.errors import InputError
+from configs.errors import ChangedError
 from storage import files
 from transforms.lakes.snapshot import DataFile, decode_files
 
@@ -34,7 +34,7 @@ def _read_stored(url: str) -> Mapping[str, DataFile]:
         return known
     content = files.read(url)
     if content is None:
-        raise InputError(
+        raise ChangedError(
             f"{url}: what the table's log said is gone; another run may have published and cleaned "
             "up; start the run again"
         )

@@ -5,19 +5,17 @@ Which parts count, whether they balance, and whether too many rows were rejected
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-import math
 from typing import Any, TypeAlias
 
 from configs.errors import BudgetError, PublishError
 from storage.run_folder import RunFolder
 from transforms.batches import LEFT_OUT, ROW_COUNTS, WorkUnit, WrittenPart
+from transforms.limits import count_allowed
 from transforms.output.done_record import read_done_record
 from transforms.output.many_requests import call_for_each
 from transforms.shard_counts import add_counts
 
 Parts: TypeAlias = list[WrittenPart]
-# 7 % of 100 rows are 7.000000000000001 in floating point, and must allow 7.
-_ROUNDING = 1e-9
 # In the message of a unit without files, or whose files somebody removed.
 NOT_WHOLE = "was not written whole"
 
@@ -129,10 +127,7 @@ def check_budget(
     # Of those that were to be scored.
     rows_in = totals["in"] - totals.get(LEFT_OUT, 0)
     rejected = totals["rejected"]
-    by_percent = rows_in * max_rejected_percent / 100
-    whole_rows = math.floor(by_percent + _ROUNDING)
-    allowed = max(max_rejected_rows, whole_rows)
-    if rejected > allowed:
+    if rejected > count_allowed(rows_in, max_rejected_rows, max_rejected_percent):
         raise BudgetError(
             f"{rejected} of {rows_in} rows were rejected, "
             f"but errors.max_rejected_rows is {max_rejected_rows} and "

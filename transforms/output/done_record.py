@@ -17,6 +17,7 @@ from storage.packed import pack_many
 from storage.partition_names import is_path_of_names
 from storage.run_folder import RunFolder, is_plain
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
+from transforms.broken_shard import parse_broken
 
 
 def finish_unit(
@@ -44,6 +45,9 @@ def finish_unit(
     # So that records of most jobs are what they always were.
     if not part.summaries:
         del fields["summaries"]
+    fields["broken"] = [shard.describe() for shard in part.broken]
+    if not part.broken:
+        del fields["broken"]
     content = json.dumps(fields).encode()
     record = run.done_record(unit.index)
     if files.create(record, content, synced=False, scratch=run.temporary):
@@ -128,6 +132,7 @@ def _decode(fields: dict[str, Any]) -> WrittenPart:
     scored = _decode_files(fields.pop("scored"))
     rejected = _decode_files(fields.pop("rejected"))
     summaries = _decode_files(fields.pop("summaries", ()))
+    broken = tuple(map(parse_broken, fields.pop("broken", ())))
     # Records of older versions have none: their units had one shard.
     counts = fields.pop("shards", ())
     shards = pack_many(map(tuple, counts))
@@ -137,6 +142,7 @@ def _decode(fields: dict[str, Any]) -> WrittenPart:
         rejected=rejected,
         shards=shards,
         summaries=summaries,
+        broken=broken,
     )
 
 

@@ -46,7 +46,8 @@ def describe_run(
         run: the run.
         parts: those that are published.
         totals: rows in, scored, filtered, rejected.
-        entries: `files`, `rejected_files`, and `summary_parts` where there are any.
+        entries: `files`, `rejected_files`, and where there are any `summary_parts` and
+            `rejected_shards`.
     """
     # Done-records of older versions name no worker and hold no times.
     workers = Counter(part.worker for part in parts if part.worker)
@@ -54,7 +55,8 @@ def describe_run(
     timed = [part for part in parts if part.stages]
     scored = entries["files"]
     rejected = entries["rejected_files"]
-    all_files = scored + rejected + entries.get("summary_parts", [])
+    beside = entries.get("summary_parts", []) + entries.get("rejected_shards", [])
+    all_files = scored + rejected + beside
     now = datetime.now(UTC)
     return {
         "run_id": run.run_id,

@@ -22,6 +22,7 @@ from transforms.batches import (
     WrittenFile,
     WrittenPart,
 )
+from transforms.broken_shard import BrokenShard
 from transforms.formats.output import FileFormat, plain_parquet
 from transforms.output.part_file import PartFile
 from transforms.output.partitioned_rows import divide
@@ -90,6 +91,7 @@ class PartWriter:
         self._rejected_schema: Schema | None = None
         self._summaries = summaries
         self._states: States = ()
+        self._broken: tuple[BrokenShard, ...] = ()
         # As they are written, so that `abandon` finds them.
         self._summarised: list[WrittenFile] = []
         self._placement = ""
@@ -115,6 +117,7 @@ class PartWriter:
                 self._rejected_schema = rejected.rows.schema
                 self._rejected.add(rejected.rows)
             self._states = merge_states(self._summaries, self._states, batch.summaries)
+            self._broken += batch.broken
             self._append(batch.rows)
             self._progress.add(batch.rows_in)
 
@@ -182,6 +185,7 @@ class PartWriter:
             peak_memory=peak_memory(),
             rows_left_out=self._left_out,
             summaries=tuple(self._summarised),
+            broken=self._broken,
         )
 
     @property

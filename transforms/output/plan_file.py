@@ -5,6 +5,7 @@ JSON object: `inputs` (url, bytes, version, rows of each file), `ignored_inputs`
 short list that names its input by number (a million units take some 50 MB), and, where rows name
 files, `files`: the digest of what is listed of them for each unit. Where small shards are put
 together, `units` are the shards, and `together` says for each unit the numbers of those that it has.
+Where the job allows broken shards, and there are some, `broken` names them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from storage import files
 from storage.json_pieces import decode_fields, encode_fields
 from storage.packed import pack_many
 from transforms.batches import WorkUnit
+from transforms.broken_shard import BrokenShard, parse_broken
 from transforms.output.input_numbers import InputNumbers, Shard
 from transforms.unit_members import iterate_pieces, join_members
 
@@ -35,6 +37,8 @@ class StoredPlan:
     ignored_inputs: Sequence[str]
     # Which version of a table with a log they are of.
     table: Mapping[str, Any] | None = None
+    # Input files that are left out, as they cannot be read; they are not among the inputs.
+    broken: Sequence[BrokenShard] = ()
 
 
 def encode_plan(plan: StoredPlan) -> bytes:
@@ -50,6 +54,8 @@ def encode_plan(plan: StoredPlan) -> bytes:
         content["files"] = (piece.files for piece in iterate_pieces(plan.units))
     if plan.table is not None:
         content["table"] = plan.table
+    if plan.broken:
+        content["broken"] = [shard.describe() for shard in plan.broken]
     # Nor one of which no shards are put together.
     if any(unit.members for unit in plan.units):
         content["together"] = map(_list_numbers, plan.units)
@@ -74,6 +80,7 @@ def read_plan(url: str) -> StoredPlan:
         inputs=pack_many(stored["inputs"]),
         ignored_inputs=tuple(stored["ignored_inputs"]),
         table=stored.get("table"),
+        broken=tuple(map(parse_broken, stored.get("broken", ()))),
     )
 
 

@@ -136,7 +136,8 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
     scored = manifest["files"]
     rejected = manifest["rejected_files"]
     summarised = manifest.get("summary_parts", []) + manifest.get("summaries", [])
-    listed = {entry["path"] for entry in scored + rejected + summarised}
+    shards = manifest.get("rejected_shards", [])
+    listed = {entry["path"] for entry in scored + rejected + shards + summarised}
 
     published = run.published
     present = files.list_names(published)

@@ -36,7 +36,7 @@ class Inspected:
 
 def read(format: Any, count: int, column: Column = ID) -> tuple[list[int], pa.DataType]:
     listed = [InputFile(str(number), 1, "v") for number in range(count)]
-    shards, schema = read_shards(listed, format, [column])
+    shards, schema, _ = read_shards(listed, format, [column])
     assert schema.names == ["id"]
     return [int(shard.file.url) for shard in shards], schema.field("id").type
 

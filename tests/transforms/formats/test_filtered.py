@@ -53,7 +53,7 @@ def read_filtered(
     columns = [Column(name, None) for name in wanted]
     more = filtered_by or tuple(Column(name, None) for name in ("f", "s", "d", "at", "late"))
     reader = with_partitions(format or ParquetFormat(), listed[0], [*columns, *more])
-    shards, found = read_shards(listed, reader, [*columns, *more])
+    shards, found, _ = read_shards(listed, reader, [*columns, *more])
     filtered = with_filter(reader, where, found)
     assert isinstance(filtered, FilteredFormat)
     schema = pa.schema([found.field(name) for name in wanted])
@@ -190,7 +190,7 @@ def test_a_row_that_cannot_be_read_is_rejected_and_not_left_out(
     path.write_text("x,y,k\n1,1,a\n2,oops,b\n3,3\n4,4,b\n5,5,a\n")
     wanted = [Column("x", pa.int64()), Column("y", pa.int64()), Column("k", pa.string())]
     listed, _ = list_shards([str(path)])
-    shards, found = read_shards(listed, CsvFormat(), wanted)
+    shards, found, _ = read_shards(listed, CsvFormat(), wanted)
     reader = with_filter(CsvFormat(), "k == 'a'", found)
     schema = pa.schema([found.field("x"), found.field("y")])
     (unit,) = cut_into_units(shards, reader, 100)

@@ -40,7 +40,7 @@ def read_all(
     """Yield every batch of a folder, of at most two rows."""
     listed, _ = list_shards([str(folder)])
     reader = with_partitions(format or ParquetFormat(), listed[0], wanted)
-    shards, schema = read_shards(listed, reader, wanted)
+    shards, schema, _ = read_shards(listed, reader, wanted)
     for unit in cut_into_units(shards, reader, 100):
         yield from read_unit(unit, schema, reader, 2, RowRecord(**record))
 

@@ -1,0 +1,256 @@
+"""Shards that are broken cost themselves where the job allows some: all others are scored, and each lost row is told.
+
+In every format, packed with good ones; without a budget, and over it, nothing is published.
+"""
+
+from collections.abc import Callable
+from functools import partial
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import feather, orc
+import pyarrow.csv as pacsv
+import pytest
+
+from pipelines import verify
+from pipelines.cli.command_line import run_program
+from tests.support.avro_files import write_avro
+from tests.support.format_files import write_lines
+from tests.support.jobs import Outcome, run_job, small_table, write_parquet
+
+# More than keep units of their own, so that they are put together.
+SHARDS, ROWS = 70, 6
+CUT, SPOILT = 5, 40
+TYPES = {"id": "int64"}
+Score = Callable[..., Outcome]
+Write = Callable[[Path, pa.Table], Any]
+
+
+def write_plain_parquet(path: Path, rows: pa.Table) -> None:
+    write_parquet(path, rows, compression="none", write_page_checksum=True)
+
+
+def write_csv(path: Path, rows: pa.Table) -> None:
+    pacsv.write_csv(rows, path)
+
+
+def write_packed(write: Write) -> Write:
+    def write_it(path: Path, rows: pa.Table) -> None:
+        write(path, rows)
+        path.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+
+    return write_it
+
+
+def write_feather(path: Path, rows: pa.Table) -> None:
+    feather.write_feather(rows, str(path), compression="zstd")
+
+
+def write_orc(path: Path, rows: pa.Table) -> None:
+    orc.write_table(rows, str(path), compression="zlib")
+
+
+# By ending: the format, what writes a table, and what of a file is spoilt so that its header stays whole.
+FORMATS: dict[str, tuple[str, Write, slice]] = {
+    "parquet": ("parquet", write_plain_parquet, slice(40, 60)),
+    "csv": ("csv", write_csv, slice(-4, -1)),
+    "csv.gz": ("csv", write_packed(write_csv), slice(-8, None)),
+    "jsonl.gz": ("jsonl", write_packed(write_lines), slice(-8, None)),
+    "arrow": ("arrow", write_feather, slice(560, 600)),
+    "orc": ("orc", write_orc, slice(160, 176)),
+    "avro": ("avro", write_avro, slice(-40, -17)),
+}
+
+
+def spoil(path: Path, where: slice) -> None:
+    """Put other bytes into a file: an opening quote for CSV, as nothing else ends before its rows do."""
+    content = bytearray(path.read_bytes())
+    length = len(content[where])
+    content[where] = b'"' * length
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    """Leave a file without its last bytes, so that it was not written to its end."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def write_shards(folder: Path, ending: str) -> list[Path]:
+    _, write, _ = FORMATS[ending]
+    folder.mkdir()
+    paths = []
+    for number in range(SHARDS):
+        path = folder / f"{number:03d}.{ending}"
+        write(path, small_table(ROWS, first=number * ROWS))
+        paths.append(path)
+    return paths
+
+
+def settings_of(ending: str, shards: int) -> dict[str, Any]:
+    name, *_ = FORMATS[ending]
+    settings: dict[str, Any] = {
+        "source.format": name,
+        "errors.max_broken_shards": shards,
+        "errors.max_rejected_percent": 0,
+    }
+    if name in ("csv", "jsonl"):
+        settings["source.types"] = TYPES
+    return settings
+
+
+@pytest.mark.parametrize("ending", sorted(set(FORMATS) - {"avro"}))
+def test_others_are_scored_and_each_lost_row_is_told(
+    ending: str, score_it: Score, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shards"
+    paths = write_shards(folder, ending)
+    *_, where = FORMATS[ending]
+    # Half a CSV file is one, whose last row is cut.
+    lost = {SPOILT} if ending == "csv" else {CUT, SPOILT}
+    if CUT in lost:
+        cut(paths[CUT])
+    spoil(paths[SPOILT], where)
+    outcome = score_it(folder, settings=settings_of(ending, len(lost)))
+    ids = outcome.rows().column("id").to_pylist()
+    wanted = [number for number in range(SHARDS * ROWS) if number // ROWS not in lost]
+    assert set(wanted) <= set(ids)
+    assert len(ids) == len(set(ids)) == outcome.manifest["rows"]["scored"]
+    broken = outcome.manifest["broken_shards"]
+    assert {shard["url"] for shard in broken} == {str(paths[number]) for number in lost}
+    for shard in broken:
+        assert shard["url"] in shard["message"]
+    # Either each row has a record with its number, or the shard has one without.
+    told = {(record["source"], record["row"]) for record in outcome.rejected()}
+    expected: set[tuple[str, int | None]] = set()
+    for shard in broken:
+        numbers: list[int | None] = [None]
+        if shard["rows"] is not None:
+            numbers = [*range(shard["row"], shard["row"] + shard["rows"])]
+        expected |= {(shard["url"], number) for number in numbers}
+    assert told == expected
+    assert run_program(verify.main, [str(outcome.output), "--inputs"]) == 0
+
+
+def test_rows_before_the_break_are_scored(score_it: Score, tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    write_parquet(
+        path,
+        small_table(1_000),
+        row_group_size=100,
+        compression="none",
+        use_dictionary=False,
+        write_page_checksum=True,
+    )
+    good = write_parquet(tmp_path / "other.parquet", small_table(10, first=1_000))
+    content = bytearray(path.read_bytes())
+    # In the second half of the file: of one of its ten row groups.
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    settings = {"errors.max_broken_percent": 50, "source.rows_per_batch": 100}
+    score_it(path, good).refused("in.parquet: cannot be read from row")
+    outcome = score_it(path, good, settings=settings)
+    (shard,) = outcome.manifest["broken_shards"]
+    assert 0 < shard["row"] < 1_000
+    assert shard["row"] + shard["rows"] == 1_000
+    assert outcome.manifest["rows"] == {
+        "in": 1_010,
+        "scored": 1_010 - shard["rows"],
+        "filtered": 0,
+        "rejected": shard["rows"],
+    }
+    ids = outcome.rows().column("id").to_pylist()
+    assert ids == [*range(shard["row"]), *range(1_000, 1_010)]
+    numbers = [record["row"] for record in outcome.rejected()]
+    assert numbers == list(range(shard["row"], 1_000))
+    assert {record["stage"] for record in outcome.rejected()} == {"read"}
+
+
+def test_over_the_budget_nothing_is_published(score_it: Score, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    paths = write_shards(folder, "parquet")
+    *_, where = FORMATS["parquet"]
+    spoil(paths[SPOILT], where)
+    score_it(folder, settings=settings_of("parquet", 0)).refused(f"{paths[SPOILT]}: cannot be read")
+    spoil(paths[CUT], where)
+    outcome = score_it(folder, settings=settings_of("parquet", 1))
+    outcome.refused("2 of 70 shards", str(paths[CUT]), str(paths[SPOILT]), status=4)
+    # Those that are found before anything is scored end the run there.
+    cut(paths[CUT])
+    cut(paths[SPOILT])
+    outcome = score_it(folder, settings=settings_of("parquet", 1))
+    outcome.refused("2 of 70 shards", str(paths[CUT]), str(paths[SPOILT]), status=4)
+    assert not list(outcome.output.glob("_tmp/*"))
+
+
+def test_a_raised_budget_takes_what_was_scored(job: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    paths = write_shards(folder, "parquet")
+    *_, where = FORMATS["parquet"]
+    spoil(paths[CUT], where)
+    spoil(paths[SPOILT], where)
+    settings = {"source.paths": str(folder), **settings_of("parquet", 1)}
+    output = tmp_path / "scores"
+    run = partial(run_job, job, output=output)
+    run(settings=settings).refused("2 of 70 shards", status=4)
+    (record,) = list(output.glob("_tmp/*/done/*.json"))[:1]
+    before = record.read_bytes()
+    record.write_bytes(before)
+    outcome = run(settings={**settings, "errors.max_broken_shards": 2})
+    assert outcome.manifest["rows"]["rejected"] == 2 * ROWS
+    # Whole again, it is other work, which takes all units but theirs.
+    write_plain_parquet(paths[CUT], small_table(ROWS, first=CUT * ROWS))
+    again = run("--reuse_from", "current", settings={**settings, "errors.max_broken_shards": 2})
+    assert again.manifest["rows"]["rejected"] == ROWS
+    assert [shard["url"] for shard in again.manifest["broken_shards"]] == [str(paths[SPOILT])]
+
+
+def test_a_missing_column_and_a_file_without_a_byte_cost_themselves(
+    score_it: Score, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shards"
+    write_parquet(folder / "0.parquet", small_table(4).drop_columns(["b"]))
+    (folder / "1.parquet").touch()
+    write_parquet(folder / "2.parquet", small_table(4, first=8))
+    score_it(folder).refused("has 0 bytes")
+    settings = {"errors.max_broken_shards": 2, "errors.max_rejected_percent": 0}
+    outcome = score_it(folder, settings=settings)
+    assert outcome.rows().column("id").to_pylist() == [8, 9, 10, 11]
+    stages = {(Path(s["url"]).name, s["stage"]) for s in outcome.manifest["broken_shards"]}
+    assert stages == {("0.parquet", "plan"), ("1.parquet", "plan")}
+    assert [record["row"] for record in outcome.rejected()] == [None, None]
+    # Mended, they can be scored now.
+    write_parquet(folder / "0.parquet", small_table(4))
+    assert run_program(verify.main, [str(outcome.output)]) == 0
+    assert run_program(verify.main, [str(outcome.output), "--inputs"]) == 3
+
+
+def test_of_no_whole_shard_nothing_is_scored(score_it: Score, tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    path.write_bytes(b"PAR1 and no more PAR1")
+    outcome = score_it(path, settings={"errors.max_broken_percent": 100})
+    outcome.refused("in.parquet: is not a readable Parquet file")
+
+
+def test_a_shard_that_is_gone_or_changed_is_not_broken(score_it: Score, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    paths = write_shards(folder, "parquet")
+    paths[CUT].chmod(0)
+    (folder / "gone.parquet").symlink_to(folder / "nowhere.parquet")
+    outcome = score_it(folder, settings={"errors.max_broken_percent": 100})
+    outcome.refused("gone.parquet")
+
+
+def test_a_dry_run_names_them(job: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    paths = write_shards(folder, "parquet")
+    cut(paths[CUT])
+    *_, where = FORMATS["parquet"]
+    spoil(paths[0], where)
+    fields = {"source.paths": str(folder), **settings_of("parquet", 2)}
+    outcome = run_job(job, "--dry_run", settings=fields)
+    assert outcome.status == 0, outcome.error
+    assert f"{paths[CUT]}: is not a readable Parquet file" in outcome.said
+    assert "rows would be rejected in read" in outcome.said
