@@ -132,7 +132,8 @@ class RunLog:
         more = len(broken) - len(told)
         if more:
             told.append(f"and {more:,} more")
-        message = f"{len(broken):,} broken shards are left out: {'; '.join(told)}"
+        are = "shard is" if len(broken) == 1 else "shards are"
+        message = f"{len(broken):,} broken {are} left out: {'; '.join(told)}"
         self.tell_trouble("broken_shards", message)
 
     def tell_resumed(self, rows: int) -> None:

@@ -17,6 +17,7 @@ import pytest
 from pipelines import verify
 from pipelines.cli.command_line import run_program
 from tests.support.avro_files import write_avro
+from tests.support.delta_tables import actions_of
 from tests.support.format_files import write_lines
 from tests.support.jobs import Outcome, run_job, small_table, write_parquet
 
@@ -166,6 +167,61 @@ def test_rows_before_the_break_are_scored(score_it: Score, tmp_path: Path) -> No
     numbers = [record["row"] for record in outcome.rejected()]
     assert numbers == list(range(shard["row"], 1_000))
     assert {record["stage"] for record in outcome.rejected()} == {"read"}
+
+
+def test_of_csv_the_rows_before_are_scored(score_it: Score, tmp_path: Path) -> None:
+    """Also those of the last batch that was read, which waits to be told whether it is the last one."""
+    opened, packed = tmp_path / "opened.csv", tmp_path / "packed.csv.gz"
+    opened.write_text("id,a,b,c\n" + "".join(f"{n},1,2,3\n" for n in range(8)) + '8,"1,2,3\n')
+    # More than what is read of a file when the run is planned.
+    filling = "x" * 1_000
+    lines = [f"{n},1,2,{n % 977},{filling}\n" for n in range(9, 14_009)]
+    content = gzip.compress(("id,a,b,c,s\n" + "".join(lines)).encode(), compresslevel=1, mtime=0)
+    packed.write_bytes(content[:-100])
+    settings = {**settings_of("csv", 2), "source.rows_per_batch": 1_000}
+    outcome = score_it(opened, packed, settings=settings)
+    in_plain, in_packed = outcome.manifest["broken_shards"]
+    assert (in_plain["row"], in_plain["rows"], in_packed["rows"]) == (8, None, None)
+    # All but what a block held that could not be unpacked whole.
+    assert 4_000 < in_packed["row"] < 14_000
+    ids = outcome.rows().column("id").to_pylist()
+    assert ids == [*range(8), *range(9, 9 + in_packed["row"])]
+    assert [record["row"] for record in outcome.rejected()] == [None, None]
+
+
+def test_a_broken_file_of_a_table_costs_itself_and_a_missing_one_the_run(
+    score_it: Score, tmp_path: Path
+) -> None:
+    deltalake = pytest.importorskip("deltalake")
+    table = tmp_path / "t"
+    deltalake.write_deltalake(str(table), small_table(6))
+    deltalake.write_deltalake(str(table), small_table(4, first=6), mode="append")
+    (newest,) = [add["path"] for add in actions_of(table, "add")][1:]
+    settings = {"source.format": "delta", "errors.max_broken_shards": 1}
+    content = (table / newest).read_bytes()
+    # As long as the log says, and spoilt where the footer is.
+    (table / newest).write_bytes(content[:-40] + bytes(36) + content[-4:])
+    score_it(table, settings={"source.format": "delta"}).refused(newest)
+    outcome = score_it(table, settings=settings)
+    assert outcome.rows().column("id").to_pylist() == list(range(6))
+    (shard,) = outcome.manifest["broken_shards"]
+    assert (shard["url"], shard["stage"]) == (str(table / newest), "plan")
+    (table / newest).unlink()
+    score_it(table, settings=settings).refused(f"{newest}: is gone")
+
+
+def test_of_folders_with_values_the_first_whole_file_tells_the_columns(
+    score_it: Score, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    broken = write_parquet(lake / "day=1/a.parquet")
+    cut(broken)
+    write_parquet(lake / "day=2/a.parquet", small_table(3))
+    settings = {"source.partitions": "hive", "source.passthrough": ["day"]}
+    score_it(lake, settings=settings).refused("day=1/a.parquet: is not a readable")
+    outcome = score_it(lake, settings={**settings, "errors.max_broken_percent": 50})
+    assert outcome.rows().column("day").to_pylist() == [2, 2, 2]
+    assert [shard["url"] for shard in outcome.manifest["broken_shards"]] == [str(broken)]
 
 
 def test_over_the_budget_nothing_is_published(score_it: Score, tmp_path: Path) -> None:
