@@ -3,7 +3,8 @@ r"""Cut a plain CSV file, no value of which holds a line break, into pieces of w
 The file is read once, by several threads, to count the lines that are not blank: these are its
 rows, whatever quotes are in them. So each row has the number that it has in the whole file. A file
 is cut behind a \n only; one whose lines end with a lone \r stays whole, and so does one of one
-column, in which a blank line is a row.
+column, in which a blank line is a row. Where the job does not say that no value holds a line break,
+it is known of a file in which there is no quote.
 
     ranges  0                | 1              | 2
     rows    aaaa bbbb cccc dd|dd eeee ffff ggg|g hhhh
@@ -77,6 +78,8 @@ def split_csv(
     if len(header) == 1 or not _may_be_cut(file, dialect):
         return ()
     header_bytes = _count_header_bytes(file.url, header, dialect)
+    if _has_quotes_that_matter(file, header_bytes, dialect):
+        return ()
     return cut_lines(file, header_bytes)
 
 
@@ -121,20 +124,14 @@ def split_for_sample(
     Raises:
         InputError: it cannot be read, or becomes shorter meanwhile.
     """
-    url = file.url
-    file_bytes = file.bytes
     if not _may_be_sampled(file):
         return ()
     # In a file of one column a blank line is a row, which is not what is counted here.
     if len(header) == 1 or not _ends_lines_with_one_byte(dialect):
         return ()
-    header_bytes = _count_header_bytes(url, header, dialect)
-    quote = dialect.quote
-    if dialect.newlines_in_values and quote is not None:
-        stored_quote = quote.encode()
-        texts = _read_texts(url, header_bytes, file_bytes)
-        if any(stored_quote in text for text in texts):
-            return ()
+    header_bytes = _count_header_bytes(file.url, header, dialect)
+    if _has_quotes_that_matter(file, header_bytes, dialect):
+        return ()
     return _cut_for_sample(file, header_bytes)
 
 
@@ -151,6 +148,21 @@ def cut_lines_for_sample(file: InputFile, header_bytes: int = 0) -> tuple[CsvPie
     if not _may_be_sampled(file):
         return ()
     return _cut_for_sample(file, header_bytes)
+
+
+def _has_quotes_that_matter(file: InputFile, header_bytes: int, dialect: CsvDialect) -> bool:
+    """Tell whether a line break behind the header may be one inside quotes."""
+    if not _may_hold_line_breaks(dialect):
+        return False
+    assert dialect.quote is not None  # noqa: S101 - without one no value holds a line break
+    stored_quote = dialect.quote.encode(dialect.encoding)
+    texts = _read_texts(file.url, header_bytes, file.bytes)
+    # Most files with quotes have one in their first rows, and no more is read of them.
+    return any(stored_quote in text for text in texts)
+
+
+def _may_hold_line_breaks(dialect: CsvDialect) -> bool:
+    return dialect.newlines_in_values and dialect.quote is not None
 
 
 def _may_be_sampled(file: InputFile) -> bool:
@@ -195,7 +207,10 @@ def _look_at_ranges(
 
 
 def _may_be_cut(file: InputFile, dialect: CsvDialect) -> bool:
-    if dialect.newlines_in_values or is_compressed(file.url):
+    if is_compressed(file.url):
+        return False
+    # A store would be asked for all of the file twice.
+    if _may_hold_line_breaks(dialect) and not files.is_local(file.url):
         return False
     # So much is one piece, and its header need not be read.
     if file.bytes <= PIECE_BYTES:

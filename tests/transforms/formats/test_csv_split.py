@@ -105,15 +105,44 @@ def test_files_that_may_not_be_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     file = write(tmp_path, content)
     assert len(split(file)) > 1
     assert split_csv(file, ["id"], PLAIN) == ()
-    assert split(file, CsvDialect(newlines_in_values=True)) == ()
     assert split(file, CsvDialect(newlines_in_values=False, encoding="utf-16")) == ()
-    # The default is that values may hold line breaks.
-    assert CsvDialect().newlines_in_values
     packed = write(tmp_path, content, "a.csv.gz")
     assert not _may_be_cut(packed, PLAIN)
     small = InputFile(file.url, 8, "v")
     assert not _may_be_cut(small, PLAIN)
     assert _may_be_cut(InputFile(file.url, 9, "v"), PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect", "is_cut"),
+    [
+        (b"1,2\n", CsvDialect(), True),
+        (b'1,"2"\n', CsvDialect(), False),
+        (b"1,'2'\n", CsvDialect(), True),
+        (b"1,'2'\n", CsvDialect(quote="'"), False),
+        (b'1,"2"\n', CsvDialect(quote=None), True),
+        (b'1,"2"\n', PLAIN, True),
+    ],
+)
+def test_without_a_word_of_the_job_a_file_without_quotes_is_cut(
+    tmp_path: Path, text: bytes, dialect: CsvDialect, is_cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One quote at the very end is enough: what stands before it could be a value."""
+    assert CsvDialect().newlines_in_values
+    monkeypatch.setattr(csv_split, "PIECE_BYTES", 8)
+    content = b'"id",x\n' + b"1,2\n" * 10 + text
+    pieces = split_csv(write(tmp_path, content), ["id", "x"], dialect)
+    assert bool(pieces) is is_cut
+    if pieces:
+        check(content, len(b'"id",x\n'), pieces)
+
+
+@pytest.mark.parametrize(("dialect", "may_be_cut"), [(CsvDialect(), False), (PLAIN, True), (CsvDialect(quote=None), True)])  # fmt: skip
+def test_of_a_store_nothing_is_read_only_to_look_for_quotes(
+    dialect: CsvDialect, may_be_cut: bool
+) -> None:
+    file = InputFile("s3://bucket/a.csv", 1 << 30, "v")
+    assert _may_be_cut(file, dialect) is may_be_cut
 
 
 @pytest.mark.parametrize(
