@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from configs.budget import Errors
+from configs.checks import Checks
 from configs.fields import (
     MOST,
     PICTURES,
@@ -353,22 +355,6 @@ class Sink(_Section, Generic[OutputFormatT]):
     source_columns: bool = False
 
 
-class Errors(_Section):
-    """How many rejected rows a run may have and still be published: the larger of both counts.
-
-    Attributes:
-        max_broken_shards, max_broken_percent: the same of input files that cannot be read.
-        store_values: keep what was read of a rejected row beside the reason, in the column `values`
-            of the rejected file.
-    """
-
-    max_rejected_rows: int = Field(default=0, ge=0, le=MOST)
-    max_rejected_percent: float = Field(default=0.0, ge=0, le=100)
-    max_broken_shards: int = Field(default=0, ge=0, le=MOST)
-    max_broken_percent: float = Field(default=0.0, ge=0, le=100)
-    store_values: bool = False
-
-
 class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT, EngineT, SummaryT]):
     """A whole scoring job."""
 
@@ -380,6 +366,7 @@ class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT, EngineT, Summary
     postprocess: Postprocess = Postprocess()
     sink: Sink[OutputFormatT]
     errors: Errors = Errors()
+    checks: Checks = {}
     monitor: Monitor[SummaryT] = Field(default={}, validate_default=True)
 
     @model_validator(mode="after")

@@ -1,8 +1,8 @@
 """The section `monitor` of a scoring job: what is computed beside the scores, while rows pass."""
 
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 # Which summaries there are is known where they are made, as of steps and formats.
 SummaryT = TypeVar("SummaryT", bound=str)
@@ -13,8 +13,9 @@ class Monitor(BaseModel, Generic[SummaryT]):
 
     Attributes:
         summaries: `profile`: ranges, means, counts and missing values of the model's columns and of
-            all scores. None unless they are named.
-        columns: key or pass-through columns that they tell of, too.
+            all scores; or your own, `module:callable`. None unless they are named.
+        columns: key or pass-through columns that the profile tells of, too.
+        modules: modules of your own from which summaries may come.
     """
 
     # An unknown key is a misspelt one, as in all other sections.
@@ -22,3 +23,15 @@ class Monitor(BaseModel, Generic[SummaryT]):
 
     summaries: tuple[SummaryT, ...] = ()
     columns: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _modules_are_allowed(self) -> Self:
+        for name in self.summaries:
+            module, colon, _ = name.partition(":")
+            # Words of this program have none.
+            if colon and module not in self.modules:
+                raise ValueError(
+                    f"summaries names {name}, but monitor.modules does not list {module}"
+                )
+        return self

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from functools import cache
 import importlib
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+import os
 from pathlib import PurePosixPath
 import re
 import sys
+import traceback
 from typing import Any, NamedTuple
 
 from configs.errors import CrashError, JobError, crashes_as_errors, text_of
@@ -101,6 +103,33 @@ def describe_failure(error: Exception) -> str:
     kind = type(error).__name__
     text = text_of(error).strip()
     return f"{kind}: {text}" if text else kind
+
+
+def where_it_failed(error: Exception, file: str) -> str:
+    """Return the class of an error, and the line of the user's file that met it: no word of its text.
+
+    Args:
+        error: what the user's code raised.
+        file: of its module.
+    """
+    kind = type(error).__name__
+    origin: BaseException | None = error
+    if isinstance(error, CrashError):
+        kind = error.kind
+        # What the user's code raised.
+        origin = error.__cause__
+    trace = None
+    if origin is not None:
+        trace = origin.__traceback__
+    frames = traceback.extract_tb(trace)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    # None when the error was met elsewhere, as where Arrow takes over what the function returned.
+    if not lines:
+        return kind
+    # The last: where it left the user's file, for a library perhaps.
+    last_line = lines[-1]
+    name = os.path.basename(file)
+    return f"{kind} in line {last_line} of {name}"
 
 
 @cache

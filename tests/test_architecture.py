@@ -51,6 +51,7 @@ MAY_IMPORT = {
         "configs.redaction",
         "configs.several_refusals",
         "configs.suggest",
+        "configs.user_code",
         "model_zoo.activations",
         "model_zoo.arrays",
         "model_zoo.halving",
@@ -84,7 +85,6 @@ SIBLINGS = {
         "transforms.written_columns",
     },
     "transforms.written_columns": {"transforms.scores.options"},
-    "transforms.preprocess": {"transforms.preprocess_rows"},
     "transforms.score_columns": {
         f"transforms.scores.{kind}"
         for kind in ("classes", "label_sets", "makers", "numbers", "options", "tokens")

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import apache_beam as beam
+from pyarrow import Array
 
 from configs.errors import InputError, RejectedRows, WorkerError
 from model_zoo.package.card import InputColumn, Tensor
 from model_zoo.steps.table import AnyStep
 from transforms.batch_function import BatchFunction
 from transforms.batches import FeatureBatch, RawBatch
-from transforms.preprocess_rows import preprocess_rows, to_plain_columns
+from transforms.checks.column_check import ColumnCheck
+from transforms.checks.failed_rows import find_failed_rows
+from transforms.preprocess_rows import preprocess_rows
 from transforms.rejected import reject_rows
 from transforms.summaries.summary import Summaries, merge_states, summarise
 
@@ -27,6 +30,7 @@ def preprocess_batch(
     inputs: Mapping[str, Tensor],
     timeout_seconds: float | None = None,
     summaries: Summaries = (),
+    checks: Sequence[ColumnCheck] = (),
 ) -> FeatureBatch:
     """Return the batch with its inputs, without the rows that were rejected.
 
@@ -34,6 +38,7 @@ def preprocess_batch(
         batch: rows as they were read.
         contract, steps, inputs, timeout_seconds: as for `preprocess_rows`.
         summaries: what is computed of all rows that were read.
+        checks: what a row must pass, or is rejected.
 
     Raises:
         InputError, WorkerError: as `preprocess_rows`; the message names the batch.
@@ -41,7 +46,9 @@ def preprocess_batch(
     """
     # First: rows that lack a value may leave it.
     if summaries:
-        batch = _summarise_inputs(batch, contract, summaries)
+        batch = _summarise_inputs(batch, summaries)
+    if checks:
+        batch = _reject_failed(batch, checks)
     # A step names the rows that it cannot take column by column: once more for every such column.
     while True:
         try:
@@ -67,6 +74,7 @@ class Preprocess(beam.PTransform):
     inputs: dict[str, Tensor]
     timeout_seconds: float | None = None
     summaries: Summaries = ()
+    checks: tuple[ColumnCheck, ...] = ()
 
     def expand(self, batches: beam.PCollection[RawBatch]) -> beam.PCollection[FeatureBatch]:
         preprocess = partial(
@@ -76,19 +84,26 @@ class Preprocess(beam.PTransform):
             inputs=self.inputs,
             timeout_seconds=self.timeout_seconds,
             summaries=self.summaries,
+            checks=self.checks,
         )
         function = BatchFunction(preprocess, "preprocess")
         return batches | beam.ParDo(function).with_output_types(FeatureBatch)
 
 
-def _summarise_inputs(
-    batch: RawBatch,
-    contract: Sequence[InputColumn],
-    summaries: Summaries,
-) -> RawBatch:
-    """Return a batch with the states of its rows, whose dates and times are the contract's numbers."""
-    names = batch.rows.schema.names
-    columns = dict(zip(names, batch.rows.columns, strict=True))
-    moments = [rule for rule in contract if rule.number is not None]
-    columns.update(to_plain_columns(columns, moments))
+def _summarise_inputs(batch: RawBatch, summaries: Summaries) -> RawBatch:
+    """Return a batch with the states of its rows."""
+    columns = _name_columns(batch)
     return replace(batch, summaries=summarise(summaries, "input", columns))
+
+
+def _reject_failed(batch: RawBatch, checks: Sequence[ColumnCheck]) -> RawBatch:
+    """Return a batch without the rows that fail a check."""
+    rejected = find_failed_rows(checks, _name_columns(batch))
+    if rejected is None:
+        return batch
+    return reject_rows(batch, rejected, "preprocess")
+
+
+def _name_columns(batch: RawBatch) -> dict[str, Array]:
+    rows = batch.rows
+    return dict(zip(rows.schema.names, rows.columns, strict=True))

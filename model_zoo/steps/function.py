@@ -7,8 +7,6 @@ user's file are kept, because the text might hold a row's values.
 
 from collections.abc import Callable
 from functools import partial
-import os
-import traceback
 from types import FunctionType
 from typing import Annotated, Any, Literal
 
@@ -17,8 +15,8 @@ import pyarrow as pa
 from pyarrow import Array, RecordBatch, Table
 from pydantic import Field, model_validator
 
-from configs.errors import CrashError, JobError, RejectedRows, crashes_as_errors
-from configs.user_code import import_attribute, why_not
+from configs.errors import JobError, RejectedRows, crashes_as_errors
+from configs.user_code import import_attribute, where_it_failed, why_not
 from model_zoo.halving import find_rejected
 from model_zoo.steps.columns import Column, Columns, NewColumns, to_arrow
 from model_zoo.steps.step import StepModel
@@ -219,33 +217,11 @@ def _explain(
     except Exception as last:  # noqa: BLE001 - it fails on whatever it is given
         return JobError(
             f"preprocess function {name} fails on every row that it was tried on: "
-            f"{_where(last, file)}; mend it, or the input"
+            f"{where_it_failed(last, file)}; mend it, or the input"
         )
     if rejected is not None:
         return rejected
     return JobError(
         f"preprocess function {name} failed on {rows} rows but on none of its halves: "
-        f"{_where(error, file)}; it must take rows singly"
+        f"{where_it_failed(error, file)}; it must take rows singly"
     )
-
-
-def _where(error: Exception, file: str) -> str:
-    """Return the class of an error, and the line of the user's file that met it."""
-    kind = type(error).__name__
-    origin: BaseException | None = error
-    if isinstance(error, CrashError):
-        kind = error.kind
-        # What the user's code raised.
-        origin = error.__cause__
-    trace = None
-    if origin is not None:
-        trace = origin.__traceback__
-    frames = traceback.extract_tb(trace)
-    lines = [frame.lineno for frame in frames if frame.filename == file]
-    # None when the error was met elsewhere, as where Arrow takes over what the function returned.
-    if not lines:
-        return kind
-    # The last: where it left the user's file, for a library perhaps.
-    last_line = lines[-1]
-    name = os.path.basename(file)
-    return f"{kind} in line {last_line} of {name}"

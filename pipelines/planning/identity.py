@@ -53,6 +53,8 @@ _NOT_IN_THE_OUTPUT = {
         "max_broken_shards",
         "max_broken_percent",
     },
+    # Whose source counts by itself, see `make_run_id`.
+    "monitor": {"modules"},
 }
 # Fields that jobs have had only lately, by section: with these values a run does what it did before,
 # and keeps its id.
@@ -82,6 +84,7 @@ def make_run_id(
     filled: Sequence[str] = (),
     table: Fields | None = None,
     broken: Sequence[BrokenShard] = (),
+    summaries: Fields | None = None,
 ) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
@@ -95,6 +98,7 @@ def make_run_id(
         filled: model columns that the job fills, of which older versions rejected the rows.
         table: what is read of a table with a log, at which version.
         broken: files that are left out; with one that was mended it is other work.
+        summaries: digests of the modules of users' own.
     """
     work: dict[str, Any] = {
         "inputs": ([shard.file.url, shard.file.version] for shard in shards),
@@ -111,6 +115,8 @@ def make_run_id(
         work["table"] = table
     if broken:
         work["broken"] = [[shard.shard, shard.version] for shard in broken]
+    if summaries:
+        work["summaries"] = summaries
     # Scores of rows that share mini-batches with other shards' may differ in their last digits.
     if any(unit.members for unit in units):
         work["together"] = _PUT_TOGETHER
@@ -161,6 +167,11 @@ def output_settings(job: Fields) -> Fields:
         # What is scored is the same, but a run without summaries has no files of them.
         if section == "monitor" and not fields["summaries"]:
             continue
+        if section == "checks":
+            # Without any a run keeps the id that it had before there were checks.
+            if fields:
+                settings[section] = _list_checks(fields)
+            continue
         left_out = _NOT_IN_THE_OUTPUT.get(section, set())
         deciding = {name: fields[name] for name in fields if name not in left_out}
         if "csv" in deciding:
@@ -171,6 +182,17 @@ def output_settings(job: Fields) -> Fields:
         _leave_out_files(section, deciding)
         settings[section] = deciding
     return settings
+
+
+def _list_checks(columns: Fields) -> Fields:
+    """Return the checks of columns as far as they change a file: which rows fail, and which are rejected."""
+    return {column: list(map(_leave_out_judgement, checks)) for column, checks in columns.items()}
+
+
+def _leave_out_judgement(check: Fields) -> Fields:
+    """Return a check without what decides only whether the run is published."""
+    rejects = check["on_failure"] == "reject"
+    return {**check, "on_failure": "reject" if rejects else "warn", "mostly": None}
 
 
 def _leave_out_files(section: str, deciding: dict[str, Any]) -> None:

@@ -1,6 +1,8 @@
 """The jobs with the steps, formats and engines that there are, which `configs` does not know."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator
 
 from configs.job import Job
 from configs.training import TrainingJob
@@ -11,7 +13,7 @@ from model_zoo.steps.table import AnyStep
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
 from transforms.score_columns import is_of_label_sets, list_thresholds
 from transforms.scores.options import ScoreColumns
-from transforms.summaries.table import SUMMARIES
+from transforms.summaries.table import check_summary_name
 
 # No type checker reads a table.
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ else:
     InputFormat = Literal[tuple(INPUT_FORMATS)]
     OutputFormat = Literal[tuple(OUTPUT_FORMATS)]
     EngineName = Literal["auto", *ENGINES]
-    SummaryName = Literal[tuple(SUMMARIES)]
+    SummaryName = Annotated[str, AfterValidator(check_summary_name)]
 
 ScoringJob = Job[AnyStep, InputFormat, OutputFormat, EngineName, SummaryName]
 FittingJob = TrainingJob[AnyStep]

@@ -35,10 +35,11 @@ from pipelines.planning.model_checks import check_preprocessing, check_users_cod
 from pipelines.planning.output_plan import OutputPlan
 from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.plan import Plan
+from pipelines.planning.plan_checks import PlannedChecks, plan_checks
 from pipelines.planning.plan_inference import plan_inference
 from pipelines.planning.plan_output import plan_output
 from pipelines.planning.plan_reading import plan_reading
-from pipelines.planning.plan_summaries import plan_summaries
+from pipelines.planning.plan_summaries import hash_users_summaries, plan_summaries
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.row_work import estimate_row_work
 from pipelines.planning.shard_inspection import read_shards
@@ -104,8 +105,7 @@ def make_plan(
     found = _look_into(job, card, listed, row_work, table)
     output_plan = plan_output(job, card, package.digest, found.schema, steps)
     inference = plan_inference(job, package)
-    pieces = _cut_into_pieces(found.shards, found.reader, job, card, inference, row_work)
-    listed_files = _list_files(found.reader, pieces, found.shards)
+    listed_files = _list_files(found, _cut_into_pieces(found, job, card, inference, row_work))
     units = _join_small_shards(listed_files, job.sink.rows_per_file, row_work)
     run_id = _name_run(job, package, inference, found, output_plan, units, table)
     return Plan(
@@ -126,8 +126,9 @@ def make_plan(
         planned_at=planned_at,
         pruned=found.pruned,
         table=table,
-        summaries=summaries,
+        summaries=(*summaries, *found.checks.counted),
         broken=found.broken,
+        checks=found.checks.rejecting,
     )
 
 
@@ -146,8 +147,7 @@ def find_output(job: ScoringJob) -> str:
 
 
 def _cut_into_pieces(
-    shards: Sequence[Shard],
-    reader: Format,
+    found: "_Found",
     job: ScoringJob,
     card: ModelCard,
     inference: InferenceSettings,
@@ -156,17 +156,17 @@ def _cut_into_pieces(
     model_bytes = sum(file.bytes for file in card.files.values())
     rows_per_file = job.sink.rows_per_file
     batch_rows = inference.settings.batch_rows
-    if isinstance(reader, LoadingFormat):
-        rows_per_unit = choose_files_per_unit(shards, rows_per_file, batch_rows, model_bytes)
+    if isinstance(found.reader, LoadingFormat):
+        rows_per_unit = choose_files_per_unit(found.shards, rows_per_file, batch_rows, model_bytes)
     else:
         rows_per_unit = choose_rows_per_unit(
-            shards,
+            found.shards,
             rows_per_file,
             batch_rows,
             model_bytes,
             row_work,
         )
-    return cut_into_units(shards, reader, rows_per_unit)
+    return cut_into_units(found.shards, found.reader, rows_per_unit)
 
 
 def _join_small_shards(
@@ -202,6 +202,7 @@ def _name_run(
         filled=list_job_fills(package.card.columns, job.preprocess.steps),
         table=None if table is None else table.describe(),
         broken=found.broken,
+        summaries=hash_users_summaries(job),
     )
 
 
@@ -248,6 +249,7 @@ class _Found(NamedTuple):
         schema: the columns that are read.
         pruned: how many files were not opened.
         broken: files that are left out.
+        checks: of the rows, which fit their columns' types.
     """
 
     shards: Sequence[Shard]
@@ -255,6 +257,7 @@ class _Found(NamedTuple):
     schema: Schema
     pruned: int
     broken: tuple[BrokenShard, ...]
+    checks: PlannedChecks
 
 
 def _look_into(
@@ -276,7 +279,8 @@ def _look_into(
     schema = _order_columns(found, list_columns(job, card))
     # Of a table's files those that its log tells enough of are left out already.
     pruned = reading.pruned if table is None else table.snapshot.pruned
-    return _Found(shards, reader, schema, pruned, broken)
+    checks = plan_checks(job, card, schema)
+    return _Found(shards, reader, schema, pruned, broken, checks)
 
 
 def _choose_format(
@@ -300,20 +304,21 @@ def _with_loads(format: Format, loads: Loads) -> Format:
     return LoadingFormat(format, loads)
 
 
-def _list_files(reader: Format, pieces: Sequence[WorkUnit], shards: Sequence[Shard]) -> ListedFiles:
+def _list_files(found: _Found, pieces: Sequence[WorkUnit]) -> ListedFiles:
     """Look at every file that a row names, or is."""
+    reader = found.reader
     if isinstance(reader, FilesFormat):
-        found = list_members(pieces, shards, reader.content)
+        listed = list_members(pieces, found.shards, reader.content)
     elif isinstance(reader, LoadingFormat):
-        found = list_named(pieces, reader.loads, reader.inner)
+        listed = list_named(pieces, reader.loads, reader.inner)
     else:
         return ListedFiles(reader, pieces)
     return ListedFiles(
-        format=replace(reader, listing=found.listing),
-        units=found.units,
-        content=found.listing.content,
-        count=found.count,
-        size_bytes=found.size_bytes,
+        format=replace(reader, listing=listed.listing),
+        units=listed.units,
+        content=listed.listing.content,
+        count=listed.count,
+        size_bytes=listed.size_bytes,
     )
 
 

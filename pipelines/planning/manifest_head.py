@@ -9,8 +9,9 @@ import pyarrow as pa
 from model_zoo.engines.engine import find_engine
 from pipelines.planning.identity import list_libraries
 from pipelines.planning.plan import Plan
+from pipelines.planning.plan_summaries import hash_users_summaries
 from transforms.formats.output import FileFormat
-from transforms.output.manifest import PRUNED_FILES, describe_schema
+from transforms.output.manifest import PRUNED_FILES, SUMMARY_SOURCES, describe_schema
 
 
 def manifest_head(plan: Plan) -> dict[str, Any]:
@@ -22,13 +23,11 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
     card = package.card
     started_at = datetime.now(UTC)
     inference = plan.inference
-    agreement = None
-    if inference.agreement:
-        agreement = asdict(inference.agreement)
+    agreement = asdict(inference.agreement) if inference.agreement else None
     engine = find_engine(inference.settings.engine)
-    library = engine.describe_version()
     libraries = list_libraries(card.builder)
     file_format = plan.output_plan.file_format
+    library = engine.describe_version()
     # Most are there by their own names; what computed counts where units of another run are taken.
     libraries.setdefault(engine.name, library)
     # These names are read by other programs, and by later versions of this one.
@@ -55,6 +54,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         "libraries": libraries,
         **_describe_pruned(plan),
         **_describe_table(plan),
+        **_describe_summaries(plan),
         "planned_at": plan.planned_at.isoformat(timespec="microseconds"),
         "started_at": started_at.isoformat(timespec="seconds"),
     }
@@ -74,6 +74,12 @@ def _describe_pruned(plan: Plan) -> dict[str, int]:
     if plan.job.source.where is None:
         return {}
     return {PRUNED_FILES: plan.pruned}
+
+
+def _describe_summaries(plan: Plan) -> dict[str, Any]:
+    # Of a job that names some of its own.
+    sources = hash_users_summaries(plan.job)
+    return {SUMMARY_SOURCES: sources} if sources else {}
 
 
 def _describe_table(plan: Plan) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from storage.run_folder import RunFolder
 from transforms.batches import RowRecord, WorkUnit
 from transforms.broken_budget import BrokenRules
 from transforms.broken_shard import BrokenShard
+from transforms.checks.column_check import ColumnCheck
 from transforms.formats.format import Format, Shard
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
 from transforms.rejected import describe_records
@@ -57,6 +58,7 @@ class Plan:
         table: the table with a log that is read; None where files are.
         summaries: what is computed beside the scores.
         broken: input files that are left out, as they cannot be read.
+        checks: what a row must pass, or is rejected.
     """
 
     job: AnyJob
@@ -77,6 +79,7 @@ class Plan:
     table: PlannedTable | None = None
     summaries: tuple[Summary, ...] = ()
     broken: tuple[BrokenShard, ...] = ()
+    checks: tuple[ColumnCheck, ...] = ()
 
     @property
     def contract(self) -> tuple[InputColumn, ...]:

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from configs.errors import JobError, ModelError
+from configs.job import AnyJob
 from configs.suggest import nearest
+from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.package.package import PROFILE, Package
 from pipelines.planning.jobs import ScoringJob
 from transforms.summaries.reference import NO_REFERENCE, Place, Reference, read_training_profile
 from transforms.summaries.summary import Summary
-from transforms.summaries.table import import_maker
+from transforms.summaries.table import SUMMARIES, import_maker
+from transforms.summaries.users_own import UsersSummary, find_users_summary
 
 
 def plan_summaries(job: ScoringJob, package: Package) -> tuple[Summary, ...]:
@@ -20,7 +23,7 @@ def plan_summaries(job: ScoringJob, package: Package) -> tuple[Summary, ...]:
         package: its model, whose profile of training says what numbers are counted by.
 
     Raises:
-        JobError: a column that is neither the model's nor carried.
+        JobError: a column that is neither the model's nor carried, or a user's summary that is none.
         ModelError: the profile cannot be read.
     """
     monitor = job.monitor
@@ -39,7 +42,27 @@ def plan_summaries(job: ScoringJob, package: Package) -> tuple[Summary, ...]:
     reference = _read_reference(package)
     renamed = _rename(reference, job.postprocess.rename)
     named = dict.fromkeys(monitor.summaries)
-    return tuple(import_maker(name)(inputs, renamed) for name in named)
+    contract = package.card.columns
+    steps = (*job.preprocess.steps, *package.steps)
+    summaries = []
+    for name in named:
+        if name in SUMMARIES:
+            summaries.append(import_maker(name)(inputs, renamed, contract, steps))
+        else:
+            # Before a worker does.
+            find_users_summary(name)
+            summaries.append(UsersSummary(name))
+    return tuple(summaries)
+
+
+def hash_users_summaries(job: AnyJob) -> dict[str, str]:
+    """Return the sha256 of the module of each summary that is a user's own, by the summary; nothing of most jobs.
+
+    Raises:
+        JobError: there is no such module.
+    """
+    users_own = [name for name in job.monitor.summaries if name not in SUMMARIES]
+    return {name: hash_source(module_of(name)) for name in users_own}
 
 
 def _read_reference(package: Package) -> Reference:

@@ -41,7 +41,6 @@ def build(
     job = plan.job
     card = plan.package.card
     output_plan = plan.output_plan
-    errors = job.errors
     broken = plan.broken_rules
 
     read = ReadShards(
@@ -58,6 +57,7 @@ def build(
         inputs=card.inputs,
         timeout_seconds=job.model.timeout_seconds,
         summaries=plan.summaries,
+        checks=plan.checks,
     )
     load = partial(load_model, scoring_of(plan, workers))
     predict = Predict(load, job.model.not_finite, card.mask, plan.run)
@@ -72,8 +72,8 @@ def build(
     publish = PublishRun(
         run=plan.run,
         manifest=manifest_head(plan),
-        max_rejected_rows=errors.max_rejected_rows,
-        max_rejected_percent=errors.max_rejected_percent,
+        max_rejected_rows=job.errors.max_rejected_rows,
+        max_rejected_percent=job.errors.max_rejected_percent,
         summaries=plan.summaries,
         broken=broken,
     )

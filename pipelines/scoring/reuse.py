@@ -26,6 +26,7 @@ from transforms.batches import (
     WrittenPart,
 )
 from transforms.output.done_record import finish_unit
+from transforms.output.manifest import SUMMARY_SOURCES
 from transforms.output.published_files import find_summary_name
 
 _PART = re.compile(r"part-(\d+)[-.]")
@@ -213,6 +214,8 @@ def _compare(then: Manifest, now: Manifest) -> Iterator[_Compared]:
     # Manifests of older versions have none.
     yield _Compared("setting of speed", then.get("computing"), now["computing"])
     yield _Compared("libraries", then["libraries"], now["libraries"])
+    # None where no summary is a user's own.
+    yield _Compared("summary", then.get(SUMMARY_SOURCES), now.get(SUMMARY_SOURCES))
     # What a shard of another form does to all of them: one run has one schema.
     yield _Compared("schema", then["schema"], now["schema"])
 

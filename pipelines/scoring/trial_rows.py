@@ -144,6 +144,7 @@ def try_batch(plan: Plan, score: Score, batch: RawBatch) -> Trial:
         steps=plan.steps,
         inputs=card.inputs,
         timeout_seconds=job.model.timeout_seconds,
+        checks=plan.checks,
     )
     prediction = predict_batch(score, features, job.model.not_finite)
     scored = postprocess_batch(

@@ -201,7 +201,8 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "max_broken_percent": 0.0,
             "store_values": False,
         },
-        "monitor": {"summaries": (), "columns": ()},
+        "checks": {},
+        "monitor": {"summaries": (), "columns": (), "modules": ()},
     }
 
 

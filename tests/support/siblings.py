@@ -70,7 +70,16 @@ SIBLINGS_OF_SUMMARIES = {
         "transforms.output.published_files",
         "transforms.output.published_summaries",
     },
+    "transforms.preprocess": {
+        "transforms.checks.column_check",
+        "transforms.checks.failed_rows",
+        "transforms.preprocess_rows",
+    },
+    "transforms.checks.check_counts": {"transforms.checks.column_check"},
+    "transforms.checks.failed_rows": {"transforms.checks.column_check"},
+    "transforms.checks.column_check": {"transforms.exact_comparison", "transforms.where"},
     "transforms.summaries.profile": {
+        "transforms.preprocess_rows",
         "transforms.summaries.column",
         "transforms.summaries.profile_table",
         "transforms.summaries.reference",

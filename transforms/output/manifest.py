@@ -24,6 +24,8 @@ from transforms.timing import STAGES
 
 # Of a job with a filter of its input: files that were not opened, as no row of theirs could pass.
 PRUNED_FILES = "pruned_files"
+# Of a job with summaries of its own: the digests of their modules.
+SUMMARY_SOURCES = "summary_sources"
 # Before the first entry of a list, before each other, and behind the last.
 _LINES = ("[\n  ", ",\n  ", "\n ]")
 _ONE_LINE = ("[", ", ", "]")

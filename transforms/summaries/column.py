@@ -24,12 +24,14 @@ from model_zoo.steps.arrays import holds_numbers
 from model_zoo.steps.decimals import to_nearest_doubles
 from model_zoo.steps.lists import is_list
 from model_zoo.steps.moments import is_moment
+from model_zoo.steps.picture_sizes import read_sizes
 from transforms.logical_types import decode
 from transforms.summaries.numbers import CutPoints, Numbers, count_numbers, merge_numbers
 from transforms.summaries.values import Values, count_values, merge_values
 
-# `length`: bytes of texts and of binary values, items of lists; `brightness`: means of pictures.
-Measure: TypeAlias = Literal["value", "length", "brightness"]
+# `length`: bytes of texts and of binary values, items of lists; `brightness`: means of pictures as the
+# network takes them; `width`, `height`: of pictures as they are stored.
+Measure: TypeAlias = Literal["value", "length", "brightness", "width", "height"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,22 @@ def measure_pictures(pictures: np.ndarray) -> ColumnState:
     brightness = np.array(means, dtype=np.float32)
     numbers = count_numbers(brightness, None)
     return ColumnState(str(pictures.dtype), len(pictures), 0, numbers)
+
+
+def measure_sizes(column: Array, max_pixels: int) -> dict[Measure, ColumnState]:
+    """Return what is known of the widths and heights of encoded pictures; of broken ones nothing is.
+
+    Args:
+        column: of binary values.
+        max_pixels: the most that a picture may have.
+    """
+    column = _to_plain(column)
+    state = ColumnState(str(column.type), len(column), column.null_count)
+    widths, heights = read_sizes(column, max_pixels).T
+    return {
+        "width": replace(state, numbers=count_numbers(widths, None)),
+        "height": replace(state, numbers=count_numbers(heights, None)),
+    }
 
 
 def merge_columns(first: ColumnState, second: ColumnState) -> ColumnState:

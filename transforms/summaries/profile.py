@@ -9,15 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pyarrow import Schema, Table
+from pyarrow import Table
 
+from model_zoo.package.card import InputColumn
+from model_zoo.steps.image import Image
+from model_zoo.steps.table import AnyStep
+from transforms.preprocess_rows import to_plain_columns
 from transforms.summaries.column import (
     ColumnState,
     measure_column,
     measure_pictures,
+    measure_sizes,
     merge_columns,
 )
-from transforms.summaries.profile_table import SCHEMA, from_table, to_table
+from transforms.summaries.profile_table import from_table, to_table
 from transforms.summaries.reference import Place, Reference
 from transforms.summaries.summary import Columns, Kind
 
@@ -33,22 +38,23 @@ class Profile:
     Attributes:
         inputs: columns that are read; of scores all are looked at.
         reference: what their numbers and values are counted by.
+        moments: rules of the model's contract for dates and times, which it makes numbers of.
+        pictures: the steps that decode columns of pictures.
     """
 
     inputs: tuple[str, ...]
     reference: Reference
+    moments: tuple[InputColumn, ...] = ()
+    pictures: tuple[Image, ...] = ()
     name = "profile"
-
-    @property
-    def schema(self) -> Schema:
-        """Return the columns of its file."""
-        return SCHEMA
 
     def of(self, kind: Kind, columns: Columns) -> _State:
         """Return what is known of some rows; see `Summary.of`."""
         if kind == "network":
             return _measure_network(columns)
         names = self.inputs if kind == "input" else tuple(columns)
+        if kind == "input" and self.moments:
+            columns = {**columns, **to_plain_columns(columns, self.moments)}
         state: dict[Place, ColumnState] = {}
         for name in names:
             value = self.reference.find(kind, name, "value")
@@ -56,6 +62,8 @@ class Profile:
             measured = measure_column(columns[name], value, length)
             for measure, column_state in measured.items():
                 state[kind, name, measure] = column_state
+        if kind == "input":
+            state |= self._measure_pictures(columns)
         return state
 
     def merge(self, first: _State, second: _State) -> _State:
@@ -75,6 +83,15 @@ class Profile:
         """Return what was written; see `Summary.read`."""
         return from_table(table)
 
+    def _measure_pictures(self, columns: Columns) -> _State:
+        """Return what is known of pictures as they are stored."""
+        state: dict[Place, ColumnState] = {}
+        for step in self.pictures:
+            measured = measure_sizes(columns[step.column], step.max_pixels)
+            for measure, column_state in measured.items():
+                state["input", step.column, measure] = column_state
+        return state
+
 
 def _measure_network(arrays: Columns) -> _State:
     """Return what is known of pictures; all else that the network takes was read as columns."""
@@ -85,11 +102,22 @@ def _measure_network(arrays: Columns) -> _State:
     return state
 
 
-def make_profile(inputs: Sequence[str], reference: Reference) -> Profile:
+def make_profile(
+    inputs: Sequence[str],
+    reference: Reference,
+    contract: Sequence[InputColumn] = (),
+    steps: Sequence[AnyStep] = (),
+) -> Profile:
     """Return the profile of a run.
 
     Args:
         inputs: names of columns that are read.
         reference: what is known of columns before the run.
+        contract: every model column.
+        steps: what the columns go through.
     """
-    return Profile(tuple(inputs), reference)
+    moments = [rule for rule in contract if rule.number is not None]
+    decoding = [step for step in steps if isinstance(step, Image)]
+    # What another step has made was not read.
+    pictures = [step for step in decoding if step.column in inputs]
+    return Profile(tuple(inputs), reference, tuple(moments), tuple(pictures))

@@ -10,7 +10,7 @@ and batches are cut alike by all workers.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from pyarrow import Schema, Table
+from pyarrow import Table
 
 # Columns as they were read, with all rows; what the network takes, and score columns, of those rows that
 # were not rejected before.
@@ -30,10 +30,6 @@ class Summary(Protocol):
     def name(self) -> str:
         """Return the word of the job, which is part of file names."""
 
-    @property
-    def schema(self) -> Schema:
-        """Return the columns of its file."""
-
     def of(self, kind: Kind, columns: Columns) -> State:
         """Return the state of some rows.
 
@@ -46,7 +42,7 @@ class Summary(Protocol):
         """Return the state of the rows of two states, in whichever order."""
 
     def write(self, state: State) -> Table:
-        """Return a state as rows of the schema, all of it: `read` makes the same one of them."""
+        """Return a state as a table, all of it: `read` makes the same one of it."""
 
     def read(self, table: Table) -> State:
         """Return the state that `write` made a table of.

@@ -11,8 +11,11 @@ import pyarrow as pa
 import pytest
 
 from model_zoo.evaluation.data_profile import profile_table
+from model_zoo.steps.image import Image
 from pipelines.training.held_out import to_parquet
+from tests.support.pictures import make_png
 from transforms.summaries.column import measure_column, measure_pictures
+from transforms.summaries.numbers import count_numbers
 from transforms.summaries.profile import Profile, make_profile
 from transforms.summaries.profile_table import SCHEMA
 from transforms.summaries.reference import NO_REFERENCE, Reference, read_training_profile
@@ -228,6 +231,21 @@ def test_brightness_of_a_picture_does_not_depend_on_those_beside_it(dtype: str) 
     profile = make_profile([], NO_REFERENCE)
     state = profile.of("network", {"x": pictures, "table": np.zeros((9, 4))})
     assert list(state) == [("network", "x", "brightness")]
+    assert profile.read(profile.write(state)) == state
+
+
+def test_pictures_are_told_by_their_stored_sizes() -> None:
+    pictures = [make_png(seed, side) for seed, side in enumerate((8, 8, 20))]
+    column = pa.array([*pictures, None, b"broken"], pa.binary())
+    step = Image(step="image", column="photo", into="x", height=4, width=4)
+    made = Image(step="image", column="made", into="y", height=4, width=4)
+    profile = make_profile(["photo"], NO_REFERENCE, steps=[step, made])
+    state = profile.of("input", {"photo": column})
+    assert [measure for _, _, measure in state] == ["value", "length", "width", "height"]
+    width = state["input", "photo", "width"]
+    assert (width.rows, width.missing) == (5, 1)
+    assert width.numbers == count_numbers(np.array([8, 8, 20]), None)
+    assert state["input", "photo", "height"].numbers == width.numbers
     assert profile.read(profile.write(state)) == state
 
 

@@ -1,0 +1,155 @@
+"""One rule that the values of a column must keep to, and which rows do not.
+
+    age: {max: 120, on_failure: reject}   ->   rows whose age is greater than 120
+
+A missing value keeps to every rule but `not_null`, as in SQL's constraints and in most tools of data
+quality.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import Array
+import pyarrow.compute as pc
+
+from transforms.exact_comparison import compare_exactly
+from transforms.logical_types import decode
+from transforms.where import as_moment, make_value_set
+
+# The rule that is judged by the newest value of all.
+NEWEST = "newest_within"
+OnFailure: TypeAlias = Literal["reject", "warn", "hold"]
+# Column, and what the rule asks for -> true, false, or null where nobody can tell.
+_Passes: TypeAlias = Callable[[Array, Any], Array]
+# As a row's record has it, behind the column's name.
+_SAYS = {
+    "min": "less than",
+    "max": "greater than",
+    "allowed": "none of",
+    "matches": "does not match",
+    "not_null": "missing, against",
+    NEWEST: "too old for",
+}
+
+
+@dataclass(frozen=True)
+class ColumnCheck:
+    """A rule for the values of a column.
+
+    Attributes:
+        column: its name.
+        rule: one of the table below.
+        wanted: what the job says beside the rule.
+        on_failure: what a value that fails does.
+        mostly: the share of values that must pass.
+    """
+
+    column: str
+    rule: str
+    wanted: Any
+    on_failure: OnFailure
+    mostly: float = 1.0
+
+    @property
+    def place(self) -> str:
+        """Return the field of the job that it stands in."""
+        return f"checks.{self.column}.{self.rule}"
+
+    @property
+    def says(self) -> str:
+        """Return what a value that fails is, in words without the value."""
+        return f"{_SAYS[self.rule]} {self.place}"
+
+    def find_failed(self, column: Array) -> np.ndarray:
+        """Return the positions of the rows that fail, int64.
+
+        Args:
+            column: with a value or null of each row.
+
+        Raises:
+            pyarrow.ArrowException: the rule makes no sense of such values.
+        """
+        passes = _RULES[self.rule](_to_plain(column), self.wanted)
+        fails = pc.invert(passes).fill_null(False)
+        # Most often nothing does.
+        if not fails.true_count:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(fails.to_numpy(zero_copy_only=False))
+
+
+def find_newest(column: Array) -> int | None:
+    """Return the last of some dates or times, in microseconds from 1970 on (UTC); None of none.
+
+    Args:
+        column: of dates or timestamps; of those without a zone the clock is UTC's.
+
+    Raises:
+        pyarrow.ArrowException: it has no dates.
+    """
+    # Days and finer parts than a microsecond, too.
+    moments = decode(column).cast(pa.timestamp("us"), safe=False)
+    newest = pc.max(moments).cast(pa.int64())
+    return newest.as_py()
+
+
+def _to_plain(column: Array) -> Array:
+    """Return a column in a form that Arrow can compare."""
+    column = decode(column)
+    # It compares no halves at all; wider, each is the same number.
+    if column.type == pa.float16():
+        return column.cast(pa.float32())
+    return column
+
+
+def _is_at_least(column: Array, bound: Any) -> Array:
+    return compare_exactly(pc.greater_equal, column, as_moment(_to_scalar(bound), column))
+
+
+def _is_at_most(column: Array, bound: Any) -> Array:
+    return compare_exactly(pc.less_equal, column, as_moment(_to_scalar(bound), column))
+
+
+def _is_allowed(column: Array, allowed: tuple[Any, ...]) -> Array:
+    value_set = make_value_set(list(allowed), column.type)
+    return _where_known(column, pc.is_in(column, value_set=value_set))
+
+
+def _matches(column: Array, pattern: str) -> Array:
+    # Of the whole text: a pattern that is found somewhere in it finds almost anything.
+    return pc.match_substring_regex(column, pattern=rf"\A(?:{pattern})\z")
+
+
+def _is_there(column: Array, _: Any) -> Array:
+    return column.is_valid()
+
+
+def _has_a_moment(column: Array, _: Any) -> Array:
+    find_newest(column.slice(0, 0))
+    # Which is the newest of all is known when all are read.
+    return pa.repeat(True, len(column))
+
+
+_RULES: dict[str, _Passes] = {
+    "min": _is_at_least,
+    "max": _is_at_most,
+    "allowed": _is_allowed,
+    "matches": _matches,
+    "not_null": _is_there,
+    NEWEST: _has_a_moment,
+}
+
+
+def _to_scalar(bound: Any) -> pa.Scalar:
+    # Beyond 63 bits Arrow would not know the type by itself.
+    if isinstance(bound, int) and bound.bit_length() > 63:
+        return pa.scalar(bound, pa.uint64())
+    return pa.scalar(bound)
+
+
+def _where_known(column: Array, answers: Array) -> Array:
+    """Return answers, null where the value is."""
+    unknown = pa.scalar(None, pa.bool_())
+    return pc.if_else(column.is_valid(), answers, unknown)
