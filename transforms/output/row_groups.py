@@ -28,15 +28,15 @@ _WIDE_BITS = 32
 
 def can_sort(dtype: DataType) -> bool:
     """Tell whether rows can be sorted by a column of this type."""
-    # Arrow looks at lists and extensions only once there are rows.
     if is_nested(dtype):
         return False
     if isinstance(dtype, pa.BaseExtensionType):
         return False
     sorted_type = _find_sorted_type(dtype)
-    nothing = pa.array([], sorted_type)
+    # Of intervals and others Arrow says that it cannot sort them only once there is a row.
+    missing = pa.nulls(1, sorted_type)
     # Twice, as Arrow takes other kernels for several keys.
-    table = pa.table({"first": nothing, "second": nothing})
+    table = pa.table({"first": missing, "second": missing})
     sort_keys = [("first", "ascending"), ("second", "ascending")]
     try:
         pc.sort_indices(table, sort_keys=sort_keys)

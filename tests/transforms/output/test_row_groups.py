@@ -79,7 +79,17 @@ def test_rows_are_sorted_by_every_type_that_has_an_order(values: pa.Array) -> No
 
 
 @pytest.mark.parametrize(
-    "dtype", [pa.list_(pa.int8()), pa.struct([("a", pa.int8())]), pa.uuid(), pa.json_()], ids=str
+    "dtype",
+    [
+        pa.list_(pa.int8()),
+        pa.struct([("a", pa.int8())]),
+        pa.uuid(),
+        pa.json_(),
+        pa.month_day_nano_interval(),
+        pa.dictionary(pa.int8(), pa.list_(pa.int8())),
+        pa.run_end_encoded(pa.int16(), pa.int8()),
+    ],
+    ids=str,
 )
 def test_what_has_no_order_is_told_before(dtype: pa.DataType) -> None:
     assert not can_sort(dtype)
