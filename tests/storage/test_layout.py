@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from configs.errors import VerifyError
-from storage import files
+from storage import files, layout
 from storage.layout import find_current_run, read_manifest
 from storage.run_folder import RunFolder
 
@@ -158,3 +158,12 @@ def test_the_output_may_be_a_link_and_links_inside_it_are_no_matter(tmp_path: Pa
     (tmp_path / "scores").symlink_to("real")
     assert read_manifest(str(tmp_path / "scores"), "one")[1] == {}
     assert read_manifest(str(tmp_path / "scores"), "two")[1] == {}
+
+
+def test_a_manifest_that_is_removed_after_it_was_found_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "CURRENT").write_text("abc\n")
+    monkeypatch.setattr(layout, "find_manifest", lambda run: run.manifest)
+    with pytest.raises(VerifyError, match=r"CURRENT names run abc, but .*manifest.json is missing"):
+        read_manifest(str(tmp_path))

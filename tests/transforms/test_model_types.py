@@ -111,6 +111,8 @@ def test_moments_come_out_in_the_finest_unit_that_is_stored(
         (pa.decimal128(12, 2), pa.decimal128(6, 2), pa.decimal128(12, 2)),
         (pa.decimal128(12, 3), pa.decimal128(12, 2), pa.decimal128(13, 3)),
         (pa.decimal128(38, 2), pa.decimal128(6, 4), pa.decimal256(40, 4)),
+        (pa.decimal128(37, 2), pa.decimal128(6, 4), pa.decimal256(39, 4)),
+        (pa.decimal128(36, 2), pa.decimal128(6, 4), pa.decimal128(38, 4)),
         (pa.decimal128(5, 1), pa.decimal128(6, 2), pa.decimal128(6, 2)),
     ],
     ids=str,

@@ -90,3 +90,10 @@ def test_names_are_those_of_the_numbers_of_one_output() -> None:
     }
     with pytest.raises(JobError, match="a model with one output, not of"):
         score_columns({"out": array, "other": array}, how, ["width"])
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 4), (2, 3, 4)])
+def test_a_shape_without_classes_has_no_probabilities_of_them(shape: tuple[int, ...]) -> None:
+    outputs = {"out": np.zeros((2, *shape), np.float32)}
+    with pytest.raises(JobError, match="softmax does not fit a model output"):
+        score_columns(outputs, ScoreColumns("softmax"), ["class"])

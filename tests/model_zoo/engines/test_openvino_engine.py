@@ -271,3 +271,28 @@ def test_nothing_counts_its_users_and_first_arrays_do_not_stand_still() -> None:
     )
     done = subprocess.run([sys.executable, "-c", check], check=False, timeout=60)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "has", "expected"),
+    [
+        ("cpu", (True, True, True), ["bfloat16", "int8"]),
+        ("cpu", (True, False, True), ["bfloat16"]),
+        ("cpu", (False, True, True), ["int8"]),
+        ("cpu", (False, True, False), []),
+        ("cuda", (True, True, True), []),
+    ],
+)
+def test_dtypes_are_those_of_the_processor(
+    device: str,
+    has: tuple[bool, bool, bool],
+    expected: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, answer in zip(
+        ("has_bfloat16", "adds_bytes_without_overflow", "can_quantise"), has, strict=True
+    ):
+        monkeypatch.setattr(openvino_engine, name, lambda answer=answer: answer)
+    card: Any = None
+    listed = OpenVinoEngine().list_settings(card, torch.device(device), 16, ())
+    assert [settings.dtype for settings in listed] == expected

@@ -118,6 +118,36 @@ def test_many_missing_values_are_compared_by_a_normal_score() -> None:
     assert compare_shares(3_000, 100_000, 3_300, 100_000).chance == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("count", [500, 499])
+def test_a_chance_is_exact_of_less_than_a_thousand_rows(count: int) -> None:
+    table = [[500, 9_500], [count, 8_000 - count]]
+    normal = stats.chi2_contingency(table, correction=False).pvalue
+    exact = stats.fisher_exact(table).pvalue
+    expected = normal if count == 500 else exact
+    assert compare_shares(500, 10_000, count, 8_000).chance == pytest.approx(expected, rel=1e-6)
+    assert normal != pytest.approx(exact, rel=1e-3)
+
+
+def test_two_bins_are_enough_to_compare() -> None:
+    then, now = [40, 60], [70, 30]
+    table = np.array([then, now])
+    expected = stats.chi2_contingency(table, correction=False).pvalue
+    assert compare_categories(then, now) == pytest.approx((0.3, expected))
+    assert compare_psi(then, now).distance > 0.3
+
+
+def test_values_of_which_five_are_expected_stand_alone_and_two_that_are_rarer_are_one() -> None:
+    # Of equally many rows then and now, half of each value's are expected.
+    assert compare_categories([80, 7, 3], [80, 3, 7]).chance == pytest.approx(
+        stats.chi2_contingency([[80, 7, 3], [80, 3, 7]], correction=False).pvalue
+    )
+    assert compare_categories([80, 6, 3], [80, 3, 6]) == (0.0, 1.0)
+    # A single one has no other to be put together with.
+    alone = [[86, 2], [82, 6]]
+    expected = stats.chi2_contingency(alone, correction=False).pvalue
+    assert compare_categories(*alone).chance == pytest.approx(expected)
+
+
 def test_volume_is_measured_by_the_usual_night() -> None:
     assert measure_volume(150, [90, 100, 1_000]) == 0.5
     assert measure_volume(7, []) == 0.0
@@ -130,6 +160,8 @@ def test_of_many_comparisons_the_smallest_chances_count() -> None:
     assert find_beyond_chance([0.02, 0.016, 0.049], 0.05) == [True, True, True]
     assert find_beyond_chance([0.02, 0.017, 0.001], 0.05) == [True, True, True]
     assert find_beyond_chance([0.02, 0.03, 0.001], 0.05) == [True, True, True]
+    # At most so often: a chance of just that is beyond it.
+    assert find_beyond_chance([0.05], 0.05) == [True]
     assert find_beyond_chance([0.026, 0.03, 0.001], 0.05) == [False, False, True]
 
 

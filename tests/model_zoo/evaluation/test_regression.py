@@ -77,3 +77,8 @@ def test_twenty_numbers_are_shown_the_worst_of_more_of_them(outputs: int, shown:
     assert sum(f"y{place:02d} " in text for place in range(outputs)) == shown
     assert ("y00 " in text) is (outputs == 20)
     assert (f"the 20 of lowest R2 of {outputs}" in text) is (outputs == 21)
+
+
+def test_numbers_that_vary_by_less_than_one_have_an_r2() -> None:
+    truth = np.array([0.25, 0.5])
+    assert compare_numbers(truth, truth).r2 == 1.0

@@ -173,3 +173,10 @@ def test_fields_that_do_not_fit_together_are_refused(fields: dict[str, Any], mes
 def test_it_is_fitted_when_all_numbers_are_there(fields: dict[str, Any], is_fitted: bool) -> None:
     fields = {"step": "pca", "columns": ["a", "b"], "into": "x", **fields}
     assert STEP.validate_python(fields).is_fitted is is_fitted
+
+
+def test_a_component_varies_where_a_float_tells_it_from_rounding() -> None:
+    step = Pca(step="pca", columns=("a",), into="x", components=1, whiten=True)
+    assert step._find_deviations(np.array([1.0, 4e-14])) == (1.0, 2e-7)
+    with pytest.raises(InputError, match="1 of 2 components do not vary"):
+        step._find_deviations(np.array([1.0, 1e-14]))

@@ -296,6 +296,14 @@ def test_stack_is_numpys_column_stack(rows: int, widths: list[int], dtype: Any) 
     np.testing.assert_array_equal(x, expected)
 
 
+def test_integers_that_half_a_float_does_not_hold_cost_their_row() -> None:
+    step = Stack(step="stack", columns=("a",), into="x", dtype="float16")
+    # Both are of 16 bits.
+    with pytest.raises(RejectedRows) as raised:
+        step.apply({"a": pa.array([65_504, 65_535], pa.uint16())}, 2)
+    assert list(raised.value.reasons) == [1]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
 def test_stack_refuses_arrays_that_do_not_lie_side_by_side(dtype: Any) -> None:
     step = Stack(step="stack", columns=("a", "b"), into="x", dtype=dtype)

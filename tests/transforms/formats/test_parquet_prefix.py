@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from tests.support.builders import parquet
-from transforms.formats.parquet_prefix import find_end_of_columns
+from transforms.formats.parquet_prefix import FileEnd, find_end_of_columns
 
 ROWS = 2
 COLUMNS = {
@@ -68,3 +68,12 @@ def test_what_begins_otherwise_has_no_such_place() -> None:
     assert find_end_of_columns(footer[:4] + b"\x1b" + footer[5:]) is None
     for cut in range(end - 1):
         assert find_end_of_columns(footer[:cut]) is None
+
+
+def test_a_footer_that_is_all_there_is_has_columns_and_one_that_is_cut_has_none() -> None:
+    footer = footer_of(pa.table({"a": [1]}))
+    end = find_end_of_columns(footer)
+    whole = footer + len(footer).to_bytes(4, "little") + b"PAR1"
+    for before in (b"", b"rows"):
+        assert FileEnd("a.parquet", before + whole).has_columns(footer[:end])
+    assert not FileEnd("a.parquet", whole[1:]).has_columns(footer[1:end])

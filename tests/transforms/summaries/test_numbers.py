@@ -86,6 +86,13 @@ def test_no_numbers_have_no_mean() -> None:
     assert (Moments().mean, Moments().deviation) == (None, None)
 
 
+def test_sums_are_whole_numbers_of_the_smallest_floats() -> None:
+    moments = moments_of(np.array([1.0, 2.0]))
+    assert moments == Moments(2, 3 << 1074, 5 << 2148)
+    tiny = moments_of(np.array([5e-324, 5e-324]))
+    assert tiny == Moments(2, 2, 2)
+
+
 @given(st.permutations(range(6)))
 def test_the_order_of_batches_changes_nothing(order: list[int]) -> None:
     batches = [moments_of(NORMAL[number * 100 : (number + 1) * 100]) for number in range(6)]
@@ -129,6 +136,13 @@ def test_cut_points_between_floats_of_32_bits_are_exact() -> None:
     assert float(tenth) > 0.1
     assert count_numbers(values, CutPoints(0.1, 0.1, (0.1,))).counts == (1, 1)
     assert count_numbers(values, CutPoints(0.1, 0.1, (0.1,))).above == 1
+
+
+def test_numbers_at_a_cut_point_are_not_below_it_and_at_the_ends_not_out_of_range() -> None:
+    twice = count_numbers(np.array([2.0, 2.0]), CutPoints(2.0, 2.0, (2.0,)))
+    assert (twice.counts, twice.below, twice.above) == ((0, 2), 0, 0)
+    pair = count_numbers(np.array([1.0, 2.0]), CutPoints(2.0, 1.0, (2.0,)))
+    assert (pair.counts, pair.below, pair.above) == ((1, 1), 1, 1)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])

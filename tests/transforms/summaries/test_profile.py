@@ -118,6 +118,37 @@ def test_numbers_in_lists_are_told_as_if_side_by_side() -> None:
     assert list(fixed) == ["value"]
 
 
+def test_of_lists_of_booleans_the_share_of_true_ones_is_told() -> None:
+    state = measure_column(pa.array([[True, None], [False], [True, True]]))["value"]
+    assert state.numbers is not None
+    assert (state.numbers.moments.count, state.numbers.moments.mean) == (4, 0.75)
+
+
+def test_a_missing_value_of_a_dictionary_is_missing() -> None:
+    codes = pa.array([0, 1, None, 0], pa.int8())
+    texts = measure_column(pa.DictionaryArray.from_arrays(codes, pa.array(["a", None])))
+    state, lengths = texts["value"], texts["length"]
+    assert state.values is not None
+    assert lengths.numbers is not None
+    assert (state.rows, state.missing, state.values.counts) == (4, 2, {"a": 2})
+    assert lengths.numbers.moments.count == 2
+    numbers = measure_column(pa.DictionaryArray.from_arrays(codes, pa.array([5.0, 7.0])))
+    assert list(numbers) == ["value"]
+    assert numbers["value"].numbers is not None
+    assert numbers["value"].numbers.moments.mean == pytest.approx(17 / 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("day", 20_454), ("moment", 1_767_225_600_000_000)], ids=["day", "moment"]
+)
+def test_moments_are_told_as_counts_of_their_unit(name: str, most: int) -> None:
+    state = measure_column(COLUMNS[name].slice(0, 1))["value"]
+    later = COLUMNS[name][0].as_py()
+    assert state.numbers is not None
+    step = later.day - 1 if name == "day" else later.hour * 3_600_000_000
+    assert state.numbers.maximum == most + step
+
+
 def test_of_other_types_rows_are_counted() -> None:
     for name in ("nothing", "struct", "texts"):
         state = measure_column(COLUMNS[name])["value"]
@@ -220,6 +251,7 @@ def test_brightness_of_a_picture_does_not_depend_on_those_beside_it(dtype: str) 
     for arranged in (pictures, np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))):
         whole = measure_pictures(arranged)
         assert whole.numbers is not None
+        assert (whole.rows, whole.missing) == (9, 0)
         expected = pictures.astype(np.float64).mean(axis=(1, 2, 3))
         assert whole.numbers.moments.mean == pytest.approx(expected.mean(), rel=1e-6)
         assert whole.numbers.minimum == pytest.approx(expected.min(), rel=1e-6)
@@ -264,3 +296,35 @@ def test_a_table_that_is_no_profile_is_refused() -> None:
     forged = table.set_column(place, SCHEMA.field("sum"), pa.array(["1p999999999"] * len(table)))
     with pytest.raises(ValueError, match="more digits"):
         profile.read(forged)
+
+
+def read_sum(text: str) -> int:
+    """What a table with such a sum is read as."""
+    profile = make_profile(["a"], NO_REFERENCE)
+    table = profile.write(profile.of("input", {"a": pa.array([1.0])}))
+    place = table.schema.get_field_index("sum")
+    other = table.set_column(place, SCHEMA.field("sum"), pa.array([text]))
+    (state,) = profile.read(other).values()
+    assert state.numbers is not None
+    return state.numbers.moments.total
+
+
+def test_a_sum_has_so_many_digits_and_zeros_and_no_more() -> None:
+    assert read_sum("1p10000") == 1 << 10_000
+    assert read_sum("f" + "0" * 9_999 + "p0") == 15 << 39_996
+    for text in ("1p10001", "1" * 10_001 + "p0"):
+        with pytest.raises(ValueError, match="more digits"):
+            read_sum(text)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "total", "squares"),
+    [([3.0, 2.0], "5p1074", "dp2148"), ([0.0], "0p0", "0p0"), ([-4.0], "-1p1076", "1p2152")],
+    ids=str,
+)
+def test_sums_are_written_without_their_zeros(
+    numbers: list[float], total: str, squares: str
+) -> None:
+    profile = make_profile(["a"], NO_REFERENCE)
+    (row,) = profile.write(profile.of("input", {"a": pa.array(numbers)})).to_pylist()
+    assert (row["sum"], row["sum_of_squares"]) == (total, squares)

@@ -79,6 +79,7 @@ def test_as_many_as_are_kept_are_all() -> None:
     one_more = merge_values(whole, count_values(pa.array(["one more"]), None))
     assert not one_more.is_whole
     assert len(one_more.counts) == MOST_VALUES
+    assert one_more.distinct == pytest.approx(MOST_VALUES + 1, rel=0.05)
 
 
 def test_no_values_merge_with_some() -> None:

@@ -155,3 +155,17 @@ def test_weights_are_numbers() -> None:
 
     with pytest.raises(ValueError, match="not numbers"):
         check_archive(archive(network(), weights(write_words)))
+
+
+@pytest.mark.parametrize(("deep", "is_taken"), [(61, True), (62, False)])
+def test_a_network_is_the_first_of_what_is_nested(deep: int, is_taken: bool) -> None:
+    # Layers stand in a list in the settings of a network.
+    nested: Any = {}
+    for _ in range(deep):
+        nested = [nested]
+    content = archive(network(nested))
+    if is_taken:
+        check_archive(content)
+        return
+    with pytest.raises(ValueError, match="nested deeper than 64"):
+        check_archive(content)

@@ -1,6 +1,7 @@
 """What LightGBM makes of the sums of leaves, and which of the sample's columns its features are; `test_tree_models.py` packs files."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,11 @@ pytest.importorskip("onnx")
 from configs.packaging import PackagingJob  # noqa: E402
 from model_zoo.steps.table import AnyStep  # noqa: E402
 from pipelines.packing.converters import lightgbm_trees  # noqa: E402
-from pipelines.packing.converters.lightgbm_trees import _find_columns  # noqa: E402
+from pipelines.packing.converters.converted import NoGraphError  # noqa: E402
+from pipelines.packing.converters.lightgbm_trees import (  # noqa: E402
+    _find_columns,
+    _leave_to_lightgbm,
+)
 
 ROWS = 200
 X = np.random.default_rng(0).normal(size=(ROWS, 2))
@@ -104,3 +109,22 @@ def test_columns_are_those_that_the_model_names_or_those_of_the_sample(
 def test_sums_that_are_logits_are_called_so(objective: str, output: str, activation: str) -> None:
     made = lightgbm_trees.make_graph(train(objective), "margin", "m")
     assert (made.output, made.activation) == (output, activation)
+
+
+@pytest.mark.parametrize(
+    ("told", "activation", "output", "factor"),
+    [
+        ({"objective": "binary sigmoid:2"}, "sigmoid", "margin", 2.0),
+        ({"objective": "multiclass num_class:3"}, "softmax", "margin", 1.0),
+        ({"objective": "regression sqrt"}, "none", "prediction", 1.0),
+        ({"objective": "of_my_own"}, "none", "prediction", 1.0),
+        ({}, "none", "prediction", 1.0),
+    ],
+)
+def test_what_is_no_graph_is_told_by_its_objective(
+    told: dict[str, str], activation: str, output: str, factor: float
+) -> None:
+    booster = SimpleNamespace(dump_model=lambda: told)
+    left = _leave_to_lightgbm(booster, NoGraphError("it has categories"))
+    assert (left.graph, left.note) == (None, "no ONNX graph: it has categories")
+    assert (left.activation, left.output, left.factor) == (activation, output, factor)

@@ -400,3 +400,42 @@ def test_what_the_library_says_of_a_file_is_cut_to_a_line(length: int, shown: in
         folder._load(library, Path("hf"), "Net", {})
     said = "x" * shown
     assert str(refused.value) == f"huggingface hf: transformers cannot load it: {said}"
+
+
+@pytest.fixture
+def library() -> Any:
+    """Stands in for transformers: it keeps how a network is asked for, and says what its file lacks."""
+    asked: dict[str, Any] = {}
+    report: dict[str, Any] = {"missing_keys": set(), "mismatched_keys": set()}
+
+    def from_pretrained(path: str, **options: Any) -> Any:
+        asked.update(options, path=path)
+        return SimpleNamespace(eval=lambda: "network"), report
+
+    quiet = SimpleNamespace(disable_progress_bar=lambda: None)
+    utils = SimpleNamespace(logging=quiet)
+    net = SimpleNamespace(from_pretrained=from_pretrained)
+    return SimpleNamespace(utils=utils, Net=net, asked=asked, report=report)
+
+
+def test_no_code_and_nothing_from_elsewhere_is_loaded(library: Any) -> None:
+    assert folder._load(library, Path("there"), "Net", {"add_pooling_layer": False}) == "network"
+    asked = library.asked
+    assert (asked["path"], asked["add_pooling_layer"]) == ("there", False)
+    assert (asked["trust_remote_code"], asked["local_files_only"]) == (False, True)
+    assert asked["use_safetensors"] is True
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("missing_keys", r"lacks 1 weights of Net, the first \['w'\]"),
+        ("mismatched_keys", "lacks 0"),
+    ],
+)
+def test_weights_that_the_library_would_draw_are_refused(
+    library: Any, kind: str, said: str
+) -> None:
+    library.report[kind] = {"w"}
+    with pytest.raises(JobError, match=said):
+        folder._load(library, Path("there"), "Net", {})
