@@ -167,3 +167,16 @@ def test_a_manifest_that_is_removed_after_it_was_found_is_missing(
     monkeypatch.setattr(layout, "find_manifest", lambda run: run.manifest)
     with pytest.raises(VerifyError, match=r"CURRENT names run abc, but .*manifest.json is missing"):
         read_manifest(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("paths", "is_of_an_earlier_version"),
+    [([], False), (["scored/a.parquet"], False), (["a.parquet"], True)],
+)
+def test_scored_rows_have_a_folder_of_their_own_but_for_earlier_versions(
+    paths: list[str], is_of_an_earlier_version: bool
+) -> None:
+    run = RunFolder("/there", "abc")
+    expected = run.published if is_of_an_earlier_version else run.scored
+    assert layout.find_scored(run, {"files": [{"path": path} for path in paths]}) == expected
+    assert layout.find_scored(run, {}) == run.scored

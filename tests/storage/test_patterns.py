@@ -153,3 +153,19 @@ def test_a_pattern_may_lead_into_a_folder(path: str, folder: str, leads: bool) -
     pattern = split_pattern(path)
     assert pattern.may_lead_into(folder) == leads
     assert Pattern(path).may_lead_into(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "parts"),
+    [
+        ("*/x", "", ("*", "x")),
+        ("a/*", "a", ("*",)),
+        ("/*", "", ("*",)),
+        ("a/b", "a/b", ()),
+        ("**", "", ("**", "*")),
+    ],
+)
+def test_a_root_has_the_parts_before_the_first_wildcard(
+    path: str, root: str, parts: tuple[str, ...]
+) -> None:
+    assert split_pattern(path) == Pattern(root, parts)

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,3 +111,23 @@ def test_an_encoder_takes_a_config_and_nothing_else(parameters: dict[str, Any]) 
 def test_a_misspelt_field_is_named_with_the_nearest() -> None:
     with pytest.raises(ModelError, match="did you mean hidden_size"):
         build("transformers:BertModel", {**_SMALL, "hiden_size": 8})
+
+
+class Tokens(torch.nn.Module):
+    """Stands in for an encoder: the vectors of two rows of two tokens, whatever they are."""
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+        vectors = torch.tensor([[[3.0, 4.0], [3.0, 4.0]], [[0.0, 2.0], [9.0, 9.0]]])
+        return SimpleNamespace(last_hidden_state=vectors)
+
+
+@pytest.mark.parametrize(
+    ("normalise", "expected"),
+    [(False, [[3.0, 4.0], [0.0, 2.0]]), (True, [[0.6, 0.8], [0.0, 1.0]])],
+)
+def test_each_rows_vector_is_divided_by_its_own_length(
+    normalise: bool, expected: list[list[float]]
+) -> None:
+    mask = torch.tensor([[1, 1], [1, 0]])
+    pooled = PooledTokens(Tokens(), ["mean"], normalise)(mask, mask)["embedding"]
+    torch.testing.assert_close(pooled, torch.tensor(expected))

@@ -124,3 +124,9 @@ def test_of_tokens_each_counts_and_padding_does_not() -> None:
     assert (found.rows, found.label_agreement) == (2, pytest.approx(2 / 3))
     best = [np.exp(values) / np.exp(values).sum() for values in ([2, 1, 0], [0, 1, 2])]
     assert found.max_difference == pytest.approx(np.abs(best[0] - best[1]).max())
+
+
+def test_what_has_neither_labels_nor_vectors_is_judged_by_its_numbers() -> None:
+    tolerance = Tolerance(max_difference=0.5)
+    assert Agreement(1, 0.5, label_agreement=None, cosine=None).is_within(tolerance)
+    assert not Agreement(1, 0.75, label_agreement=None, cosine=None).is_within(tolerance)

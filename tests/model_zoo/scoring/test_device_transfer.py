@@ -5,6 +5,7 @@ Streams and pinned memory are had with it alone: plain objects and plain memory 
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -220,3 +221,23 @@ def test_strange_arrays_are_taken_without_a_word(count: int) -> None:
     assert count == 0 or np.shares_memory(shared, still)
     scalar = np.array(2.0, np.float32)
     assert np.shares_memory(transfer.transfer_inputs({"x": scalar})["x"].numpy(), scalar)
+
+
+def test_nobody_waits_for_a_stream_but_that_of_a_cuda_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[torch.device] = []
+
+    class Stream:
+        """Stands in for one of CUDA."""
+
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+        def synchronize(self) -> None:
+            waited.append(self.device)
+
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    for name in ("cpu", "cuda:1"):
+        DeviceTransfer.synchronise(SimpleNamespace(device=torch.device(name)))  # type: ignore[arg-type]
+    assert waited == [torch.device("cuda:1")]

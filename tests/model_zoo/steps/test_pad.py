@@ -121,3 +121,11 @@ def test_what_is_missing_deeper_down_is_found_and_filled() -> None:
 def test_a_fill_that_is_no_item_is_refused() -> None:
     with pytest.raises(JobError, match="does not fit"):
         fill_missing(pa.array([[1, None]], pa.list_(pa.int8())), 0.5)
+
+
+@pytest.mark.parametrize(("mask", "more"), [(None, {}), ("m", {"m": 4})])
+def test_numbers_are_those_of_the_array_and_of_a_mask_where_it_has_a_name(
+    mask: str | None, more: dict[str, int]
+) -> None:
+    step = Pad(step="pad", column="x", into="y", shape=(4, 3), mask_into=mask)
+    assert step.count_numbers({}) == {"y": 12} | more

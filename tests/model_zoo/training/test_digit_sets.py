@@ -10,6 +10,7 @@ import pytest
 from sklearn import datasets
 
 from model_zoo.training.digit_sets import (
+    _join_neighbours,
     digit_graphs,
     digit_sequences,
     digit_traits,
@@ -134,3 +135,9 @@ def test_others_are_no_digits_and_always_the_same() -> None:
     piece = by_source["photographs"][0]
     windows = np.lib.stride_tricks.sliding_window_view(photographs[0], (8, 8))
     assert (windows == piece).all(axis=(2, 3)).any()
+
+
+@pytest.mark.parametrize("places", [[[3, 3], [3, 4]], [[3, 4], [3, 3]], [[0, 0], [1, 1]]])
+def test_nodes_that_touch_are_joined_both_ways_the_first_too(places: list[list[int]]) -> None:
+    edges = _join_neighbours(np.array(places))
+    assert sorted(map(tuple, edges.T.tolist())) == [(0, 1), (1, 0)]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import InputError, JobError
-from pipelines.planning.partitions import with_partitions
+from pipelines.planning.partitions import with_partitions, with_types
 from pipelines.planning.shards import list_shards
 from storage.input_file import InputFile
 from tests.support.jobs import small_table, write_parquet
@@ -63,3 +63,11 @@ def test_a_column_of_folders_needs_a_type_and_a_column_of_the_file_beside_it(
         with_partitions(PARQUET, first, [ID, Column("dt", None)])
     with pytest.raises(InputError, match="every column that is read stands in the names"):
         with_partitions(PARQUET, first, [DAY, Column("region", pa.string())])
+
+
+def test_columns_of_folders_alone_get_the_types_that_were_found_out() -> None:
+    wanted = [Column("day", None), Column("kind", pa.string()), Column("x", None)]
+    found = {"day": pa.int32(), "kind": pa.int64()}
+    typed = with_types(wanted, PartitionedFormat(ParquetFormat(), ("day", "kind")), found)
+    assert typed == [Column("day", pa.int32()), Column("kind", pa.string()), Column("x", None)]
+    assert with_types(wanted, ParquetFormat(), found) == wanted

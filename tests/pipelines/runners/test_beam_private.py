@@ -1,5 +1,6 @@
 """What is done to parts of Beam that it keeps to itself."""
 
+import argparse
 import os
 from pathlib import Path
 import sys
@@ -14,6 +15,7 @@ import pytest
 from configs.errors import PublishError
 from pipelines.runners.beam_private import (
     _remove_own,
+    add_flags,
     flush_by_size_alone,
     gather_temporary_folders,
     leave_out_model_manager,
@@ -115,3 +117,18 @@ def test_a_module_that_was_left_out_is_let_in_again_and_one_that_is_there_stays(
     leave_out_model_manager()
     let_in_model_manager()
     assert sys.modules[MANAGER] is sys
+
+
+def test_flags_are_those_that_a_class_of_options_has_of_its_own() -> None:
+    class Base:
+        @classmethod
+        def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
+            parser.add_argument("--own")
+
+    class Derived(Base):
+        """It has none of its own."""
+
+    for options, flags in ((Base, ["--own"]), (Derived, [])):
+        parser = argparse.ArgumentParser(add_help=False)
+        add_flags(options, parser)
+        assert [name for action in parser._actions for name in action.option_strings] == flags

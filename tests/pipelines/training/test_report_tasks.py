@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.training.report_page import Table
-from pipelines.training.report_tasks import _tell_outside, make_error_sections
+from pipelines.training.report_tasks import _is_long, _tell_outside, make_error_sections
 from tests.pipelines.training import reported
 
 
@@ -68,3 +68,8 @@ def test_without_pictures_each_label_has_the_areas_below_its_curves(
     tables = list_tables(task, ("a", "b", "c")[:classes], scored)
     areas = [table for table in tables if table.head == ("label", "ROC AUC", "average precision")]
     assert [row[0] for table in areas for row in table.rows] == told
+
+
+@pytest.mark.parametrize(("names", "is_long"), [(20, False), (21, True)])
+def test_a_matrix_has_twenty_classes_at_most(names: int, is_long: bool) -> None:
+    assert _is_long(["a"] * names) is is_long

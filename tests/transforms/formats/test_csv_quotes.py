@@ -105,3 +105,12 @@ def test_a_row_of_too_many_bytes_costs_itself_whatever_its_quotes_hold(
             lines = [b"a,b,c", b"1,1,1", b"2," + b"0" * before + b"," + text, b"3,3,"]
             path.write_bytes(end.join(lines) + end)
             assert read_books(path, SPARK) == expected
+
+
+@pytest.mark.parametrize("pairs", range(1, 6))
+def test_of_each_pair_of_escapes_one_is_left(pairs: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    escapes = b"\\" * 2 * pairs
+    path.write_bytes(b'a,b,c\n"' + escapes + b'x",2,3\n')
+    expected: Books = {0: [b"\\" * pairs + b"x", b"2", b"3"]}
+    assert read_books(path, SPARK) == expected

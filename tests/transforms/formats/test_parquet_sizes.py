@@ -14,7 +14,7 @@ from tests.support.sizes import count_letters, count_numbers
 from transforms.batches import RowRecord
 from transforms.formats import parquet
 from transforms.formats.parquet import ParquetFormat
-from transforms.formats.parquet_sizes import gather_batches
+from transforms.formats.parquet_sizes import find_rows_of_leaves, gather_batches
 from transforms.row_sizes import count_decoded_bytes
 
 ROWS = 600
@@ -151,3 +151,18 @@ def test_what_was_read_in_small_steps_is_gathered(
     batches = list(gather_batches(iter(steps), rows_per_batch, most_bytes))
     assert [batch.num_rows for batch in batches] == sizes
     assert pa.Table.from_batches(batches)["a"].to_pylist() == list(range(16))
+
+
+def test_rows_of_leaves_are_as_many_as_those_that_are_read_allow(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    wide = ["x" * 1_000] * 100
+    structs = pa.StructArray.from_arrays([pa.array(range(100)), pa.array(wide)], ["n", "t"])
+    # Each text by itself, and not once in a dictionary.
+    pq.write_table(pa.table({"s": structs}), path, use_dictionary=False)
+    with pq.ParquetFile(path) as file:
+        narrow, both = (
+            find_rows_of_leaves(str(path), file, paths, 100, 20_000)
+            for paths in ({"s.n"}, {"s.n", "s.t"})
+        )
+    assert narrow == 100
+    assert 0 < both < 25

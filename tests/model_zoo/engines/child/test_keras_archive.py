@@ -12,7 +12,7 @@ import pytest
 
 h5py = pytest.importorskip("h5py")
 
-from model_zoo.engines.child.keras_archive import _list_parts, check_archive  # noqa: E402
+from model_zoo.engines.child.keras_archive import _check_weights, _list_parts, check_archive  # noqa: E402
 
 
 def layer(name: str = "Dense", module: str | None = "keras.layers", **changes: Any) -> Any:
@@ -169,3 +169,10 @@ def test_a_network_is_the_first_of_what_is_nested(deep: int, is_taken: bool) -> 
         return
     with pytest.raises(ValueError, match="nested deeper than 64"):
         check_archive(content)
+
+
+def test_a_group_counts_as_a_byte() -> None:
+    # Three groups, and six numbers of four bytes.
+    _check_weights(weights(), 27)
+    with pytest.raises(ValueError, match="more numbers than it holds"):
+        _check_weights(weights(), 26)

@@ -29,7 +29,11 @@ from sklearn.preprocessing import (  # noqa: E402
 
 from pipelines.packing.converters.converted import NoGraphError  # noqa: E402
 from pipelines.packing.converters.sklearn_columns import Columns  # noqa: E402
-from pipelines.packing.converters.sklearn_numbers import NotTakenError, add_stage  # noqa: E402
+from pipelines.packing.converters.sklearn_numbers import (  # noqa: E402
+    NotTakenError,
+    _list_factors,
+    add_stage,
+)
 
 ROWS = 1000
 
@@ -172,3 +176,17 @@ def test_others_are_refused_by_name(
 ) -> None:
     with pytest.raises(error, match=message):
         add_stage(Columns({}), transformer(), "x")
+
+
+@pytest.mark.parametrize(
+    ("powers", "places"),
+    [
+        ([[0, 0, 0], [1, 1, 1], [0, 2, 0]], [[3, 3, 3], [0, 1, 2], [1, 1, 3]]),
+        ([[1, 1, 1]], [[0, 1, 2]]),
+        ([[0, 0]], [[2]]),
+    ],
+)
+def test_products_are_made_equally_long_by_ones(
+    powers: list[list[int]], places: list[list[int]]
+) -> None:
+    assert _list_factors(np.array(powers)).tolist() == places

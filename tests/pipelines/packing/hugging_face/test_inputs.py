@@ -1,11 +1,12 @@
 """What an image processor's settings become: the step that does the same, or a refusal that names what it cannot do."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from configs.errors import JobError
-from pipelines.packing.hugging_face.inputs import make_image_step
+from pipelines.packing.hugging_face.inputs import _count_positions, make_image_step
 
 PLAIN: dict[str, Any] = {
     "image_mean": [0.5, 0.4, 0.3],
@@ -50,3 +51,19 @@ def test_the_last_digits_of_a_factor_may_be_others(factor: float, is_taken: bool
         return
     with pytest.raises(JobError, match="rescale_factor is not 1/255"):
         make_image_step("hf", "photo", settings)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0}, 512),
+        # Its positions are counted from behind that of padding.
+        ({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}, 512),
+        ({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": None}, 513),
+        ({"model_type": "t5"}, None),
+    ],
+)
+def test_a_text_has_as_many_tokens_as_there_are_positions(
+    config: dict[str, Any], expected: int | None
+) -> None:
+    assert _count_positions(SimpleNamespace(**config)) == expected

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from pipelines.packing.proof.differences import choose_smoke_tolerance, find_difference
+from pipelines.packing.proof.differences import (
+    choose_smoke_tolerance,
+    choose_tolerance,
+    find_difference,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +47,17 @@ def test_a_difference_is_relative_to_what_is_expected(
 ) -> None:
     found = find_difference(np.array(scored), np.array(expected))
     assert found == pytest.approx(difference, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "most"),
+    [
+        (["torch.float32"], 1e-5),
+        (["torch.float32", "torch.float16"], 4e-3),
+        ([np.dtype("float16")], 4e-3),
+        (["torch.bfloat16"], 1e-5),
+        ([], 1e-5),
+    ],
+)
+def test_only_halves_may_be_far_apart(dtypes: list[object], most: float) -> None:
+    assert choose_tolerance(dtypes) == most
