@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 import pickle
+import threading
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ import pytest
 from configs import errors
 from configs.errors import (
     BudgetError,
+    CrashError,
     InputError,
     JobError,
     ModelError,
@@ -19,6 +21,7 @@ from configs.errors import (
     SupersededError,
     VerifyError,
     WorkerError,
+    crashes_as_errors,
     refusal_in,
     refusal_of,
 )
@@ -182,3 +185,31 @@ def test_what_is_as_long_as_it_may_be_is_whole(letter: str, most: int) -> None:
     assert "..." in longer
     assert longer.startswith("zx")
     assert len(longer) < most
+
+
+def raise_there(crash: BaseException) -> None:
+    with crashes_as_errors():
+        raise crash
+
+
+def test_what_would_end_the_program_is_an_error_and_ctrl_c_is_not() -> None:
+    with pytest.raises(CrashError, match="SystemExit: 3"):
+        raise_there(SystemExit(3))
+    with pytest.raises(KeyboardInterrupt):
+        raise_there(KeyboardInterrupt())
+    with pytest.raises(KeyError):
+        raise_there(KeyError())
+
+
+def test_only_the_main_thread_is_told_of_ctrl_c() -> None:
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        with pytest.raises(CrashError) as raised:
+            raise_there(KeyboardInterrupt())
+        caught.append(raised.value)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert [str(error) for error in caught] == ["KeyboardInterrupt"]

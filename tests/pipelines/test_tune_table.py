@@ -160,5 +160,7 @@ def test_a_sample_has_131_072_rows_unless_somebody_says_how_many(
     assert tune._parse(["--rows", "1"]).rows == 1
     # Whole batches of several shards.
     assert 100 <= run_tune(FLOAT32, "--rows", "100")["sample_rows"] < 143
-    assert run_program(tune.main, ["--rows", "0"]) == 2
-    assert "--rows must be >= 1, got 0" in capsys.readouterr().err
+    assert tune._parse(["--rows_per_night", "1"]).rows_per_night == 1
+    for flag in ("--rows", "--rows_per_night"):
+        assert run_program(tune.main, [flag, "0"]) == 2
+        assert f"{flag} must be >= 1, got 0" in capsys.readouterr().err

@@ -329,3 +329,10 @@ def test_it_is_one_file_that_takes_the_place_of_an_earlier_one(tmp_path: Path) -
         write_report(url, report("classification", ("n", "y"), TWO, name=name))
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["2.html"]
     assert "second, version 2" in (tmp_path / "models/2.html").read_text()
+
+
+@pytest.mark.parametrize(("columns", "is_folded"), [(30, False), (31, True)])
+def test_more_than_thirty_columns_are_folded(columns: int, is_folded: bool) -> None:
+    listed = [ReportedColumn(f"c{number}", "double", "feature", 0) for number in range(columns)]
+    table = report_module._tabulate_columns(listed)
+    assert (table.caption, table.folded) == (f"{columns} columns", is_folded)

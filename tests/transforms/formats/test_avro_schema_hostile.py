@@ -24,6 +24,7 @@ SCHEMA = {
         {"name": "price", "type": DECIMAL},
         {"name": "hash", "type": {"type": "fixed", "name": "f", "size": 16}},
         {"name": "items", "type": {"type": "array", "items": "int"}},
+        {"name": "lists", "type": {"type": "array", "items": {"type": "array", "items": "int"}}},
         {"name": "both", "type": ["int", "long"]},
         {"name": "words", "type": {"type": "map", "values": "string"}},
         {"name": "part", "type": {"type": "record", "name": "p", "fields": []}},
