@@ -37,6 +37,10 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 # And ONNX Runtime, which some tests import before anything of ours.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+# Machine code of networks of tests is short: nobody waits for a compiler that makes what calls it fast.
+os.environ.setdefault("AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL", "O0")
+os.environ.setdefault("AOT_INDUCTOR_ENABLE_LINE_TABLES", "0")
+
 # What tests import is a million objects, and the collector would go through them again and again while
 # they come in: a quarter of the time. It works from `pytest_collection_finish` on.
 gc.disable()

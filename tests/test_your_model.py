@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.exporting import EXPORTS
+from tests.support.fork_servers import SCRIPTS, SERVERS
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 from tests.support.tflite_models import linear_model
@@ -50,6 +51,17 @@ def sections() -> Iterator[tuple[str, str]]:
 
 
 SECTIONS = dict(sections())
+
+
+@pytest.fixture(scope="module")
+def programs(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Programs]:
+    """Start scripts and programs, forked from a process that has imported the libraries of models."""
+    address = pytestconfig.stash[SERVERS].find(SCRIPTS)
+    programs = Programs(tmp_path_factory.mktemp("programs"), address)
+    yield programs
+    programs.close()
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from tests.support.repository import REPOSITORY
 
 PROGRAMS = "tests.support.fork_server"
 CHILDREN = "tests.support.child_server"
+SCRIPTS = "tests.support.page_server"
 
 
 class ForkServers:
