@@ -20,7 +20,7 @@ from storage.run_folder import SUMMARIES, RunFolder
 from transforms.formats.output import find_output_format, plain_parquet
 from transforms.output.many_requests import call_for_each
 from transforms.output.published_files import find_summary_name
-from transforms.summaries.summary import State, Summaries, Summary
+from transforms.summaries.summary import State, StoredSummary, Summaries, Summary
 
 # A file as the manifest lists it.
 Entry: TypeAlias = Mapping[str, Any]
@@ -83,10 +83,7 @@ def _publish_summary(
     summary: Summary,
     entries: Sequence[Entry],
 ) -> dict[str, Any]:
-    # One after the other, as all of them together may be large.
-    states = _read_states(run, summary, _select(entries, summary))
-    state = reduce(summary.merge, states)
-    table = summary.write(state)
+    table = _merge(run, summary, _select(entries, summary))
     content = _encode(table)
     digest = hashlib.sha256(content).hexdigest()
     # Its digest in the name: no other launcher can put another content under it.
@@ -99,6 +96,17 @@ def _publish_summary(
         "bytes": len(content),
         "sha256": digest,
     }
+
+
+def _merge(run: RunFolder, summary: Summary, entries: Sequence[Entry]) -> pa.Table:
+    if isinstance(summary, StoredSummary):
+        urls = [files.join(run.published, entry["path"]) for entry in entries]
+        for url, entry in zip(urls, entries, strict=True):
+            _refuse_altered(run, url, files.compute_sha256(url), entry)
+        return summary.merge_stored(urls)
+    # One after the other, as all of them together may be large.
+    states = _read_states(run, summary, entries)
+    return summary.write(reduce(summary.merge, states))
 
 
 def _read_states(
@@ -120,16 +128,20 @@ def _read_state(run: RunFolder, summary: Summary, entry: Entry) -> State:
     content = files.read(url)
     if content is None:
         raise FileNotFoundError(f"{url}: somebody removed it")
-    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise PublishError(
-            f"{url}: is not what was written (sha256 differs); check the disk, "
-            f"remove {run.temporary} and run again"
-        )
+    _refuse_altered(run, url, hashlib.sha256(content).hexdigest(), entry)
     table = pq.read_table(pa.BufferReader(content))
     try:
         return summary.read(table)
     except ValueError as error:
         raise PublishError(f"{url}: {error}; remove {run.temporary} and run again") from error
+
+
+def _refuse_altered(run: RunFolder, url: str, sha256: str, entry: Entry) -> None:
+    if sha256 != entry["sha256"]:
+        raise PublishError(
+            f"{url}: is not what was written (sha256 differs); check the disk, "
+            f"remove {run.temporary} and run again"
+        )
 
 
 def _encode(table: pa.Table) -> bytes:
