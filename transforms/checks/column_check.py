@@ -31,7 +31,7 @@ _SAYS = {
     "min": "less than",
     "max": "greater than",
     "allowed": "none of",
-    "matches": "does not match",
+    "matches": "not matched by",
     "not_null": "missing, against",
     NEWEST: "too old for",
     UNIQUE: "repeated, against",
