@@ -7,7 +7,7 @@ what lives with all tests that execute it, and tells which nobody noticed. A tes
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -18,6 +18,7 @@ import time
 from tests.mutants.collected import try_collected
 from tests.mutants.equivalent import read_list, stale
 from tests.mutants.mutations import ROOMS, Mutation, all_mutations, sample
+from tests.mutants.near import near_test_files, own_test_files
 from tests.mutants.process import warm_up
 from tests.mutants.reach import reach_of
 from tests.mutants.trials import (
@@ -27,9 +28,8 @@ from tests.mutants.trials import (
     NOT_REACHED,
     Verdict,
     failing_anyway,
-    own_test_files,
     try_all,
-    try_near,
+    try_imported,
 )
 
 QUICK = "not program and not slow"
@@ -80,27 +80,29 @@ def _try(arguments: argparse.Namespace, mutations: Sequence[Mutation]) -> list[V
     """Try mutations with the tests that are nearest, and what lives with more of them."""
     found: list[Verdict] = []
     # What lived in an earlier run lived on the files of its name.
-    if arguments.lived is None or not arguments.own_rooms:
-        found += _try_near(arguments, mutations, whole_rooms=False)
+    if arguments.lived is None or not arguments.near_files:
+        found += _try_files(arguments, mutations, own_test_files)
         print(f"{len(found)} of {len(mutations)} found by the files of their name", flush=True)
     left = _without(mutations, found)
-    if arguments.own_rooms:
-        found += _try_near(arguments, left, whole_rooms=True)
+    if arguments.near_files:
+        found += _try_files(arguments, left, near_test_files)
         left = _without(mutations, found)
-    if arguments.own_files or arguments.own_rooms:
+    if arguments.own_files or arguments.near_files:
         return found + [Verdict(mutation, LIVED) for mutation in left]
     # The pass over all tests takes minutes, and nobody may need it.
     return found + _try_everywhere(arguments, left) if left else found
 
 
-def _try_near(
-    arguments: argparse.Namespace, mutations: Sequence[Mutation], whole_rooms: bool
+def _try_files(
+    arguments: argparse.Namespace,
+    mutations: Sequence[Mutation],
+    files_of: Callable[[str], tuple[str, ...]],
 ) -> list[Verdict]:
-    """Return what tests near the changed files find: at once, or as a process imports them mutated."""
-    how = (arguments.marks, whole_rooms, arguments.at_most_seconds, arguments.jobs)
-    settled, tests = try_collected(mutations, *how, _tell)
+    """Return what some test files find: at once, or as a process imports the changed file."""
+    how = (arguments.marks, files_of, arguments.jobs, _tell)
+    settled, tests = try_collected(mutations, *how)
     left = _without(mutations, settled)
-    imported = try_near(left, tests, arguments.jobs, _tell)
+    imported = try_imported(left, tests, arguments.jobs, _tell)
     doubtful = failing_anyway(verdict.by for verdict in imported)
     found = [verdict for verdict in settled if verdict.outcome == FOUND]
     return found + [verdict for verdict in imported if verdict.by not in doubtful]
@@ -198,8 +200,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--marks", default=QUICK, help=f"which of them ({QUICK})")
     own = "ask nothing but the test files that mirror the mutated ones, which needs no pass"
     parser.add_argument("--own_files", action="store_true", help=own)
-    rooms = "ask these, and what lives all tests of its room, which needs no pass either"
-    parser.add_argument("--own_rooms", action="store_true", help=rooms)
+    near = "ask these, and of what lives those that import the changed file, or what imports it"
+    parser.add_argument("--near_files", action="store_true", help=near)
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time (default: 2)")
     seconds = "of tests per mutant, as measured in the pass; the report says where that cut"
     parser.add_argument("--at_most_seconds", type=float, default=40.0, help=f"{seconds} (40)")

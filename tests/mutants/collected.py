@@ -9,11 +9,11 @@ settled where none of its functions was called by then, or it is to be tried by 
 mutated.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 import cProfile
 from functools import partial
-from itertools import chain, groupby, pairwise
+from itertools import pairwise
 import os
 from pathlib import Path
 import pickle
@@ -24,20 +24,22 @@ import warnings
 
 import pytest
 
-from tests.mutants.called import CalledByTests, Place, places_in
-from tests.mutants.given import Functions, changed_places, functions_by_file, give_mutation
-from tests.mutants.mutations import REPOSITORY, Mutation
+from tests.mutants.given import (
+    Functions,
+    changed_places,
+    functions_by_file,
+    give_mutation,
+    places_in,
+)
+from tests.mutants.mutations import Mutation
 from tests.mutants.process import Fork, in_turn, run_pytest, use_mutated
 from tests.mutants.trials import (
     FOUND,
     LIVED,
-    OWN_FILE_SECONDS,
-    ROOM_SECONDS,
+    SOME_FILES_SECONDS,
     ChosenTests,
     Verdict,
     failures,
-    own_test_files,
-    room_tests,
     verdict_of,
 )
 
@@ -60,8 +62,7 @@ class Tried(NamedTuple):
 def try_collected(
     mutations: Sequence[Mutation],
     marks: str,
-    whole_rooms: bool,
-    most_seconds: float,
+    files_of: Callable[[str], tuple[str, ...]],
     jobs: int,
     tell: Callable[[Verdict], None],
 ) -> Tried:
@@ -69,20 +70,18 @@ def try_collected(
 
     Args:
         marks: as pytest's `-m` has them.
-        whole_rooms: ask the other tests of the changed file's room that call its functions, and not
-            those of its own name.
-        most_seconds: of a core that tests of a room take for one mutation; at least one is run.
+        files_of: return the test files that try a file of ours, the nearest first.
         jobs: how many at a time.
         tell: called with each verdict when it is known.
 
     Raises:
         RuntimeError: the tests could not be collected.
     """
-    places = sorted({place for m in mutations for place in _places(m, whole_rooms)})
+    places = sorted({place for m in mutations for place in files_of(m.file)})
     if not places:
         return Tried([], {})
     terminal = _to_this_terminal(tell)
-    trials = _Trials(mutations, whole_rooms, most_seconds, jobs, terminal)
+    trials = _Trials(mutations, files_of, jobs, terminal)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         kept = Path(folder, "tried")
         start = [
@@ -93,10 +92,6 @@ def try_collected(
             raise RuntimeError(f"the tests could not be collected:\n{ended.log[-4000:]}")
         tried: Tried = pickle.loads(kept.read_bytes())
     return tried
-
-
-def _places(mutation: Mutation, whole_room: bool) -> tuple[str, ...]:
-    return (room_tests(mutation.file),) if whole_room else own_test_files(mutation.file)
 
 
 def _to_this_terminal(tell: Callable[[Verdict], None]) -> Callable[[Verdict], None]:
@@ -116,14 +111,12 @@ class _Trials:
     def __init__(
         self,
         mutations: Sequence[Mutation],
-        whole_rooms: bool,
-        most_seconds: float,
+        files_of: Callable[[str], tuple[str, ...]],
         jobs: int,
         tell: Callable[[Verdict], None],
     ) -> None:
         self._mutations = mutations
-        self._whole_rooms = whole_rooms
-        self._most_seconds = most_seconds
+        self._files_of = files_of
         self._jobs = jobs
         self._tell = tell
         self._tried: Tried | None = None
@@ -147,7 +140,7 @@ class _Trials:
             # Threads of libraries that wait for work stay behind, and libraries start them anew.
             warnings.simplefilter("ignore", DeprecationWarning)
             functions = functions_by_file()
-            tests = self._choose_tests(session, functions)
+            tests = self._choose_tests(session)
             told = list(self._try_all(session, functions, tests))
             doubtful = _failing_anyway(session, {verdict.by for verdict in told})
         settled = [verdict for verdict in told if verdict.by not in doubtful]
@@ -157,23 +150,17 @@ class _Trials:
         self._tried = Tried(settled, sure)
         return True
 
-    def _choose_tests(self, session: Any, functions: Functions) -> _Tests:
-        """Return the tests that try each mutation: of the file's own name, or of its room without these."""
-        if not self._whole_rooms:
-            return {m: _of_its_name(session.items, m) for m in self._mutations}
-        called = _watch_all(session, self._jobs)
-        chosen = {}
+    def _choose_tests(self, session: Any) -> _Tests:
+        chosen: _Tests = {}
         for mutation in self._mutations:
-            callers = _list_callers(mutation, functions[mutation.file], called.tests)
-            callers -= called.failed
-            others = _of_its_room(session.items, mutation, callers, called.seconds)
-            chosen[mutation] = list(_within(others, called.seconds, self._most_seconds))
+            files = self._files_of(mutation.file)
+            items = [item for item in session.items if _file_of(item) in files]
+            chosen[mutation] = sorted(items, key=partial(_place_in, files))
         return chosen
 
     def _try_all(self, session: Any, functions: Functions, tests: _Tests) -> Iterator[Verdict]:
-        seconds = ROOM_SECONDS if self._whole_rooms else OWN_FILE_SECONDS
         tried = [m for m in self._mutations if tests[m] and (m.in_function or not m.place)]
-        starts = [_start(session, m, tests[m], functions[m.file], seconds) for m in tried]
+        starts = [_start(session, m, tests[m], functions[m.file]) for m in tried]
         for at, ended in in_turn(starts, self._jobs):
             mutation = tried[at]
             verdict = verdict_of(mutation, ended, len(tests[mutation]), left_out=0)
@@ -189,79 +176,12 @@ class _Trials:
         return bool(places) and places.isdisjoint(places_in(self._profile))
 
 
-def _of_its_name(items: Sequence[pytest.Item], mutation: Mutation) -> list[pytest.Item]:
-    own = own_test_files(mutation.file)
-    return [item for item in items if item.nodeid.partition("::")[0] in own]
+def _file_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
-def _of_its_room(
-    items: Sequence[pytest.Item],
-    mutation: Mutation,
-    callers: set[str],
-    seconds: Mapping[str, float],
-) -> list[pytest.Item]:
-    """Return those tests of a room that call what is changed, nearest first, and then the quickest."""
-    own = set(_of_its_name(items, mutation))
-    room = f"{room_tests(mutation.file)}/"
-    folder = Path("tests", mutation.file).parent.as_posix()
-
-    def rank(item: pytest.Item) -> tuple[bool, float]:
-        return not item.nodeid.startswith(f"{folder}/"), seconds[item.nodeid]
-
-    found = [i for i in items if i.nodeid in callers and i.nodeid.startswith(room) and i not in own]
-    return sorted(found, key=rank)
-
-
-def _within(
-    tests: Sequence[pytest.Item], seconds: Mapping[str, float], most: float
-) -> Iterator[pytest.Item]:
-    """Take tests in their order while there is time; the first is always taken."""
-    spent = 0.0
-    for number, test in enumerate(tests):
-        spent += seconds[test.nodeid]
-        if number and spent > most:
-            return
-        yield test
-
-
-def _watch_all(session: Any, jobs: int) -> CalledByTests:
-    """Run all tests once in forks, and return which of them call each function."""
-    files = [list(tests) for _, tests in groupby(session.items, key=lambda item: item.path)]
-    found = CalledByTests()
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        kept = [Path(folder, str(job)) for job in range(jobs)]
-        some = [list(chain.from_iterable(files[job::jobs])) for job in range(jobs)]
-        starts = [partial(_start_watched, session, *pair) for pair in zip(some, kept, strict=True)]
-        for _ in in_turn(starts, jobs):
-            pass
-        for path in kept:
-            tests, seconds, failed = pickle.loads(path.read_bytes())
-            found.seconds |= seconds
-            found.failed |= failed
-            for place, names in tests.items():
-                found.tests[place] |= names
-    return found
-
-
-def _start_watched(session: Any, tests: Sequence[pytest.Item], kept: Path) -> Fork:
-    def run(folder: Path) -> int:
-        watch = CalledByTests()
-        session.config.pluginmanager.register(watch)
-        status = _run_tests(session, tests, folder, all_of_them=True)
-        kept.write_bytes(pickle.dumps((dict(watch.tests), watch.seconds, watch.failed)))
-        return status
-
-    return Fork(run, _LONGEST_SECONDS)
-
-
-def _list_callers(
-    mutation: Mutation, functions: Sequence[FunctionType], called: Mapping[Place, set[str]]
-) -> set[str]:
-    """Return the tests that call what a mutation changes; of a module or class, any function of its file."""
-    places = changed_places(mutation, functions) if mutation.in_function else set()
-    path = str(REPOSITORY / mutation.file)
-    reached = places or {place for place in called if place[0] == path}
-    return set().union(*(called.get(place, ()) for place in reached))
+def _place_in(files: Sequence[str], item: pytest.Item) -> int:
+    return files.index(_file_of(item))
 
 
 def _start(
@@ -269,14 +189,13 @@ def _start(
     mutation: Mutation,
     tests: Sequence[pytest.Item],
     functions: Sequence[FunctionType],
-    seconds: float,
 ) -> Callable[[], Fork]:
     def run(folder: Path) -> int:
         use_mutated(mutation)  # for who imports the file only now
         give_mutation(mutation, functions)
         return _run_tests(session, tests, folder, all_of_them=False)
 
-    return lambda: Fork(run, seconds)
+    return lambda: Fork(run, SOME_FILES_SECONDS)
 
 
 def _failing_anyway(session: Any, names: set[str]) -> set[str]:

@@ -2,16 +2,31 @@
 
 import ast
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+import cProfile
 import gc
 import sys
 from types import CodeType, FunctionType
 
-from tests.mutants.called import Place, place_of
 from tests.mutants.mutations import REPOSITORY, ROOMS, Mutation, mutated_code, mutated_tree
 
+# File, qualified name and first line of a function.
+Place = tuple[str, str, int]
 # By file.
 Functions = Mapping[str, Sequence[FunctionType]]
+
+
+def place_of(code: CodeType) -> Place:
+    """Return by what a function is known, wherever it was read from."""
+    return code.co_filename, code.co_qualname, code.co_firstlineno
+
+
+def places_in(profile: cProfile.Profile) -> Iterator[Place]:
+    """Yield the functions that were called while a profile was taken."""
+    for entry in profile.getstats():
+        # What is written in C has a name alone.
+        if isinstance(entry.code, CodeType):
+            yield place_of(entry.code)
 
 
 def functions_by_file() -> Functions:

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.mutants.mutations import REPOSITORY, Mutation
+from tests.mutants.mutations import Mutation
 from tests.mutants.process import Ended, Fork, in_turn, run_pytest, use_mutated
 from tests.mutants.reach import Reach
 
@@ -21,8 +21,7 @@ FOUND, LIVED, NOT_REACHED, EQUIVALENT = "found", "lived", "not reached", "equiva
 _START_SECONDS = 60.0
 _SLOWER = 4.0
 # A file that mirrors another takes less; one that takes longer is left to the tests whose time is known.
-OWN_FILE_SECONDS = 240.0
-ROOM_SECONDS = 900.0
+SOME_FILES_SECONDS = 240.0
 _PASSED, _WITHOUT_A_TEST = 0, 5
 _CONTROL_SECONDS = 3_600.0
 
@@ -51,31 +50,7 @@ class Verdict:
         return {**asdict(self), "mutation": self.mutation.name, "line": self.mutation.line}
 
 
-def own_test_files(file: str, root: Path = REPOSITORY) -> tuple[str, ...]:
-    """Return the test files that mirror a file of a room, whose names may say of what of it they are.
-
-    >>> own_test_files("storage/lock.py")
-    ('tests/storage/test_lock.py',)
-    """
-    mirrored = Path("tests", file)
-    folder = root / mirrored.parent
-    siblings = sorted(Path(file).stem for file in (root / file).parent.glob("*.py"))
-    found = []
-    for path in sorted(folder.glob(f"test_{mirrored.stem}*.py")):
-        name = path.stem.removeprefix("test_")
-        # `test_csv_output_sizes.py` is about `csv_output.py`, and not about `csv.py`.
-        alike = [s for s in siblings if name == s or name.startswith(f"{s}_")]
-        if max(alike, key=len, default="") == mirrored.stem:
-            found.append(path.relative_to(root).as_posix())
-    return tuple(found)
-
-
-def room_tests(file: str) -> str:
-    """Return the folder of the tests of a file's room."""
-    return f"tests/{file.partition('/')[0]}"
-
-
-def try_near(
+def try_imported(
     mutations: Sequence[Mutation],
     tests: Mapping[Mutation, list[str]],
     jobs: int,
@@ -92,7 +67,7 @@ def try_near(
         tell: called with each verdict when it is known.
     """
     tried = [mutation for mutation in mutations if tests.get(mutation)]
-    starts = [_start_near(mutation, tests[mutation]) for mutation in tried]
+    starts = [_start_imported(mutation, tests[mutation]) for mutation in tried]
     found = []
     for at, ended in in_turn(starts, jobs):
         verdict = verdict_of(tried[at], ended, tests=0, left_out=0)
@@ -145,8 +120,8 @@ def failing_anyway(tests: Iterable[str]) -> set[str]:
     return set(failures(ended.log))
 
 
-def _start_near(mutation: Mutation, tests: list[str]) -> Callable[[], Fork]:
-    seconds = _START_SECONDS + ROOM_SECONDS
+def _start_imported(mutation: Mutation, tests: list[str]) -> Callable[[], Fork]:
+    seconds = _START_SECONDS + SOME_FILES_SECONDS
     return lambda: Fork(lambda folder: _run(mutation, tests, folder), seconds)
 
 
