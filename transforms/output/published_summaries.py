@@ -16,17 +16,17 @@ import pyarrow.parquet as pq
 
 from configs.errors import PublishError
 from storage import files
-from storage.run_folder import SUMMARIES, RunFolder
-from transforms.formats.output import find_output_format, plain_parquet
+from storage.run_folder import RunFolder
+from transforms.output.encoded_table import encode_table
 from transforms.output.many_requests import call_for_each
 from transforms.output.published_files import find_summary_name
+from transforms.output.stored_summary import put_summary
 from transforms.summaries.summary import State, Summaries, Summary
 
 # A file as the manifest lists it.
 Entry: TypeAlias = Mapping[str, Any]
 # Read at once from a store; each is some kilobytes.
 _READ_AT_ONCE = 256
-_DIGEST_DIGITS = 12
 
 
 def publish_summaries(
@@ -87,18 +87,7 @@ def _publish_summary(
     states = _read_states(run, summary, _select(entries, summary))
     state = reduce(summary.merge, states)
     table = summary.write(state)
-    content = _encode(table)
-    digest = hashlib.sha256(content).hexdigest()
-    # Its digest in the name: no other launcher can put another content under it.
-    path = f"{SUMMARIES}/{summary.name}-{digest[:_DIGEST_DIGITS]}.parquet"
-    files.replace(files.join(run.published, path), content, scratch=run.temporary)
-    return {
-        "name": summary.name,
-        "path": path,
-        "rows": table.num_rows,
-        "bytes": len(content),
-        "sha256": digest,
-    }
+    return put_summary(run, summary.name, encode_table(table), table.num_rows)
 
 
 def _read_states(
@@ -130,13 +119,3 @@ def _read_state(run: RunFolder, summary: Summary, entry: Entry) -> State:
         return summary.read(table)
     except ValueError as error:
         raise PublishError(f"{url}: {error}; remove {run.temporary} and run again") from error
-
-
-def _encode(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    look = plain_parquet(table.schema)
-    writer = find_output_format(look.format).open_writer(sink, look)
-    writer.write_table(table)
-    writer.close()
-    content = sink.getvalue()
-    return content.to_pybytes()
