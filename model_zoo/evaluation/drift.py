@@ -196,7 +196,7 @@ def find_beyond_chance(chances: Sequence[float], level: float) -> list[bool]:
 def join_sparse(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     """Return both with neighbouring bins as one, where fewer rows are expected of one than the tests need.
 
-    The chance of PSI is that of a chi-squared number only where some rows are expected of each bin.
+    A statistic of counts is a chi-squared number only where some rows are expected of each bin.
 
     Args:
         reference, counts: rows in each bin, in the order of the bins, then and now.

@@ -140,12 +140,14 @@ class _Distribution(NamedTuple):
 
 
 def _compare_counts(then: np.ndarray, now: np.ndarray, in_order: bool) -> dict[str, Change]:
-    psi = compare_psi(then, now)
-    # Both are distances of the same shares.
-    js = Change(measure_jensen_shannon(then, now), psi.chance)
+    chi2 = compare_categories(then, now)
+    # Both are distances of the same shares, and have the chance of the test of these: that of PSI itself
+    # is told too small where rows are few.
+    psi = Change(compare_psi(then, now).distance, chi2.chance)
+    js = Change(measure_jensen_shannon(then, now), chi2.chance)
     if in_order:
         return {"psi": psi, "js": js, "ks": compare_kolmogorov_smirnov(then, now)}
-    return {"psi": psi, "js": js, "chi2": compare_categories(then, now)}
+    return {"psi": psi, "js": js, "chi2": chi2}
 
 
 def _compare_missing(then: Record, now: Record) -> Change:

@@ -19,7 +19,7 @@ from sklearn.datasets import load_breast_cancer
 from model_zoo.evaluation.findings import Finding, Limit, Rules
 from model_zoo.evaluation.judged import judge_drifts, judge_rows
 from model_zoo.evaluation.profile_drift import compare_profiles
-from transforms.summaries.column import Known
+from transforms.summaries.known import Known
 from transforms.summaries.numbers import CutPoints
 from transforms.summaries.profile import Profile
 from transforms.summaries.reference import Place, Reference

@@ -91,7 +91,7 @@ SIBLINGS_OF_SUMMARIES = {
     },
     "transforms.summaries.merged_profiles": {
         f"transforms.summaries.{part}"
-        for part in ("column", "numbers", "profile_schema", "profile_table", "reference")
+        for part in ("column", "known", "numbers", "profile_schema", "profile_table", "reference")
     },
     "transforms.summaries.training_profile": {
         "transforms.summaries.profile_schema",
@@ -108,11 +108,13 @@ SIBLINGS_OF_SUMMARIES = {
         f"transforms.summaries.{part}"
         for part in ("column", "moments", "numbers", "profile_schema", "reference", "values")
     },
+    "transforms.summaries.known": {"transforms.summaries.numbers"},
     "transforms.summaries.reference": {
-        "transforms.summaries.column",
+        "transforms.summaries.known",
         "transforms.summaries.numbers",
     },
     "transforms.summaries.column": {
+        "transforms.summaries.known",
         "transforms.summaries.numbers",
         "transforms.summaries.values",
     },

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 from pyarrow import Table
 
-from transforms.summaries.column import ColumnState, Known, merge_columns
+from transforms.summaries.column import ColumnState, merge_columns
+from transforms.summaries.known import Known
 from transforms.summaries.numbers import CutPoints
 from transforms.summaries.profile_schema import SCHEMA
 from transforms.summaries.profile_table import from_table, to_table

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.summaries.column import Known, Measure
+from transforms.summaries.known import Known, Measure
 from transforms.summaries.numbers import CutPoints
 from transforms.summaries.summary import Kind
 

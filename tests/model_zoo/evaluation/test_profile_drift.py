@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_zoo.evaluation.drift import compare_categories, compare_psi
+from model_zoo.evaluation.drift import Change, compare_categories, compare_psi
 from model_zoo.evaluation.profile_drift import Drift, compare_profiles, estimate_counts
 
 CUTS = [-1.0, 0.0, 1.0]
@@ -36,6 +36,11 @@ def compare(then: dict[str, Any], now: dict[str, Any]) -> Drift:
     return drift
 
 
+def psi_of(then: list[int], now: list[int]) -> Change:
+    """The distance, with the chance of a chi-squared test, which is right for few rows, too."""
+    return Change(compare_psi(then, now).distance, compare_categories(then, now).chance)
+
+
 def draw(seed: int, rows: int, shift: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(shift, 1.0, rows)
 
@@ -43,7 +48,7 @@ def draw(seed: int, rows: int, shift: float = 0.0) -> np.ndarray:
 def test_numbers_are_compared_between_cut_points() -> None:
     then, now = of_numbers(draw(1, 900)), of_numbers(draw(2, 700, shift=0.7))
     drift = compare(then, now)
-    assert drift.changes["psi"] == compare_psi(then["counts"], now["counts"])
+    assert drift.changes["psi"] == psi_of(then["counts"], now["counts"])
     assert set(drift.changes) == {"psi", "js", "ks", "missing"}
     assert drift.left_out is None
     told = drift.as_dict()
@@ -56,7 +61,7 @@ def test_other_cut_points_are_compared_at_those_that_both_have() -> None:
     values, others = draw(1, 500), draw(2, 400)
     drift = compare(of_numbers(values, [-2.0, 0.0, 5.0]), of_numbers(others))
     below = [int((array < 0).sum()) for array in (values, others)]
-    expected = compare_psi([below[0], 500 - below[0]], [below[1], 400 - below[1]])
+    expected = psi_of([below[0], 500 - below[0]], [below[1], 400 - below[1]])
     assert drift.changes["psi"] == expected
     assert drift.left_out == "its numbers are compared at 1 of 3 cut points"
     apart = compare(of_numbers(values, [7.0]), of_numbers(others))
@@ -82,7 +87,7 @@ def test_bins_are_put_together_by_the_rows_of_the_reference() -> None:
 def test_bins_of_few_rows_are_joined() -> None:
     then, now = of_numbers(draw(1, 20), [-3.0, 0.0]), of_numbers(draw(2, 20), [-3.0, 0.0])
     below = [record["counts"][0] + record["counts"][1] for record in (then, now)]
-    expected = compare_psi([below[0], 20 - below[0]], [below[1], 20 - below[1]])
+    expected = psi_of([below[0], 20 - below[0]], [below[1], 20 - below[1]])
     assert compare(then, now).changes["psi"] == expected
 
 

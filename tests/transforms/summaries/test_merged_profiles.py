@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import Table
 
-from transforms.summaries.column import Known
+from transforms.summaries.known import Known
 from transforms.summaries.merged_profiles import merge_profiles
 from transforms.summaries.numbers import CutPoints
 from transforms.summaries.profile import make_profile
