@@ -62,7 +62,8 @@ test-long: $(TESTING)
 	  tests/pipelines/packing/converters/test_sklearn_own.py tests/pipelines/runners/test_portable_runners.py
 
 # What the tests prove: small mistakes made on purpose, one at a time, and promises broken on purpose; which test finds each? About an hour.
-# MUTANTS chooses: MUTANTS='--rooms storage --count 50 --seed 7'. Without --own_files, what lives makes a pass over all quick tests.
+# MUTANTS chooses: MUTANTS='--rooms storage --count 50 --seed 7'. What lives makes a pass over all quick tests, but
+# with --own_files or --near_files.
 mutants: $(TESTING)
 	$(RUN) -m tests.mutants $(MUTANTS)
 	$(RUN) -m tests.mutants.promises --most 1

@@ -8,9 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 OnFailure: TypeAlias = Literal["reject", "warn", "hold"]
 # Each is counted by itself, under this name.
-RULES = ("min", "max", "allowed", "matches", "not_null", "newest_within")
+RULES = ("min", "max", "allowed", "matches", "not_null", "newest_within", "unique")
 # Rules of a column as a whole, which no row of it fails by itself.
-_OF_COLUMNS = ("newest_within",)
+_OF_COLUMNS = ("newest_within", "unique")
 _DURATION = r"^[1-9]\d{0,5} (minute|hour|day|week)s?$"
 
 
@@ -36,6 +36,7 @@ class Check(BaseModel):
         matches: a regular expression (RE2) of the whole text.
         not_null: that no value is missing.
         newest_within: how old the newest date or time may be when the run is planned: `36 hours`.
+        unique: that no value stands in two rows of the run.
         on_failure: what a value that fails does: `reject` its row; `warn`; or `hold` the run.
         mostly: `warn` and `hold`: the share of values that must pass; by default all.
     """
@@ -49,6 +50,7 @@ class Check(BaseModel):
     matches: str | None = Field(default=None, min_length=1)
     not_null: bool = False
     newest_within: str | None = Field(default=None, pattern=_DURATION)
+    unique: bool = False
     on_failure: OnFailure
     mostly: float = Field(default=1.0, gt=0, le=1)
 

@@ -1,6 +1,6 @@
 """From a Job to the checks of its rows, each of which is tried on no rows before any is read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -12,7 +12,9 @@ from configs.suggest import nearest
 from model_zoo.package.card import ModelCard
 from pipelines.planning.jobs import ScoringJob
 from transforms.checks.check_counts import CheckCounts
-from transforms.checks.column_check import ColumnCheck
+from transforms.checks.column_check import UNIQUE, ColumnCheck
+from transforms.checks.unique_values import UniqueValues
+from transforms.checks.value_digests import digest_values
 from transforms.formats.format import no_rows
 from transforms.logical_types import is_text
 from transforms.where import NOT_COMPARABLE
@@ -27,7 +29,7 @@ class PlannedChecks(NamedTuple):
     """
 
     rejecting: tuple[ColumnCheck, ...]
-    counted: tuple[CheckCounts, ...]
+    counted: tuple[CheckCounts | UniqueValues, ...]
 
 
 def plan_checks(job: ScoringJob, card: ModelCard, schema: Schema) -> PlannedChecks:
@@ -55,9 +57,18 @@ def plan_checks(job: ScoringJob, card: ModelCard, schema: Schema) -> PlannedChec
         _try_out(check, rows.column(check.column))
         checks.append(check)
     rejecting = tuple(check for check in checks if check.on_failure == "reject")
-    others = tuple(check for check in checks if check.on_failure != "reject")
-    counted = (CheckCounts(others),) if others else ()
-    return PlannedChecks(rejecting, counted)
+    return PlannedChecks(rejecting, tuple(_make_summaries(checks)))
+
+
+def _make_summaries(checks: Sequence[ColumnCheck]) -> Iterator[CheckCounts | UniqueValues]:
+    """Yield what counts the rows that fail checks and go on."""
+    counted = [check for check in checks if check.on_failure != "reject"]
+    unique = [check for check in counted if check.rule == UNIQUE]
+    others = tuple(check for check in counted if check.rule != UNIQUE)
+    if others:
+        yield CheckCounts(others)
+    for number, check in enumerate(unique):
+        yield UniqueValues(check, number)
 
 
 def _list_checks(job: ScoringJob) -> Iterator[ColumnCheck]:
@@ -87,7 +98,10 @@ def _try_out(check: ColumnCheck, nothing: pa.Array) -> None:
         if check.rule == "matches":
             # Alone, too: brackets that do not match might do so with what is put around it.
             pc.match_substring_regex(pa.array([""]), pattern=check.wanted)
-        check.find_failed(nothing)
+        if check.rule == UNIQUE:
+            digest_values(nothing)
+        else:
+            check.find_failed(nothing)
     except NOT_COMPARABLE as error:
         raise JobError(
             f"{check.place}: makes no sense of a column of type {dtype}: {error}"

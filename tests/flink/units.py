@@ -9,7 +9,7 @@ from tests.flink.cluster import Machine, wait_until
 from tests.support.programs import Program
 
 UNITS = 200
-_ROWS = 300_000
+_ROWS = 200_000
 _BATCH_ROWS = 16  # a small batch makes a row as much work as it is to be
 _MIDDLE = UNITS // 5
 _SECONDS = 600

@@ -7,7 +7,7 @@ what lives with all tests that execute it, and tells which nobody noticed. A tes
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -15,8 +15,10 @@ import shlex
 import sys
 import time
 
+from tests.mutants.collected import try_collected
 from tests.mutants.equivalent import read_list, stale
 from tests.mutants.mutations import ROOMS, Mutation, all_mutations, sample
+from tests.mutants.near import near_test_files, own_test_files
 from tests.mutants.process import warm_up
 from tests.mutants.reach import reach_of
 from tests.mutants.trials import (
@@ -26,9 +28,8 @@ from tests.mutants.trials import (
     NOT_REACHED,
     Verdict,
     failing_anyway,
-    own_test_files,
     try_all,
-    try_own_files,
+    try_imported,
 )
 
 QUICK = "not program and not slow"
@@ -76,17 +77,40 @@ def _chosen(arguments: argparse.Namespace, everything: Sequence[Mutation]) -> li
 
 
 def _try(arguments: argparse.Namespace, mutations: Sequence[Mutation]) -> list[Verdict]:
-    """Try mutations with the files that mirror theirs, and then what lived with all tests."""
-    told = try_own_files(mutations, arguments.marks, arguments.jobs, _tell)
-    doubtful = failing_anyway(verdict.by for verdict in told)
-    found = [verdict for verdict in told if verdict.by not in doubtful]
-    done = {verdict.mutation for verdict in found}
-    left = [mutation for mutation in mutations if mutation not in done]
-    print(f"{len(found)} of {len(mutations)} found by the file that mirrors theirs", flush=True)
-    if arguments.own_files:
+    """Try mutations with the tests that are nearest, and what lives with more of them."""
+    found: list[Verdict] = []
+    # What lived in an earlier run lived on the files of its name.
+    if arguments.lived is None or not arguments.near_files:
+        found += _try_files(arguments, mutations, own_test_files)
+        print(f"{len(found)} of {len(mutations)} found by the files of their name", flush=True)
+    left = _without(mutations, found)
+    if arguments.near_files:
+        found += _try_files(arguments, left, near_test_files)
+        left = _without(mutations, found)
+    if arguments.own_files or arguments.near_files:
         return found + [Verdict(mutation, LIVED) for mutation in left]
     # The pass over all tests takes minutes, and nobody may need it.
     return found + _try_everywhere(arguments, left) if left else found
+
+
+def _try_files(
+    arguments: argparse.Namespace,
+    mutations: Sequence[Mutation],
+    files_of: Callable[[str], tuple[str, ...]],
+) -> list[Verdict]:
+    """Return what some test files find: at once, or as a process imports the changed file."""
+    how = (arguments.marks, files_of, arguments.jobs, _tell)
+    settled, tests = try_collected(mutations, *how)
+    left = _without(mutations, settled)
+    imported = try_imported(left, tests, arguments.jobs, _tell)
+    doubtful = failing_anyway(verdict.by for verdict in imported)
+    found = [verdict for verdict in settled if verdict.outcome == FOUND]
+    return found + [verdict for verdict in imported if verdict.by not in doubtful]
+
+
+def _without(mutations: Sequence[Mutation], found: Sequence[Verdict]) -> list[Mutation]:
+    done = {verdict.mutation for verdict in found}
+    return [mutation for mutation in mutations if mutation not in done]
 
 
 def _try_everywhere(arguments: argparse.Namespace, mutations: Sequence[Mutation]) -> list[Verdict]:
@@ -176,6 +200,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--marks", default=QUICK, help=f"which of them ({QUICK})")
     own = "ask nothing but the test files that mirror the mutated ones, which needs no pass"
     parser.add_argument("--own_files", action="store_true", help=own)
+    near = "ask these, and of what lives those that import the changed file, or what imports it"
+    parser.add_argument("--near_files", action="store_true", help=near)
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time (default: 2)")
     seconds = "of tests per mutant, as measured in the pass; the report says where that cut"
     parser.add_argument("--at_most_seconds", type=float, default=40.0, help=f"{seconds} (40)")

@@ -98,28 +98,37 @@ class Fork:
         late = seconds > self._timeout_seconds
         if not process and not late:
             return None
-        with suppress(ProcessLookupError):  # what it started goes with it, late or not
-            os.killpg(self._process, signal.SIGKILL)
+        self.kill()  # what it started goes with it, late or not
         if not process:
             os.waitpid(self._process, 0)
         log = (self._folder / "log").read_text(errors="replace")
         shutil.rmtree(self._folder, ignore_errors=True)
         return Ended(None if not process else os.waitstatus_to_exitcode(status), seconds, log)
 
+    def kill(self) -> None:
+        """End it and what it started, if anything of it is left."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process, signal.SIGKILL)
+
 
 def in_turn(forks: Sequence[Callable[[], Fork]], jobs: int) -> Iterator[tuple[int, Ended]]:
     """Start forks, `jobs` at a time, and yield the number of each and how it ended, as they end."""
     waiting = list(enumerate(forks))
     running: dict[int, Fork] = {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            number, start = waiting.pop(0)
-            running[number] = start()
-        time.sleep(_LOOK_SECONDS)
-        for number, fork in list(running.items()):
-            if (how := fork.ended()) is not None:
-                del running[number]
-                yield number, how
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                number, start = waiting.pop(0)
+                running[number] = start()
+            time.sleep(_LOOK_SECONDS)
+            for number, fork in list(running.items()):
+                if (how := fork.ended()) is not None:
+                    del running[number]
+                    yield number, how
+    finally:
+        # Where somebody stops all of it, none goes on alone.
+        for fork in running.values():
+            fork.kill()
 
 
 def run_pytest(arguments: Sequence[str], folder: Path, plugins: Sequence[object]) -> int:

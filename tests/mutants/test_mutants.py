@@ -1,22 +1,27 @@
 import ast
 from collections import Counter
+import cProfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.mutants.broken import PROMISES, Promise
 from tests.mutants.equivalent import read_list, stale
+from tests.mutants.given import give_code, place_of, places_in
 from tests.mutants.mutations import (
     REPOSITORY,
     Mutation,
     all_mutations,
+    mutated_code,
     mutated_tree,
     mutations_of,
     sample,
 )
+from tests.mutants.near import near_test_files, own_test_files
 from tests.mutants.promises import broken_text, failed_tests
 from tests.mutants.reach import Reach
-from tests.mutants.trials import _within, own_test_files
+from tests.mutants.trials import _within
 
 SOURCE = '''
 """Text with a 1 in it."""
@@ -145,6 +150,69 @@ def test_a_file_is_mirrored_by_the_test_files_of_its_name_in_its_folder(tmp_path
     assert own_test_files("storage/disk_room.py", tmp_path) == ("tests/storage/test_disk_room.py",)
     assert own_test_files("storage/lock.py", tmp_path) == ()
     assert own_test_files("pipelines/storage/disk.py", tmp_path) == ()
+
+
+def test_functions_that_others_hold_get_the_code_of_a_mutation_and_no_others_do() -> None:
+    source = "def f(x):\n    return x < 1\n\nclass A:\n    def g(self):\n        return lambda: 2\n"
+    names: dict[str, Any] = {}
+    exec(compile(source, "a.py", "exec"), names)  # noqa: S102 - as an import does
+    held, method = names["f"], names["A"].g
+    turned, *_, doubled = mutations_of("a.py", source)
+
+    assert give_code([held, method], mutated_code("a.py", source, turned.number))
+
+    assert held(1)
+    assert method(None)() == 2
+    # A function within another is made anew from the code of that one.
+    assert give_code([held, method], mutated_code("a.py", source, doubled.number))
+    assert not held(1)
+    assert method(None)() == 3
+
+
+def test_of_two_functions_in_one_place_none_gets_code() -> None:
+    source = "FUNCTIONS = [lambda: 2, lambda: 4]\n"
+    names: dict[str, Any] = {}
+    exec(compile(source, "a.py", "exec"), names)  # noqa: S102 - as an import does
+
+    assert not give_code(names["FUNCTIONS"], mutated_code("a.py", source, 0))
+    assert [function() for function in names["FUNCTIONS"]] == [2, 4]
+
+
+def test_tests_are_near_that_import_a_file_or_what_imports_it(tmp_path: Path) -> None:
+    files = {
+        "storage/disk.py": "",
+        "storage/files.py": "from storage import disk\n",
+        "transforms/read.py": "from storage.files import read\n",
+        "tests/storage/test_disk.py": "from storage.disk import write\n",
+        "tests/storage/test_modes.py": "import storage.disk\n",
+        "tests/transforms/test_locks.py": "from storage import disk\n",
+        "tests/storage/test_files.py": "from storage.files import read\n",
+        "tests/transforms/test_read.py": "from transforms.read import read\n",
+        "tests/storage/test_lock.py": "from storage.lock import hold\n",
+        "tests/flink/test_disk.py": "import storage.disk\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    # Those of its room, where there are any, and then with a step more; not those of its own name.
+    assert near_test_files("storage/disk.py", tmp_path) == (
+        "tests/storage/test_modes.py",
+        "tests/storage/test_files.py",
+        "tests/transforms/test_read.py",
+    )
+
+
+def test_functions_that_were_called_are_told_by_a_profile() -> None:
+    profile = cProfile.Profile(builtins=False)
+    profile.enable()
+    own_test_files("storage/lock.py")
+    profile.disable()
+
+    called = set(places_in(profile))
+
+    assert place_of(own_test_files.__code__) in called
+    assert place_of(near_test_files.__code__) not in called
 
 
 def test_the_list_of_equivalent_mutations_is_true_and_says_why(everywhere: list[Mutation]) -> None:

@@ -4,7 +4,7 @@ The files that mirror the mutated one come first, for they find most and needs n
 lives on there is tried with every test that reaches it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.mutants.mutations import REPOSITORY, Mutation
+from tests.mutants.mutations import Mutation
 from tests.mutants.process import Ended, Fork, in_turn, run_pytest, use_mutated
 from tests.mutants.reach import Reach
 
@@ -21,7 +21,7 @@ FOUND, LIVED, NOT_REACHED, EQUIVALENT = "found", "lived", "not reached", "equiva
 _START_SECONDS = 60.0
 _SLOWER = 4.0
 # A file that mirrors another takes less; one that takes longer is left to the tests whose time is known.
-_OWN_FILE_SECONDS = 240.0
+SOME_FILES_SECONDS = 240.0
 _PASSED, _WITHOUT_A_TEST = 0, 5
 _CONTROL_SECONDS = 3_600.0
 
@@ -50,43 +50,27 @@ class Verdict:
         return {**asdict(self), "mutation": self.mutation.name, "line": self.mutation.line}
 
 
-def own_test_files(file: str, root: Path = REPOSITORY) -> tuple[str, ...]:
-    """Return the test files that mirror a file of a room, whose names may say of what of it they are.
-
-    >>> own_test_files("storage/lock.py")
-    ('tests/storage/test_lock.py',)
-    """
-    mirrored = Path("tests", file)
-    folder = root / mirrored.parent
-    siblings = sorted(Path(file).stem for file in (root / file).parent.glob("*.py"))
-    found = []
-    for path in sorted(folder.glob(f"test_{mirrored.stem}*.py")):
-        name = path.stem.removeprefix("test_")
-        # `test_csv_output_sizes.py` is about `csv_output.py`, and not about `csv.py`.
-        alike = [s for s in siblings if name == s or name.startswith(f"{s}_")]
-        if max(alike, key=len, default="") == mirrored.stem:
-            found.append(path.relative_to(root).as_posix())
-    return tuple(found)
-
-
-def try_own_files(
-    mutations: Sequence[Mutation], marks: str, jobs: int, tell: Callable[[Verdict], None]
+def try_imported(
+    mutations: Sequence[Mutation],
+    tests: Mapping[Mutation, list[str]],
+    jobs: int,
+    tell: Callable[[Verdict], None],
 ) -> list[Verdict]:
-    """Try mutations with the test files that mirror theirs, and return what these found.
+    """Try mutations in processes that import the mutated file, and return what tests found by failing.
 
-    What no test of theirs found by failing is none of the result: without a measured pass, a file that
-    takes long or cannot be read says nothing yet.
+    What no test found by failing is none of the result: without a measured pass, a file that takes long
+    or cannot be read says nothing yet.
 
     Args:
-        marks: as pytest's `-m` has them.
+        tests: names of those that try each mutation; none of one that is not there.
         jobs: how many at a time.
         tell: called with each verdict when it is known.
     """
-    with_files = [(m, paths) for m in mutations if (paths := own_test_files(m.file))]
-    starts = [_start_own_files(mutation, paths, marks) for mutation, paths in with_files]
+    tried = [mutation for mutation in mutations if tests.get(mutation)]
+    starts = [_start_imported(mutation, tests[mutation]) for mutation in tried]
     found = []
     for at, ended in in_turn(starts, jobs):
-        verdict = _verdict(with_files[at][0], ended, tests=0, left_out=0)
+        verdict = verdict_of(tried[at], ended, tests=0, left_out=0)
         if verdict.outcome == FOUND and "::" in verdict.by:
             found.append(verdict)
             tell(verdict)
@@ -121,7 +105,7 @@ def try_all(
         starts.append(_start(mutation, tests, reach.seconds))
     for at, ended in in_turn(starts, jobs):
         number, tests, left_out = chosen[at]
-        verdicts[number] = _verdict(mutations[number], ended, len(tests), left_out)
+        verdicts[number] = verdict_of(mutations[number], ended, len(tests), left_out)
         tell(verdicts[number])
     return [verdicts[number] for number in range(len(mutations))]
 
@@ -133,15 +117,12 @@ def failing_anyway(tests: Iterable[str]) -> set[str]:
         return set()
     start = [lambda: Fork(lambda folder: _run(None, wanted, folder), _CONTROL_SECONDS)]
     ((_, ended),) = list(in_turn(start, jobs=1))
-    return set(_failures(ended.log))
+    return set(failures(ended.log))
 
 
-def _start_own_files(mutation: Mutation, paths: Sequence[str], marks: str) -> Callable[[], Fork]:
-    def run(folder: Path) -> int:
-        use_mutated(mutation)
-        return run_pytest(["--exitfirst", "-m", marks, *paths], folder, [_Chosen()])
-
-    return lambda: Fork(run, _START_SECONDS + _OWN_FILE_SECONDS)
+def _start_imported(mutation: Mutation, tests: list[str]) -> Callable[[], Fork]:
+    seconds = _START_SECONDS + SOME_FILES_SECONDS
+    return lambda: Fork(lambda folder: _run(mutation, tests, folder), seconds)
 
 
 def _start(mutation: Mutation, tests: list[str], seconds: dict[str, float]) -> Callable[[], Fork]:
@@ -156,10 +137,10 @@ def _run(mutation: Mutation | None, tests: list[str], folder: Path) -> int:
         use_mutated(mutation)
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
     flags = ["--exitfirst"] if mutation is not None else []
-    return run_pytest([*flags, *files], folder, [_Chosen(tests)])
+    return run_pytest([*flags, *files], folder, [ChosenTests(tests)])
 
 
-class _Chosen:
+class ChosenTests:
     """Runs these tests and no others of their files, in this order, and says which fails.
 
     Without any, it runs what there is.
@@ -184,13 +165,15 @@ class _Chosen:
 _FAILED = "mutants: failed: "
 
 
-def _failures(log: str) -> Iterator[str]:
+def failures(log: str) -> Iterator[str]:
+    """Return the tests that a log tells of as failed."""
     return (line.removeprefix(_FAILED) for line in log.splitlines() if line.startswith(_FAILED))
 
 
-def _verdict(mutation: Mutation, ended: Ended, tests: int, left_out: int) -> Verdict:
+def verdict_of(mutation: Mutation, ended: Ended, tests: int, left_out: int) -> Verdict:
+    """Return what became of a mutation by how the process that tried it ended."""
     outcome = LIVED if ended.status in (_PASSED, _WITHOUT_A_TEST) else FOUND
-    by = "" if ended.status == _PASSED else next(_failures(ended.log), _how(ended))
+    by = "" if ended.status == _PASSED else next(failures(ended.log), _how(ended))
     return Verdict(mutation, outcome, by, tests, left_out, round(ended.seconds, 1))
 
 

@@ -1,6 +1,7 @@
 """Stores that tests talk to, straight or through a proxy, and runs in this process, most of them without Beam."""
 
 from collections.abc import Iterator
+import importlib
 from pathlib import Path
 import tempfile
 
@@ -16,6 +17,12 @@ from tests.support.without_beam import run_without_beam
 def _mostly_without_beam(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.node.get_closest_marker("beam") is None:
         run_without_beam(monkeypatch)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _primed_clients() -> None:
+    """Not at the top: who only collects these tests waits for no client."""
+    importlib.import_module("tests.object_stores.primed_clients")
 
 
 @pytest.fixture(scope="package")

@@ -19,9 +19,8 @@ from transforms.publish import publish_run
 PLANNED_AT = datetime(2100, 1, 1, tzinfo=UTC)
 KILLED = -signal.SIGKILL
 _FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload(
-    [__name__, "s3fs", "gcsfs"]
-)  # one that is not installed is left out
+# One that is not installed is left out.
+_FORKING.set_forkserver_preload([__name__, "s3fs", "gcsfs", "tests.object_stores.primed_clients"])
 
 
 def head(year: int = 2100, second: int = 0) -> dict[str, Any]:

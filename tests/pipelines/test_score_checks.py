@@ -101,6 +101,19 @@ def test_a_check_that_decides_no_file_changes_no_run(job: Path) -> None:
     assert warned == held != other
 
 
+def test_repeated_keys_of_all_shards_are_counted(job: Path, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "shards/2.parquet", small_table(5, first=8, age=AGES, region=REGIONS))
+    unique = {"unique": True, "on_failure": "warn"}
+    outcome = run(job, {"id": unique, "region": {**unique, "not_null": True}})
+    told = {}
+    for entry in outcome.manifest["summaries"]:
+        told[entry["name"]] = pq.read_table(outcome.run / entry["path"]).to_pylist()
+    assert told["unique0"] == [{"column": "id", "rule": "unique", "rows": 15, "repeated": 2}]
+    assert told["unique1"] == [{"column": "region", "rule": "unique", "rows": 12, "repeated": 9}]
+    assert [row["rule"] for row in told["checks"]] == ["not_null"]
+    assert run_program(verify.main, [str(outcome.output)]) == 0
+
+
 @pytest.mark.parametrize(
     ("checks", "words"),
     [
@@ -127,6 +140,7 @@ def test_a_check_that_decides_no_file_changes_no_run(job: Path) -> None:
         ({"age": {"min": 0, "on_failure": "reject", "mostly": 0.5}}, "mostly is for warn and hold"),
         ({"age": {"mni": 0, "on_failure": "warn"}}, "did you mean min"),
         ({"age": []}, "checks.age"),
+        ({"age": {"unique": True, "on_failure": "reject"}}, "unique is for warn and hold"),
         (
             {"age": {"newest_within": "2 days", "on_failure": "warn"}},
             "checks.age.newest_within: makes no sense",

@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 import socket
 import stat
+from types import SimpleNamespace
 
 import pytest
 
 from configs.errors import InputError
-from storage import files, inputs
+from storage import files, inputs, listing
 from storage.input_listing import list_inputs
 
 
@@ -232,3 +233,12 @@ def test_every_name_of_a_file_has_its_identity(tmp_path: Path) -> None:
     a, b, c, d = (file.identity for file in list_inputs(f"{tmp_path}/in")[0])
     assert a == c == d
     assert a != b
+
+
+def test_what_a_store_lists_in_another_order_is_sorted() -> None:
+    names = ("b", "a", "c")
+    infos = [{"name": f"bucket/in/{name}", "type": "file", "size": 1} for name in names]
+    store = SimpleNamespace(protocol="odd", ls=lambda path, detail: infos)
+    listed = listing._list_folder(store, "bucket/in")
+    assert list(listed.names) == ["a", "b", "c"]
+    assert [info["name"] for info in listed.infos] == ["bucket/in/a", "bucket/in/b", "bucket/in/c"]

@@ -149,14 +149,9 @@ class Programs:
                 program.let_go()
 
 
-def start_program(
-    module: str, *arguments: str, closed: bool = False
-) -> subprocess.CompletedProcess[str]:
+def start_program(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program as a user does: a new interpreter, which takes seconds to import everything."""
     command = [sys.executable, "-m", module, *arguments]
-    if closed:
-        # Without stdout and stderr.
-        command = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command]
     return subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_SECONDS, check=False
     )

@@ -79,6 +79,10 @@ SIBLINGS_OF_SUMMARIES = {
         "transforms.preprocess_rows",
     },
     "transforms.checks.check_counts": {"transforms.checks.column_check"},
+    "transforms.checks.unique_values": {
+        "transforms.checks.column_check",
+        "transforms.checks.value_digests",
+    },
     "transforms.checks.failed_rows": {"transforms.checks.column_check"},
     "transforms.checks.column_check": {"transforms.exact_comparison", "transforms.where"},
     "transforms.output.compared_reference": {

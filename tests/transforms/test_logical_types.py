@@ -135,3 +135,12 @@ def test_types_for_taking_storing_and_missing_values() -> None:
     assert cast_exactly(missing, pa.list_(pa.int8())).to_pylist() == [None, [1, 2]]
     with pytest.raises(pa.ArrowInvalid, match="not 2 long"):
         cast_exactly(pa.array([None, [1, 2]]), pa.list_(pa.int64(), 2))
+
+
+def test_lists_become_lists_of_one_length_where_all_have_it() -> None:
+    wanted = pa.list_(pa.int64(), 2)
+    given = pa.array([[1, 2], [3, 4]], pa.list_(pa.int8()))
+    assert cast_exactly(given, wanted).to_pylist() == [[1, 2], [3, 4]]
+    for odd in ([[1, 2], [3]], [[1, 2], None]):
+        with pytest.raises(pa.ArrowInvalid, match="a list that is not 2 long"):
+            cast_exactly(pa.array(odd, pa.list_(pa.int8())), wanted)

@@ -21,6 +21,8 @@ from transforms.where import as_moment, make_value_set
 
 # The rule that is judged by the newest value of all.
 NEWEST = "newest_within"
+# And the one that is judged by all values together.
+UNIQUE = "unique"
 OnFailure: TypeAlias = Literal["reject", "warn", "hold"]
 # Column, and what the rule asks for -> true, false, or null where nobody can tell.
 _Passes: TypeAlias = Callable[[Array, Any], Array]
@@ -29,9 +31,10 @@ _SAYS = {
     "min": "less than",
     "max": "greater than",
     "allowed": "none of",
-    "matches": "does not match",
+    "matches": "not matched by",
     "not_null": "missing, against",
     NEWEST: "too old for",
+    UNIQUE: "repeated, against",
 }
 
 

@@ -278,7 +278,9 @@ class PartWriter:
         name = f"{self._name}-{named.name}.parquet"
         look = plain_parquet(named.table.schema)
         self._file = PartFile(self._run, name, look)
-        self._file.write(named.table)
+        # What comes in chunks is stored in as many row groups, of which each can be read alone.
+        for chunk in named.table.to_batches() or [named.table]:
+            self._file.write(pa.table(chunk))
         self._summarised.append(self._file.close())
         self._file = None
 

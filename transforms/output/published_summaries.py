@@ -21,7 +21,7 @@ from transforms.output.encoded_table import encode_table
 from transforms.output.many_requests import call_for_each
 from transforms.output.published_files import find_summary_name
 from transforms.output.stored_summary import put_summary
-from transforms.summaries.summary import State, Summaries, Summary
+from transforms.summaries.summary import State, StoredSummary, Summaries, Summary
 
 # A file as the manifest lists it.
 Entry: TypeAlias = Mapping[str, Any]
@@ -83,11 +83,19 @@ def _publish_summary(
     summary: Summary,
     entries: Sequence[Entry],
 ) -> dict[str, Any]:
-    # One after the other, as all of them together may be large.
-    states = _read_states(run, summary, _select(entries, summary))
-    state = reduce(summary.merge, states)
-    table = summary.write(state)
+    table = _merge(run, summary, _select(entries, summary))
     return put_summary(run, summary.name, encode_table(table), table.num_rows)
+
+
+def _merge(run: RunFolder, summary: Summary, entries: Sequence[Entry]) -> pa.Table:
+    if isinstance(summary, StoredSummary):
+        urls = [files.join(run.published, entry["path"]) for entry in entries]
+        for url, entry in zip(urls, entries, strict=True):
+            _refuse_altered(run, url, files.compute_sha256(url), entry)
+        return summary.merge_stored(urls)
+    # One after the other, as all of them together may be large.
+    states = _read_states(run, summary, entries)
+    return summary.write(reduce(summary.merge, states))
 
 
 def _read_states(
@@ -109,13 +117,17 @@ def _read_state(run: RunFolder, summary: Summary, entry: Entry) -> State:
     content = files.read(url)
     if content is None:
         raise FileNotFoundError(f"{url}: somebody removed it")
-    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise PublishError(
-            f"{url}: is not what was written (sha256 differs); check the disk, "
-            f"remove {run.temporary} and run again"
-        )
+    _refuse_altered(run, url, hashlib.sha256(content).hexdigest(), entry)
     table = pq.read_table(pa.BufferReader(content))
     try:
         return summary.read(table)
     except ValueError as error:
         raise PublishError(f"{url}: {error}; remove {run.temporary} and run again") from error
+
+
+def _refuse_altered(run: RunFolder, url: str, sha256: str, entry: Entry) -> None:
+    if sha256 != entry["sha256"]:
+        raise PublishError(
+            f"{url}: is not what was written (sha256 differs); check the disk, "
+            f"remove {run.temporary} and run again"
+        )

@@ -8,7 +8,7 @@ and batches are cut alike by all workers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from pyarrow import Table
 
@@ -49,6 +49,18 @@ class Summary(Protocol):
 
         Raises:
             ValueError: it is none.
+        """
+
+
+@runtime_checkable
+class StoredSummary(Protocol):
+    """A summary whose states are too large to be merged in memory as a run is published."""
+
+    def merge_stored(self, urls: Sequence[str]) -> Table:
+        """Return what is told of the run.
+
+        Args:
+            urls: of the files that `write` was stored in, in whichever order.
         """
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines import table
-from model_zoo.engines.engine import Network, find_engine
+from model_zoo.engines.engine import Network, choose_engine, find_engine
 from model_zoo.engines.settings import Scale, Settings
+from model_zoo.engines.table import ENGINES_OF_FORMS
 from model_zoo.engines.torch_engine import TorchEngine
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import load_scorer
@@ -84,3 +87,14 @@ def test_a_model_is_proved_with_reference_settings_and_then_with_the_wanted(tmp_
     assert scored.computed_by.startswith("cpu halves float32, 1 thread(s), torch ")
     with pytest.raises(ModelError, match="smoke output logit differs"):
         load_scorer(package, "cpu", Settings(8, "bfloat16", engine="halves"), 1)
+
+
+@pytest.mark.parametrize(("form", "engine"), ENGINES_OF_FORMS.items())
+def test_a_library_s_own_file_is_computed_by_its_library(form: str, engine: str) -> None:
+    card: Any = SimpleNamespace(has_network=False, onnx=None, forms={form: "a file"})
+    assert choose_engine(card) == engine
+    # A graph is computed wherever there is one, and a network above all.
+    card.onnx = "a graph"
+    assert choose_engine(card) == "onnxruntime"
+    card.has_network = True
+    assert choose_engine(card) == "torch"

@@ -23,7 +23,7 @@ from pipelines.cli.run_log import RunLog
 from pipelines.scoring.progress import shown_progress
 from storage.run_folder import RunFolder
 from tests.pipelines.json_lines import lines_of
-from tests.support.programs import Programs, start_program
+from tests.support.programs import Programs
 from tests.support.runs import manifest
 
 JSON = "--log_format=json"
@@ -194,19 +194,6 @@ def test_debug_puts_the_traceback_into_a_field(capsys: pytest.CaptureFixture[str
     status, lines, _ = run_in_json(capsys, "--debug", "--quiet", "--input", "/nowhere")
     assert status == 3
     assert "Traceback" in lines[-1]["traceback"]
-
-
-@pytest.mark.program
-def test_libraries_and_worker_processes_write_nothing_but_lines_of_json(tmp_path: Path) -> None:
-    """A real start, with a worker process: what is imported writes to stderr too."""
-    apart = ("--direct_running_mode=multi_processing", "--direct_num_workers=1")
-    run = start_program(
-        "pipelines.score", JSON, "--debug", *apart, "--output", str(tmp_path / "scores")
-    )
-    assert run.returncode == 0
-    lines = lines_of(run.stderr)
-    assert {"log", "published"} <= {line["event"] for line in lines}
-    assert all(line["logger"] for line in lines if line["event"] == "log")
 
 
 def test_a_librarys_error_keeps_its_traceback_and_not_its_secret() -> None:

@@ -29,7 +29,7 @@ from tests.pipelines.json_lines import lines_of
 from tests.support.builders import tiny_package
 from tests.support.fork_server import CLOSED, NO_READER
 from tests.support.jobs import small_table, write_job, write_parquet
-from tests.support.programs import Programs, start_program
+from tests.support.programs import Programs
 from tests.support.runs import published
 
 FULL = "/dev/full"
@@ -296,17 +296,6 @@ def test_prune_removes_what_it_cannot_speak_of(programs: Programs, tmp_path: Pat
     assert run.returncode == 0
     assert run.stderr.count("warning: stdout: cannot be written") == 1
     assert list((tmp_path / "_tmp").iterdir()) == []
-
-
-@pytest.mark.program
-def test_a_real_start_without_stdout_and_stderr(job: Path, tmp_path: Path) -> None:
-    """What the interpreter itself does where they are closed, and a worker process, shows in no forked process."""
-    output = tmp_path / "scores"
-    words = ("--config", str(job), "--output", str(output))
-    words += ("--direct_running_mode=multi_processing", "--direct_num_workers=1")
-    run = start_program("pipelines.score", *words, closed=True)
-    assert run.returncode == 0
-    assert (output / "CURRENT").exists()
 
 
 @pytest.mark.program

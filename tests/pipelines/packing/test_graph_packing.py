@@ -193,3 +193,36 @@ def test_engines_are_those_of_what_a_package_holds() -> None:
     assert list_engines({"forms": {"xgboost": "m"}}) == ["xgboost"]
     assert list_engines({"onnx": {}, "forms": {"xgboost": "m"}}) == ["onnxruntime", "xgboost"]
     assert list_engines({}) == []
+
+
+@pytest.mark.parametrize(
+    ("difference", "has_own", "kept"),
+    [
+        (0.0, True, "graph"),
+        (0.25, True, "graph"),
+        (0.5, True, "own"),
+        (float("nan"), True, "own"),
+        # It is refused when it is to be proven.
+        (0.5, False, "graph"),
+    ],
+)
+def test_a_graph_of_other_scores_gives_way_to_the_library_s_own_form(
+    difference: float, has_own: bool, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def examine(converted: Any, *_: Any) -> Any:
+        return SimpleNamespace(converted=converted, called=SimpleNamespace(outputs={}))
+
+    own = SimpleNamespace(graph=None, name="own")
+    stand_ins: dict[str, Any] = {
+        "_convert": lambda job, sample: SimpleNamespace(graph="a graph", name="graph"),
+        "_examine_as": examine,
+        "_find_difference": lambda examined: difference,
+        "choose_tolerance_of": lambda outputs, converted: 0.25,
+        "keep_own": lambda converted, reason: own if has_own else None,
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(graph_packing, name, stand_in)
+    questions: Any = SimpleNamespace(ask=lambda step, *given: step(*given))
+    material: Any = SimpleNamespace(job=None, sample="rows")
+    examined: Any = graph_packing._examine(material, questions)
+    assert examined.converted.name == kept

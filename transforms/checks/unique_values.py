@@ -1,0 +1,152 @@
+"""Whether a value stands in more than one row of a run, in bounded memory.
+
+    digests of a unit's values, sorted -> a file of the unit  |
+    digests of a unit's values, sorted -> a file of the unit  |  -> range by range: how many are there twice
+
+Sorted digests lie in row groups, so that of each file a range can be read alone, and a range of all files
+together is never more than what fits in memory.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import RecordBatch, Table
+import pyarrow.parquet as pq
+
+from storage import files
+from transforms.checks.column_check import ColumnCheck
+from transforms.checks.value_digests import digest_values
+from transforms.summaries.summary import Columns, Kind
+
+_STORED = pa.schema([("high", pa.uint64()), ("low", pa.uint64())])
+SCHEMA = pa.schema(
+    [
+        ("column", pa.string()),
+        ("rule", pa.string()),
+        # With a value.
+        ("rows", pa.int64()),
+        # With a value that another row has, but for the first of them.
+        ("repeated", pa.int64()),
+    ]
+)
+_GROUP_ROWS = 1 << 14
+# Some 150 MB, with what sorting them takes.
+_AT_ONCE = 1 << 21
+_BITS = 64
+# Digests, uint64 (values, 2), of each batch.
+_State: TypeAlias = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class UniqueValues:
+    """The digests of a column's values.
+
+    Attributes:
+        check: which column, and what follows.
+        number: among the run's checks of this kind.
+    """
+
+    check: ColumnCheck
+    number: int
+
+    @property
+    def name(self) -> str:
+        """Return its part of file names: a column's own name may have any letters."""
+        return f"unique{self.number}"
+
+    def of(self, kind: Kind, columns: Columns) -> _State:
+        """Return the digests of some rows as they were read; see `Summary.of`."""
+        if kind != "input":
+            return ()
+        return (digest_values(columns[self.check.column]),)
+
+    def merge(self, first: _State, second: _State) -> _State:
+        """Return the digests of both; see `Summary.merge`."""
+        return (*first, *second)
+
+    def write(self, state: _State) -> Table:
+        """Return all digests in their order, in chunks; see `Summary.write`."""
+        digests = _sort(state)
+        chunks = []
+        for first in range(0, len(digests), _GROUP_ROWS):
+            high, low = digests[first : first + _GROUP_ROWS].T
+            chunks.append(RecordBatch.from_arrays([pa.array(high), pa.array(low)], schema=_STORED))
+        return Table.from_batches(chunks, schema=_STORED)
+
+    def read(self, table: Table) -> _State:
+        """Return what was written; see `Summary.read`."""
+        if not table.schema.equals(_STORED):
+            raise ValueError("other columns than those of digests")
+        return (_to_array(table),)
+
+    def merge_stored(self, urls: Sequence[str]) -> Table:
+        """Return how many values of all files are there more than once; see `StoredSummary`."""
+        rows = sum(map(_count_rows, urls))
+        # A power of two, as digests are told apart by their first bits.
+        bits = max(0, (rows - 1) // _AT_ONCE).bit_length()
+        repeated = 0
+        for part in range(1 << bits):
+            state = [_read_part(url, part, bits) for url in urls]
+            repeated += _count_repeated(_sort(state))
+        record = {
+            "column": self.check.column,
+            "rule": self.check.rule,
+            "rows": rows,
+            "repeated": repeated,
+        }
+        return Table.from_pylist([record], schema=SCHEMA)
+
+
+def _sort(state: Sequence[np.ndarray]) -> np.ndarray:
+    empty = np.empty((0, 2), dtype=np.uint64)
+    digests = np.concatenate([empty, *state])
+    high, low = digests.T
+    return digests[np.lexsort((low, high))]
+
+
+def _count_repeated(digests: np.ndarray) -> int:
+    """Return how many of sorted digests are equal to the one before."""
+    is_equal = (digests[1:] == digests[:-1]).all(axis=1)
+    return int(np.count_nonzero(is_equal))
+
+
+def _count_rows(url: str) -> int:
+    with files.open_read(url) as file:
+        return pq.ParquetFile(file).metadata.num_rows
+
+
+def _read_part(url: str, part: int, bits: int) -> np.ndarray:
+    """Return the digests of a file whose first bits are those of a part.
+
+    Args:
+        url: of the file.
+        part: number among 2 ** `bits`.
+        bits: how many bits tell the part.
+    """
+    first = part << (_BITS - bits)
+    last = first + (1 << (_BITS - bits)) - 1
+    with files.open_read(url) as file:
+        stored = pq.ParquetFile(file)
+        groups = [
+            number
+            for number in range(stored.num_row_groups)
+            if _overlaps(stored.metadata.row_group(number), first, last)
+        ]
+        digests = _to_array(stored.read_row_groups(groups, use_threads=False))
+    high = digests[:, 0]
+    begin = np.searchsorted(high, np.uint64(first), side="left")
+    end = np.searchsorted(high, np.uint64(last), side="right")
+    return digests[begin:end]
+
+
+def _overlaps(group: pq.RowGroupMetaData, first: int, last: int) -> bool:
+    statistics = group.column(0).statistics
+    return bool(statistics.min <= last and statistics.max >= first)
+
+
+def _to_array(table: Table) -> np.ndarray:
+    columns = [table.column(name).to_numpy() for name in _STORED.names]
+    return np.stack(columns, axis=1)
