@@ -159,6 +159,18 @@ def test_too_few_or_too_many_rows_are_held_back(rows: int, status: int, job: Pat
         assert (finding["kind"], finding["value"], finding["reference"]) == ("rows", rows, ROWS)
 
 
+@pytest.mark.beam
+def test_what_a_worker_holds_back_ends_the_program_alike(job: Path) -> None:
+    assert score_night(job, 1).status == 0
+    held = score_night(job, 2, rows=1_900)
+    # Beam's own lines come before it in this process, whose stderr is no file.
+    *_, line = held.error.splitlines(keepends=True)
+    assert held.status == 6
+    assert "1,900 rows are 2.11 times the 900 of the reference" in line
+    again = run_job(job)
+    assert (again.status, again.error) == (6, line)
+
+
 def test_a_column_without_values_is_held_back(job: Path) -> None:
     assert score_night(job, 1).status == 0
     settings = {"errors.max_rejected_percent": 100}
