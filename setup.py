@@ -109,7 +109,6 @@ EXTRAS = {
         "polars>=1.30",
         "psutil>=7",
         "pytest>=9,<10",
-        "pytest-xdist>=3.8,<4",
         "ruff>=0.14",
         "types-pyyaml",
         "types-tqdm",

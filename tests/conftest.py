@@ -1,6 +1,5 @@
 """What several tests need: the sample's models and data, a way to run programs, and the order in which workers take tests."""
 
-import atexit
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 import gc
@@ -25,7 +24,7 @@ from tests.support.logs import LogsOfFailures
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 from tests.support.shortcuts import take_shortcuts
-from tests.support.turns import rank, turn_of
+from tests.support.turns import rank
 
 # Threads of torch that wait for the next small network sleep, where they would spin and take the time
 # of other workers: a third of what its tests take. Before torch is imported, and for all workers.
@@ -40,29 +39,15 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # Machine code of networks of tests is short: nobody waits for a compiler that makes what calls it fast.
 os.environ.setdefault("AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL", "O0")
 os.environ.setdefault("AOT_INDUCTOR_ENABLE_LINE_TABLES", "0")
+# And inductor takes the processor's word for what it can do, where it would compile a program for each
+# of its abilities; it asks in test_compiled.py alone.
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")
 
 # What tests import is a million objects, and the collector would go through them again and again while
 # they come in: a quarter of the time. It works from `pytest_collection_finish` on.
 gc.disable()
 
-# The process of a worker of pytest-xdist; what is forked from it ends as it likes.
-_WORKER = os.getpid() if "PYTEST_XDIST_WORKER" in os.environ else None
-
-
-def _end_at_once() -> None:
-    """End a worker without taking a million objects apart, for which everybody would wait some seconds.
-
-    All that it had to say is told by then; whether a program of ours ends well is told by programs.
-    """
-    if os.getpid() == _WORKER:
-        os._exit(0)
-
-
-# What is registered first is called last, when libraries have cleaned up.
-atexit.register(_end_at_once)
-
-# Programs are imported where they are run: pytest-xdist's own process reads this file before it starts
-# workers, which would wait for torch and Beam, and it runs no test.
+# Programs are imported where they are run: of a few tests that need none, nobody waits for torch and Beam.
 
 # Tests that use one of these start programs, with no need to say so.
 _FIXTURES_THAT_START = {
@@ -128,8 +113,7 @@ def _session_folder(config: Any) -> Path:
 def pytest_collection(session: pytest.Session) -> None:
     """Import early what looks through all other modules when it is imported, which takes seconds once all are there."""
     takes_all = session.config.args == session.config.getini("testpaths")
-    tells_only = session.config.getoption("numprocesses", None) and _WORKER is None
-    if takes_all and not tells_only and find_spec("skops"):
+    if takes_all and find_spec("skops"):
         importlib.import_module("skops.io")
 
 
@@ -139,21 +123,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not _FIXTURES_THAT_START.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.program)
     items.sort(key=lambda item: rank(item.nodeid))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hand out whole files, and some folders whole."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    # This process hands out tests, and collects none.
-    gc.enable()
-
-    class ByFile(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return turn_of(nodeid)
-
-    return ByFile(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -13,6 +13,8 @@ from model_zoo.steps.columns import Column, Columns, NewColumns, Scalar, decode_
 from model_zoo.steps.fitting import present_values, training_column
 from model_zoo.steps.step import ColumnNames, StepModel, Widths
 
+# To compare each row with so many takes less time than to find the place of its 1.
+_MOST_COMPARED = 64
 # The values of a column, in the order of their codes.
 _Values: TypeAlias = tuple[Scalar, ...]
 # Those of each column.
@@ -153,6 +155,11 @@ def _mark_codes(codes: np.ndarray, categories: int) -> np.ndarray:
     """Return float32 (rows, categories): 1 at the code of each row, and no 1 where that is negative."""
     # Each category's numbers lie side by side, which is the order that `stack` takes.
     shape = (categories, len(codes))
+    if categories <= _MOST_COMPARED:
+        marks = np.empty(shape, dtype=np.float32)
+        numbers = np.arange(categories, dtype=np.int16)[:, None]
+        np.equal(codes.astype(np.int16), numbers, out=marks, casting="unsafe")
+        return marks.T
     transposed = np.zeros(shape, dtype=np.float32)
     is_known = codes >= 0
     known_rows = np.flatnonzero(is_known)

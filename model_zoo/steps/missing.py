@@ -2,12 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import Array
+from pyarrow import Array, DataType
 import pyarrow.compute as pc
-from pyarrow.types import is_floating
+from pyarrow.types import is_float16, is_floating, is_large_string, is_string
 
 from configs.errors import JobError
-from model_zoo.steps.columns import Column, Scalar, to_arrow
+from model_zoo.steps.columns import Column, Scalar, is_number, to_arrow
 from model_zoo.steps.lists import fill_items, find_item_type, find_lists_with_missing, is_list
 
 
@@ -34,7 +34,7 @@ def missing_mask(column: Array) -> Array | None:
     """
     if is_list(column.type):
         return find_lists_with_missing(column)
-    if column.null_count == 0 and not _has_nan(column):
+    if _is_complete(column):
         return None
     return pc.is_null(column, nan_is_null=True)
 
@@ -62,13 +62,32 @@ def fill_missing(column: Column, value: Scalar) -> Array:
             f"fill value of type {kind} does not fit a column of type {array.type}"
         ) from error
 
-    missing = missing_mask(array)
     # Most batches have none, and are not copied.
-    if missing is None:
+    if _is_complete(array):
         return array
     if is_list(array.type):
         return fill_items(array, fill)
+    # Half as long, where nulls alone are missing, as in files they are.
+    if _has_plain_values(array.type):
+        filled = pc.fill_null(array, fill)
+        if not _has_nan(filled):
+            return filled
+    missing = pc.is_null(array, nan_is_null=True)
     return pc.if_else(missing, fill, array)
+
+
+def _is_complete(column: Array) -> bool:
+    """Tell whether it is cheap to see that no value of a column is missing."""
+    if is_list(column.type):
+        return find_lists_with_missing(column) is None
+    return column.null_count == 0 and not _has_nan(column)
+
+
+def _has_plain_values(dtype: DataType) -> bool:
+    """Tell whether Arrow puts a value in place of nulls as fast as it copies."""
+    if is_float16(dtype):
+        return False
+    return is_number(dtype) or is_string(dtype) or is_large_string(dtype)
 
 
 def _has_nan(column: Array) -> bool:

@@ -28,7 +28,10 @@ class Scale(StepModel):
         for name, factor, offset in zip(self.columns, factors, offsets, strict=True):
             numbers = get_numbers(columns, name, self.step)
             values = to_floats(numbers)
-            result[name] = values * factor + offset
+            scaled = values * factor
+            # In place, as the system clears the memory of each new array first.
+            scaled += offset
+            result[name] = scaled
         return result
 
     def fit(self, columns: Columns) -> Self:
@@ -65,7 +68,9 @@ class Standardise(StepModel):
             numbers = get_numbers(columns, name, self.step)
             values = to_floats(numbers)
             # The fitted numbers as they are: a factor and an offset of them would round differently.
-            result[name] = (values - mean) / scale
+            centred = values - mean
+            centred /= scale
+            result[name] = centred
         return result
 
     def fit(self, columns: Columns) -> Self:

@@ -146,7 +146,7 @@ def ended(cloud: Cloud, _service: Service, programs: Programs) -> dict[str, Comp
     image = f"--sdk_container_image={IMAGE}"
     launchers = {
         name: programs.start(
-            "pipelines.score",
+            "tests.dataflow.impatient",
             *submission.flags(_service, name, image, f"--job_name={name}"),
             env=cloud.environment(),
         )

@@ -56,7 +56,7 @@ def worker(
     flags = submission.flags(
         _service, OUTPUT, "--setup_file=./setup.py", f"--sdk_container_image={IMAGE}"
     )
-    done = programs.run("pipelines.score", *flags, env=cloud.environment(), cwd=sources)
+    done = programs.run("tests.dataflow.impatient", *flags, env=cloud.environment(), cwd=sources)
     assert done.returncode == 0, done.stderr
     assert "143" in done.stdout
     return worker

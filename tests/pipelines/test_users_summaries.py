@@ -44,6 +44,7 @@ def run(
     source: str,
     word: str = "RegionTotals",
     more: dict[str, Any] | None = None,
+    flags: tuple[str, ...] = (),
 ) -> Outcome:
     """A run with a summary of a module of this name, which no other test imports."""
     path = job.parent / f"code/{module}.py"
@@ -54,7 +55,7 @@ def run(
         "monitor.summaries": [f"{module}:{word}"],
         "monitor.modules": [module],
     }
-    return run_job(job, settings={**settings, **(more or {})})
+    return run_job(job, *flags, settings={**settings, **(more or {})})
 
 
 @pytest.mark.beam
@@ -77,6 +78,14 @@ def test_it_stands_beside_the_profile_and_another_version_is_another_run(job: Pa
     run_id = first.run.name
     assert run(job, "totals_1", read_example(), more=both).run.name == run_id
     assert run(job, "totals_1", read_example() + "\n", more=both).run.name != run_id
+
+
+def test_units_are_not_taken_over_from_a_run_of_another_version(job: Path) -> None:
+    first = run(job, "totals_3", read_example()).run.name
+    flags = ("--reuse_from", first)
+    outcome = run(job, "totals_3", read_example() + "\n", flags=flags)
+    assert outcome.status == 2
+    assert "that run had another summary" in outcome.error
 
 
 @pytest.mark.parametrize(

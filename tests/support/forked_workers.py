@@ -1,8 +1,8 @@
 """Run pytest on processes that are forked once all tests are collected: `python -m tests.support.forked_workers --workers 2 ...`.
 
-Comes in: pytest's own flags, and the number of workers. Goes out: what pytest shows, and its exit status. Each worker of pytest-xdist
-imports torch, Beam and all tests for itself; a worker that is forked has them, and shares their memory. It takes a turn, which is a file
-of tests or a folder (`turns.py`), and another one when that is done.
+Comes in: pytest's own flags, and the number of workers. Goes out: what pytest shows, and its exit status. A worker of pytest-xdist would
+import torch, Beam and all tests for itself; one that is forked has them, and shares their memory. It takes a turn, which is a file of
+tests or a folder (`turns.py`), and another one when that is done.
 
     collect, in this process --+--> worker 0: turn, turn, turn ... --+
                                +--> worker 1: turn, turn ...       --+--> reports, shown by this process
@@ -221,7 +221,7 @@ def _work(
 
 def _become_worker(config: Any, name: str) -> None:
     """Give this process temporary folders and captured streams of its own, and no terminal."""
-    # By this, plugins know workers of pytest-xdist, and leave caches and reports to the parent.
+    # By this, plugins know a worker, as those of pytest-xdist, and leave caches and reports to the parent.
     config.workerinput = {"workerid": name}
     folders = config._tmp_path_factory
     own = folders.getbasetemp() / name

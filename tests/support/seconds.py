@@ -69,7 +69,7 @@ def pytest_runtest_makereport(
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keep what a test took, in the process that tells."""
-    if report.when != "teardown" or "PYTEST_XDIST_WORKER" in os.environ:
+    if report.when != "teardown":
         return
     took = dict(report.user_properties)[_NAME]
     _all.append(Took(report.nodeid, *took))

@@ -287,6 +287,7 @@ def test_a_picture_so_long_that_it_would_be_resized_to_more_pixels_is_rejected()
         ({"resize_height": 10**6, "resize_width": 10**6, "max_pixels": 10**15}, "must not make"),
         ({"resize": "shorter", "resize_width": 8}, "resize_height alone"),
         ({"resize_height": 0}, "greater than or equal to 1"),
+        ({"max_pixels": 0}, "greater than or equal to 1"),
     ],
 )
 def test_a_size_that_is_none_is_refused(changes: dict[str, Any], why: str) -> None:

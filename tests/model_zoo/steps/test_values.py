@@ -183,6 +183,41 @@ def test_dictionary_encoded_categories_are_the_same() -> None:
     )
 
 
+@pytest.mark.parametrize("count", [1, 2, 64, 65, 300])
+def test_one_hot_of_few_and_of_many_categories(count: int) -> None:
+    """Few are compared with each row, many are not: what comes out is the same."""
+    numbers = RANDOM.integers(0, count + 1, 500)
+    step = OneHot(
+        step="one_hot", columns=("c",), unknown="zeros", categories=(tuple(range(count)),)
+    )
+    marks = step.apply({"c": pa.array(numbers)}, len(numbers))["c"]
+    assert marks.dtype == np.float32
+    # The last number is no category's.
+    np.testing.assert_array_equal(marks, np.eye(count + 1)[numbers][:, :count])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1.5, None, float("nan"), 4.0]),
+        pa.array([1.5, None, 4.0], type=pa.float32()),
+        pa.array([1.5, None, 4.0]).cast(pa.float16()),
+        pa.array([None, 3, 4], type=pa.int8()),
+        pa.array([True, None, False]),
+        pa.array(["x", None, ""]),
+        pa.array(["x", None, ""], type=pa.large_string()),
+        pa.array([b"x", None], type=pa.binary()),
+    ],
+)
+def test_a_gap_is_filled_whatever_the_type(values: pa.Array) -> None:
+    given = values.drop_null()[0].as_py()
+    filled = fill_missing(values.slice(1), given)
+    expected = [given if v is None or v != v else v for v in values.to_pylist()[1:]]
+    assert filled.type == values.type
+    assert filled.to_pylist() == expected
+    assert filled.null_count == 0
+
+
 @pytest.mark.parametrize("make", [OneHot, Ordinal])
 def test_unknown_policies_error_and_reject(make: Any) -> None:
     name = "one_hot" if make is OneHot else "ordinal"

@@ -2,10 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pipelines.training.figures import Scored
 from pipelines.training.report_page import Table
-from pipelines.training.report_tasks import _is_long, _tell_outside, make_error_sections
+from pipelines.training.report_tasks import (
+    _is_long,
+    _make_class_parts,
+    _tell_outside,
+    make_error_sections,
+)
 from tests.pipelines.training import reported
 
 
@@ -73,3 +80,11 @@ def test_without_pictures_each_label_has_the_areas_below_its_curves(
 @pytest.mark.parametrize(("names", "is_long"), [(20, False), (21, True)])
 def test_a_matrix_has_twenty_classes_at_most(names: int, is_long: bool) -> None:
     assert _is_long(["a"] * names) is is_long
+
+
+def test_a_class_that_is_never_predicted_has_no_precision() -> None:
+    scores = np.array([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.9, 0.1, 0.0]])
+    parts = _make_class_parts(("a", "b", "c"), Scored(np.array([0, 1, 2]), scores), is_drawn=False)
+    tables = [part for part in parts if isinstance(part, Table)]
+    *_, never = next(table.rows for table in tables if table.caption == "Of each class")
+    assert never == ("c", 1, "0.0000", "0.0000", "0.0000")

@@ -77,3 +77,9 @@ def test_a_footer_that_is_all_there_is_has_columns_and_one_that_is_cut_has_none(
     for before in (b"", b"rows"):
         assert FileEnd("a.parquet", before + whole).has_columns(footer[:end])
     assert not FileEnd("a.parquet", whole[1:]).has_columns(footer[1:end])
+
+
+def test_a_number_of_64_bits_is_passed_over() -> None:
+    # A list of one struct, whose first field is a double.
+    columns = bytes([0x15, 0x02, 0x19, 0x1C, 0x17, *range(1, 9), 0x00])
+    assert find_end_of_columns(columns + b"rows") == len(columns)
