@@ -101,6 +101,12 @@ class GateError(Refusal):
     status = 6
 
 
+class HeldError(Refusal):
+    """Scores that are kept from being published by the job's own monitor."""
+
+    status = 6
+
+
 class OtherContentError(PublishError):
     """Scores that another launcher of the same run has published first, and differently."""
 
@@ -119,6 +125,7 @@ _ALL = (
     BudgetError,
     PublishError,
     GateError,
+    HeldError,
     OtherContentError,
     SupersededError,
 )

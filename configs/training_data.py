@@ -5,8 +5,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from configs.csv_text import Csv
 from configs.fields import AnyNames, Length, Names, Paths, Scalar, SomeNames, TimeUnit
-from configs.job import Csv
 from configs.missing import Missing, list_exceptions, refuse_contradictions
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]

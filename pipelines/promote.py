@@ -11,13 +11,13 @@ A job that says `--model models/churn@champion` finds at its launch what the nam
 import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
-import getpass
 import math
 import posixpath
 from typing import Any, Literal
 
 from configs.errors import JobError, ModelError
 from model_zoo.package.package import Package, read_package
+from pipelines.cli.account import find_user
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
@@ -155,7 +155,7 @@ def _make_move(
         kind=kind,
         version=version,
         digest=digest,
-        by=arguments.by or _find_user(),
+        by=arguments.by or find_user(),
         at=now.isoformat(timespec="seconds"),
         why=arguments.why,
         gate=gate,
@@ -168,14 +168,6 @@ def _refuse_changed(promoted: Move, package: Package) -> None:
             f"{package.url}: is not the package any more that was promoted on {promoted.at}; "
             "packages never change: pack it as another version, and promote that"
         )
-
-
-def _find_user() -> str:
-    # A container may run under a number that has no name.
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

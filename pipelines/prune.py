@@ -24,6 +24,7 @@ from storage import files
 from storage.layout import (
     find_current_run,
     find_manifest,
+    is_held,
     is_published,
     read_manifest,
     remove_temporary,
@@ -51,6 +52,13 @@ def main(argv: Sequence[str]) -> int:
             _remove_published(run, arguments.dry_run)
         for run in find_abandoned(output, before):
             _remove_abandoned(run, arguments.dry_run)
+        for run in find_held(output, before):
+            if arguments.held:
+                _remove_held(run, arguments.dry_run)
+            else:
+                say(
+                    f"keeping: {run.published}, which is held back: pipelines.release decides of it"
+                )
     return 0
 
 
@@ -101,6 +109,18 @@ def find_abandoned(output: str, before: datetime) -> Iterator[RunFolder]:
             yield run
 
 
+def find_held(output: str, before: datetime) -> Iterator[RunFolder]:
+    """Yield runs that are held back from being published.
+
+    Args:
+        output: the output folder.
+        before: the last of their files was written before that.
+    """
+    for run in _list_runs(output, "runs"):
+        if is_held(run) and _find_last_written(run.published) < before:
+            yield run
+
+
 def _list_outputs(output: str) -> list[str]:
     """Return the output itself, or its dates, as far as runs are there.
 
@@ -148,7 +168,8 @@ def _list_left(run: RunFolder) -> list[str]:
     A publication that was killed, or a removal that was, left the second one.
     """
     folders = [run.temporary]
-    if not is_published(run):
+    # One that is held back stands whole, and waits for a person.
+    if not is_published(run) and not is_held(run):
         folders.append(run.published)
     return [folder for folder in folders if files.exists(folder)]
 
@@ -170,6 +191,14 @@ def _remove_published(run: RunFolder, dry_run: bool) -> None:
             # comes again.
             files.remove(run.manifest)
             files.remove(run.former_manifest)
+            files.remove(run.published)
+
+
+def _remove_held(run: RunFolder, dry_run: bool) -> None:
+    with _removal(run.published, dry_run) as is_meant:
+        if is_meant:
+            # First: what is half gone must not be released.
+            files.remove(run.held)
             files.remove(run.published)
 
 
@@ -218,6 +247,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("output", metavar="OUTPUT", help=output)
     younger = "keep what is younger, at least 1"
     parser.add_argument("--older_than_days", type=_days, required=True, metavar="N", help=younger)
+    held = "remove old runs that are held back by their monitor, too"
+    parser.add_argument("--held", action="store_true", help=held)
     parser.add_argument("--dry_run", action="store_true", help="only say what would be removed")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser.parse_whole(argv)

@@ -18,11 +18,18 @@ from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.shutdown import end_process
 from storage import files, inputs
 from storage.input_file import is_folder_version, is_version_of
-from storage.layout import find_current_run, find_scored, list_below_scored, read_manifest
+from storage.layout import (
+    find_current_run,
+    find_scored,
+    is_published,
+    list_below_scored,
+    read_held,
+    read_manifest,
+)
 from storage.output_names import is_part
 from storage.rooted import FileRoot
 from storage.rooted_file import RootedFile
-from storage.run_folder import FILE_LIST, LINK, RunFolder
+from storage.run_folder import FILE_LIST, LINK, RunFolder, is_plain
 from transforms.batches import LEFT_OUT, ROW_COUNTS
 from transforms.formats.file_list import FileList
 from transforms.formats.output import find_output_format
@@ -39,7 +46,7 @@ _THREADS = 8
 def main(argv: Sequence[str]) -> int:
     """Verify as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    run, manifest = read_manifest(arguments.output, arguments.run)
+    run, manifest = _read_documents(arguments.output, arguments.run)
     current_run_id = find_current_run(run.output)
     is_current = run.run_id == current_run_id
     found = list(find_problems(run, manifest, is_current))
@@ -50,7 +57,19 @@ def main(argv: Sequence[str]) -> int:
         problems = "; ".join(found)
         raise VerifyError(f"{run.published}: {problems}; score the input again to publish it anew")
     _say_verified(run, manifest, arguments.inputs)
+    if not is_published(run):
+        say("held back by its monitor, and not published: pipelines.release publishes or drops it")
     return 0
+
+
+def _read_documents(output: str, run_id: str | None) -> tuple[RunFolder, Manifest]:
+    """Return a run and its manifest, or what will be that of a run that is held back."""
+    if run_id is not None and is_plain(run_id):
+        run = RunFolder(files.to_absolute(output), run_id)
+        held = None if is_published(run) else read_held(run)
+        if held is not None:
+            return run, held
+    return read_manifest(output, run_id)
 
 
 def _say_verified(

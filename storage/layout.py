@@ -76,6 +76,27 @@ def is_published(run: RunFolder) -> bool:
     return find_manifest(run) is not None
 
 
+def is_held(run: RunFolder) -> bool:
+    """Tell whether a run stands whole, and is held back from being published."""
+    return files.exists(run.held) and not is_published(run)
+
+
+def read_held(run: RunFolder) -> dict[str, Any] | None:
+    """Return what will be the manifest of a run that is held back; None of any other.
+
+    Args:
+        run: the run.
+
+    Raises:
+        VerifyError: it cannot be read, or leads out of the run's folder.
+    """
+    refuse_links(run, VerifyError)
+    content = files.read(run.held)
+    if content is None:
+        return None
+    return _parse_manifest(run, run.held, content)
+
+
 def remove_temporary(run: RunFolder) -> None:
     """Remove a run's temporary files.
 
@@ -119,11 +140,27 @@ def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, di
     content = None if manifest is None else files.read(manifest)
     # Somebody may have removed it since it was found.
     if manifest is None or content is None:
+        refuse_held(folder, VerifyError)
         raise VerifyError(
             f"{output}: {named_by} names run {run_id}, but {folder.manifest} is missing; "
             f"name a folder in {output}/runs, or publish the run again"
         )
     return folder, _parse_manifest(folder, manifest, content)
+
+
+def refuse_held(run: RunFolder, refusal: type[Refusal]) -> None:
+    """Refuse a run that is held back, where only a published one will do.
+
+    Args:
+        run: the run.
+        refusal: what to raise.
+    """
+    if files.exists(run.held):
+        raise refusal(
+            f"{run.published}: is held back by its monitor, and not published; look at it with "
+            f"python -m pipelines.verify {run.output} --run {run.run_id}, and publish or drop it with "
+            "python -m pipelines.release"
+        )
 
 
 def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
@@ -134,10 +171,11 @@ def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
         refusal: what to raise.
     """
     listed = run.published_file_list
-    published = (run.published, run.scored, run.rejected, run.summaries, run.manifest, listed)
+    documents = (run.manifest, run.held)
+    published = (run.published, run.scored, run.rejected, run.summaries, *documents, listed)
     former = (run.former_rejected, run.former_manifest)
-    in_use = (run.listed_files, run.table_files, run.attempts, run.done, run.progress)
-    temporary = (run.temporary, *in_use)
+    frozen = (run.listed_files, run.table_files, run.reference)
+    temporary = (run.temporary, *frozen, run.attempts, run.done, run.progress)
     for url in (*published, *former, *temporary):
         refuse_link(run, url, refusal)
 

@@ -6,6 +6,8 @@ CURRENT = "CURRENT"
 RUNS = "runs"
 SCORED = "scored"
 MANIFEST = "_manifest.json"
+# Of a run that its monitor keeps from being published: the same, where no reader looks for it.
+HELD = "_held.json"
 PART_PREFIX = "part-"
 
 

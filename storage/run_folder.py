@@ -3,6 +3,7 @@
 OUTPUT/CURRENT                        id of the run to read
 OUTPUT/current                        symbolic link to its scored rows (local disks)
 OUTPUT/runs/<run_id>/_manifest.json   every file with rows, bytes, sha256; written last
+OUTPUT/runs/<run_id>/_held.json       instead of it, while the run is held back by its monitor
 OUTPUT/runs/<run_id>/scored/part-...  scored rows, and nothing else; in folders column=value below
                                       that where the job asks for them
 OUTPUT/runs/<run_id>/_rejected/...    rejected rows
@@ -19,7 +20,7 @@ and `rejected/`; all are still read.
 from dataclasses import dataclass
 import re
 
-from storage.output_names import MANIFEST, RUNS, SCORED
+from storage.output_names import HELD, MANIFEST, RUNS, SCORED
 from storage.urls import join
 
 LINK = "current"
@@ -49,6 +50,11 @@ class RunFolder:
     @property
     def manifest(self) -> str:
         return f"{self.published}/{MANIFEST}"
+
+    @property
+    def held(self) -> str:
+        """Return what stands instead of the manifest while the run is held back."""
+        return f"{self.published}/{HELD}"
 
     @property
     def former_manifest(self) -> str:
@@ -96,6 +102,11 @@ class RunFolder:
     def table_files(self) -> str:
         """Return what a table's log says of each of its data files."""
         return f"{self.temporary}/table.json"
+
+    @property
+    def reference(self) -> str:
+        """Return what the run is compared with before it is published."""
+        return f"{self.temporary}/reference.parquet"
 
     @property
     def attempts(self) -> str:

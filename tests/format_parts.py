@@ -19,4 +19,6 @@ FORMAT_PARTS = {
     "json_shape": ("csv_dialect", "csv_records"),
     "json_text": ("csv_bytes", "csv_dialect", "csv_record_reader", "csv_records", "csv_text"),
     "json_types": ("csv_values", "parquet_casts"),
+    "parquet_sections": ("parquet_statistics",),
+    "parquet_sizes": ("parquet_footer",),
 }  # fmt: skip

@@ -54,6 +54,7 @@ MAY_IMPORT = {
         "configs.user_code",
         "model_zoo.activations",
         "model_zoo.arrays",
+        "model_zoo.evaluation",
         "model_zoo.halving",
         "model_zoo.package.card",
         "model_zoo.scoring.listener",
@@ -113,7 +114,6 @@ SIBLINGS = {
         "transforms.formats.parquet_statistics",
         "transforms.formats.parquet_ways",
     },
-    "transforms.formats.parquet_sections": {"transforms.formats.parquet_statistics"},
     "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
     "transforms.formats.parquet_footer": {
         "transforms.formats.parquet_prefix",
@@ -129,7 +129,6 @@ SIBLINGS = {
     "transforms.formats.parquet_layout": {
         f"transforms.formats.parquet_{part}" for part in ("footer", "int96", "sizes", "ways")
     },
-    "transforms.formats.parquet_sizes": {"transforms.formats.parquet_footer"},
     "transforms.formats.csv_blocks": {
         f"transforms.formats.csv_{part}"
         for part in ("bytes", "dialect", "fields", "numbers", "record_reader", "records", "text")
@@ -137,7 +136,6 @@ SIBLINGS = {
     "transforms.formats.csv_record_reader": {
         f"transforms.formats.csv_{part}" for part in ("dialect", "records", "text")
     },
-    "transforms.formats.csv_numbers": {"transforms.formats.csv_dialect"},
     "transforms.formats.csv_fields": {
         "transforms.formats.csv_dialect",
         "transforms.formats.csv_numbers",
@@ -238,6 +236,7 @@ FOUNDATION = {
     "transforms.model_types",
     "transforms.output.input_numbers",
     "transforms.output.plan_file",
+    "transforms.publish_errors",
     "transforms.record_batches",
     "transforms.rejected",
     "transforms.row_bytes",
@@ -284,8 +283,8 @@ WRITES_TO_A_SINK = {
     "pipelines.training.report_plots": {"figure.savefig(sink"},
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
-    "transforms.output.published_summaries": {"writer.write_table(table"},
     "transforms.output.broken_shards": {"writer.write_table(records"},
+    "transforms.output.encoded_table": {"writer.write_table(table"},
     "transforms.formats.file_list": {
         "pq.ParquetWriter(self._sink",
         "self._writer.write_table(table",

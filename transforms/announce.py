@@ -3,16 +3,16 @@
 Apart from the publication itself, as a run that is published already is announced again, without Beam.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from configs.errors import PublishError, SupersededError
+from configs.errors import SupersededError
+from storage import files
 from storage.current import make_current
 from storage.layout import read_manifest, remove_temporary
 from storage.run_folder import RunFolder
 from transforms.output.published_files import remove_strays
+from transforms.publish_errors import storage_errors
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ def announce(run: RunFolder, planned_at: datetime) -> Published:
         # Here, because a publication may have been killed once its manifest stood.
         remove_strays(run, manifest)
         newer = make_current(run, planned_at)
+        # Of a run that was held back: its manifest decides from here on.
+        if "summaries" in manifest:
+            files.remove(run.held)
     left = f"is published, but its temporary files in {run.temporary} cannot be removed"
     with storage_errors(run, left):
         remove_temporary(run)
@@ -58,22 +61,3 @@ def announce(run: RunFolder, planned_at: datetime) -> Published:
         rows_filtered=rows["filtered"],
         rows_rejected=rows["rejected"],
     )
-
-
-@contextmanager
-def storage_errors(run: RunFolder, what: str = "cannot be published") -> Iterator[None]:
-    """Tell an error of the storage, in this block, as one of the publication.
-
-    Args:
-        run: the run.
-        what: cannot be done.
-
-    Raises:
-        PublishError: for each such error.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise PublishError(
-            f"{run.published}: {what}: {error}; mend the folder and run again to resume"
-        ) from error

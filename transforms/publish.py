@@ -16,19 +16,23 @@ from typing import Any
 import apache_beam as beam
 
 from configs.errors import OtherContentError, PublishError
+from model_zoo.evaluation.findings import Rules, Verdict
 from storage import files
-from storage.layout import is_published, refuse_links
+from storage.layout import is_held, is_published, refuse_links
 from storage.listing_rules import count_by_rule
 from storage.run_folder import RunFolder
-from transforms.announce import Published, announce, storage_errors
+from transforms.announce import Published, announce
 from transforms.batches import WrittenPart
 from transforms.broken_budget import BrokenRules, check_broken
+from transforms.hold import refuse_held
 from transforms.output.books import balance, check_budget, choose_parts, list_row_counts
 from transforms.output.broken_shards import count_lost_rows, list_broken, publish_broken
 from transforms.output.manifest import describe_run, encode_manifest, list_unit_books
 from transforms.output.plan_file import read_plan
 from transforms.output.published_files import move_files, publish_file_list, remove_strays
+from transforms.output.published_monitor import publish_monitor, read_verdict
 from transforms.output.published_summaries import publish_summaries
+from transforms.publish_errors import storage_errors
 from transforms.summaries.summary import Summaries
 
 # Of a job that says nothing of them: the first one has ended the run.
@@ -46,6 +50,7 @@ class PublishRun(beam.PTransform):
             allow, nothing is published.
         summaries: what is computed beside the scores.
         broken: what the job says of shards that cannot be read.
+        rules: from which change on the run is held back; None where it is compared with nothing.
     """
 
     run: RunFolder
@@ -54,6 +59,7 @@ class PublishRun(beam.PTransform):
     max_rejected_percent: float
     summaries: Summaries = ()
     broken: BrokenRules = NONE_BROKEN
+    rules: Rules | None = None
 
     def expand(self, parts: beam.PCollection[WrittenPart]) -> beam.PCollection[Published]:
         publish = beam.Map(
@@ -64,6 +70,7 @@ class PublishRun(beam.PTransform):
             self.max_rejected_percent,
             self.summaries,
             self.broken,
+            self.rules,
         )
         return (
             parts
@@ -82,15 +89,16 @@ def publish_parts(
     # Not `Summaries`: Beam looks at types, and can do so with no protocol.
     summaries: Sequence[Any] = (),
     broken: BrokenRules = NONE_BROKEN,
+    rules: Rules | None = None,
 ) -> Published:
     """Call `publish_run`, with the parts first, as Beam hands them over.
 
     Args:
-        parts, run, manifest, max_rejected_rows, max_rejected_percent, summaries, broken: as for
-            `publish_run`.
+        parts, run, manifest, max_rejected_rows, max_rejected_percent, summaries, broken, rules: as
+            for `publish_run`.
     """
     budget = (max_rejected_rows, max_rejected_percent)
-    return publish_run(run, parts, manifest, *budget, summaries, broken)
+    return publish_run(run, parts, manifest, *budget, summaries, broken, rules)
 
 
 def publish_run(
@@ -101,18 +109,20 @@ def publish_run(
     max_rejected_percent: float,
     summaries: Summaries = (),
     broken: BrokenRules = NONE_BROKEN,
+    rules: Rules | None = None,
 ) -> Published:
     """Publish what the done-records and `parts` say was written.
 
     Args:
         run: the run.
         parts: what the workers have handed over, in any order, some of it twice.
-        manifest, max_rejected_rows, max_rejected_percent, summaries, broken: see `PublishRun`.
+        manifest, max_rejected_rows, max_rejected_percent, summaries, broken, rules: see `PublishRun`.
 
     Raises:
         PublishError: a unit is missing, or the books do not balance.
         OtherContentError: this run was published first, with other content.
         BudgetError: more rejected rows, or broken shards, than allowed.
+        HeldError: the run stands whole, and is not published.
         SupersededError: it is published, and readers stay with a run that was planned later.
     """
     refuse_links(run, PublishError)
@@ -121,9 +131,14 @@ def publish_run(
         # First: once a run is published, its plan and its attempts are removed.
         if is_published(run):
             return announce(run, planned_at)
+        # Of a run without summaries no request is spent on it: it never is.
+        if summaries and is_held(run):
+            refuse_held(run)
         # A function of its own, whose plan and books are let go of before the manifest is read.
         budget = (max_rejected_rows, max_rejected_percent)
-        _publish_files(run, parts, manifest, *budget, summaries, broken)
+        verdict = _publish_files(run, parts, manifest, *budget, summaries, broken, rules)
+        if verdict == "held":
+            refuse_held(run)
         return announce(run, planned_at)
 
 
@@ -134,40 +149,53 @@ def _publish_files(
     max_rejected_rows: int,
     max_rejected_percent: float,
     summaries: Summaries,
-    rules: BrokenRules,
-) -> None:
-    """Give all files their names, and list them in the manifest; see `publish_run`."""
+    broken_rules: BrokenRules,
+    rules: Rules | None,
+) -> Verdict:
+    """Give all files their names, and list them in the manifest; see `publish_run`.
+
+    Returns:
+        What the run's monitor says; of a run that is held, the list stands where no reader looks.
+    """
     plan = read_plan(run.plan)
     chosen = choose_parts(run, plan.units, parts)
     # Before any file gets its final name: nothing is published of a run that is refused.
     counts = list_row_counts(manifest)
     totals = balance(chosen, counts)
     broken = list_broken(plan.broken, chosen)
-    check_broken(broken, len(plan.inputs) + len(plan.broken), rules)
-    where = _say_where_to_look(run, chosen)
+    check_broken(broken, len(plan.inputs) + len(plan.broken), broken_rules)
     # Rows that are lost with their shards have a budget of their own.
-    rejected = totals["rejected"] - count_lost_rows(broken)
-    counted = {**totals, "rejected": rejected}
+    counted = {**totals, "rejected": totals["rejected"] - count_lost_rows(broken)}
+    where = _say_where_to_look(run, chosen)
     check_budget(counted, max_rejected_rows, max_rejected_percent, where)
 
     entries = move_files(run, chosen)
-    entries.update(publish_broken(run, broken, rules.records))
+    entries.update(publish_broken(run, broken, broken_rules.records))
+    summarised = publish_summaries(run, summaries, entries.get("summary_parts", []), len(chosen))
+    monitored = publish_monitor(run, rules, totals, summarised.get("summaries", []))
+    verdict = read_verdict(monitored)
     content = {
         **manifest,
         "inputs": plan.inputs,
         "ignored_inputs": plan.ignored_inputs,
         "ignored_counts": count_by_rule(plan.ignored_inputs),
         # The books of a job that allows none are as they always were.
-        **({"broken_shards": [shard.describe() for shard in broken]} if rules.goes_on else {}),
+        **(
+            {"broken_shards": [shard.describe() for shard in broken]}
+            if broken_rules.goes_on
+            else {}
+        ),
         # Each is made as it is written.
         "units": list_unit_books(plan, chosen, counts),
         **describe_run(run, chosen, totals, entries),
         **publish_file_list(run, plan.units),
-        **publish_summaries(run, summaries, entries.get("summary_parts", []), len(chosen)),
+        **summarised,
+        **monitored,
     }
-    text = encode_manifest(content)
     # Last: what it lists is there, and durable.
-    _create_manifest(run, text, content["content_sha256"])
+    create = _create_held if verdict == "held" else _create_manifest
+    create(run, encode_manifest(content), content["content_sha256"])
+    return verdict
 
 
 def _create_manifest(run: RunFolder, text: bytes, content_sha256: str) -> None:
@@ -182,6 +210,23 @@ def _create_manifest(run: RunFolder, text: bytes, content_sha256: str) -> None:
         created = files.create(run.manifest, text, scratch=run.temporary)
     if not created:
         _refuse_other_content(run, content_sha256)
+
+
+def _create_held(run: RunFolder, text: bytes, content_sha256: str) -> None:
+    """Name all that would be published, where readers do not look.
+
+    Raises:
+        OtherContentError: another launcher holds other content back.
+    """
+    if not files.create(run.held, text, scratch=run.temporary):
+        standing = json.loads(files.read(run.held) or b"{}")
+        # The same files; nobody has looked at them yet.
+        if standing.get("content_sha256", content_sha256) != content_sha256:
+            raise OtherContentError(
+                f"{run.published}: another launcher of this run is held back first, with other "
+                "content; compare the machines and library versions of both (manifest: computed_by)"
+            )
+    files.sync_folder(run.published)
 
 
 def _refuse_other_content(run: RunFolder, content_sha256: str) -> None:

@@ -20,7 +20,7 @@ OUTPUT = os.environ.get("OUTPUT", "/srv/batch-prediction/scores")
 
 # Not `ds`: for a run by hand that is today.
 PARTITION = "dt={{ data_interval_start | ds }}"
-# A job, an input or a budget that a person has to mend: another try would end alike.
+# A job, an input, a budget or a run that is held back, which wait for a person: another try would end alike.
 FINAL_STATUSES = (2, 3, 4, 6)
 
 

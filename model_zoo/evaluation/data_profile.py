@@ -40,6 +40,9 @@ SCHEMA = pa.schema(
         # Not of fixed size: such a column with a null cannot be read back from Parquet.
         ("quantiles", pa.list_(pa.float64())),
         ("values", pa.list_(_COUNTED_VALUE)),
+        # Below the first quantile, from each up to the next that is another number, and from the last:
+        # where many values are the same, their levels do not tell. Packages of older versions have none.
+        ("counts", pa.list_(pa.int64())),
     ],
     metadata={"quantile_levels": _LEVELS},
 )
@@ -160,12 +163,15 @@ def _describe_numbers(present: Array) -> _Record:
         return {}
 
     quantiles = np.quantile(values, QUANTILE_LEVELS)
+    ends = [-np.inf, *np.unique(quantiles), np.inf]
+    counts, _ = np.histogram(values, ends)
     return {
         "mean": float(values.mean()),
         "std": float(values.std()),
         "min": float(values.min()),
         "max": float(values.max()),
         "quantiles": quantiles.tolist(),
+        "counts": counts.tolist(),
     }
 
 

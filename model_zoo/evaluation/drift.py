@@ -106,7 +106,7 @@ def compare_categories(reference: Counts, counts: Counts) -> Change:
     Args:
         reference, counts: rows with each value, then and now.
     """
-    then, now = _put_rare_together(*_drop_empty(reference, counts))
+    then, now = put_rare_together(*_drop_empty(reference, counts))
     rows_then = then.sum()
     rows_now = now.sum()
     if not rows_then or not rows_now or len(then) < 2:
@@ -193,6 +193,36 @@ def find_beyond_chance(chances: Sequence[float], level: float) -> list[bool]:
     return is_beyond
 
 
+def join_sparse(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+    """Return both with neighbouring bins as one, where fewer rows are expected of one than the tests need.
+
+    A statistic of counts is a chi-squared number only where some rows are expected of each bin.
+
+    Args:
+        reference, counts: rows in each bin, in the order of the bins, then and now.
+
+    >>> [joined.tolist() for joined in join_sparse([1, 4, 20, 25, 1], [0, 6, 19, 24, 2])]
+    [[5.0, 20.0, 26.0], [6.0, 19.0, 26.0]]
+    """
+    then = np.asarray(reference, dtype=np.float64)
+    now = np.asarray(counts, dtype=np.float64)
+    both = then + now
+    smaller = min(then.sum(), now.sum())
+    if not smaller:
+        return then, now
+    expected = both * smaller / both.sum()
+    firsts = [0]
+    of_group = 0.0
+    for place, rows in enumerate(expected):
+        left = expected[place:].sum()
+        # What is left must be enough for a group, too.
+        if of_group >= _FEWEST_EXPECTED and left >= _FEWEST_EXPECTED:
+            firsts.append(place)
+            of_group = 0.0
+        of_group += rows
+    return np.add.reduceat(then, firsts), np.add.reduceat(now, firsts)
+
+
 def _drop_empty(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     """Return both as floats, without bins that are empty in both."""
     then = np.asarray(reference, dtype=np.float64)
@@ -203,7 +233,7 @@ def _drop_empty(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarr
     return then[is_there], now[is_there]
 
 
-def _put_rare_together(then: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def put_rare_together(then: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return both with those values as one of which fewer are expected than the test needs."""
     all_rows = then.sum() + now.sum()
     if not all_rows:

@@ -33,7 +33,7 @@ EXIT_MEANINGS = {
     "3": "input or model refused",
     "4": "error budget exceeded: nothing published",
     "5": "publishing failed, or lost to other content or a newer run",
-    "6": "a promotion was held back: its figures are not better by the margin",
+    "6": "held back: a run by its monitor, or a promotion that is not better by the margin",
     "130, 143": "interrupted; the same command resumes",
 }
 EXIT_STATUSES = "exit status:\n"

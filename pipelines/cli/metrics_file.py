@@ -41,6 +41,7 @@ class RunFacts:
         peak_memory_bytes: of the worker that needed most.
         published: whether a run of these inputs, this model and these settings stands, published
             now or before.
+        findings: of the run's monitor, by level: warn and hold; none of a job without one.
     """
 
     job: str | None = None
@@ -52,6 +53,7 @@ class RunFacts:
     rows_per_second: float | None = None
     peak_memory_bytes: int | None = None
     published: bool = False
+    findings: Counts = field(default_factory=dict)
 
 
 def write_metrics(
@@ -161,6 +163,8 @@ def _add_facts(metrics: _Metrics, facts: RunFacts) -> None:
     metrics.add_gauge("files", published, facts.files)
     broken = "Input files that could not be read, or not to their ends, in the last run."
     metrics.add_gauge("broken_shards", broken, facts.broken_shards)
+    findings = "What the run's monitor found, by level: warn is published, hold is not."
+    metrics.add_gauges("monitor_findings", findings, "level", facts.findings)
     stages = "Time in each stage, summed over workers."
     metrics.add_gauges("stage_seconds", stages, "stage", facts.stage_seconds)
     rate = "Rows that the last run scored per second."

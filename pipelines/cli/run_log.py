@@ -208,6 +208,42 @@ class RunLog:
         seconds = self._count_seconds()
         self._tell_totals("already_published", run, manifest, seconds, {})
 
+    def tell_monitor(self, manifest: Manifest) -> None:
+        """Say what the run's monitor found: each warning to people, and all of it to machines.
+
+        Args:
+            manifest: the run's, or what will be that of one that is held back.
+        """
+        monitor = manifest.get("monitor")
+        if monitor is None:
+            return
+        findings = monitor["findings"]
+        levels = [finding["level"] for finding in findings]
+        self.facts.findings = {level: levels.count(level) for level in ("hold", "warn")}
+        compared = monitor["reference"]["says"]
+        for finding in findings:
+            # Whoever wants errors only wants to know of what may become one.
+            if finding["level"] != "note" or not self.quiet:
+                self._tell_finding(finding)
+        # That there was nothing to compare with is said already.
+        if monitor["verdict"] == "clean" and monitor["reference"]["kind"] != "none":
+            self.tell("monitor", f"monitor: clean, compared with {compared}")
+
+    def _tell_finding(self, finding: Fields) -> None:
+        level = finding["level"]
+        message = f"monitor: {finding['says']}"
+        if self.json:
+            severity = INFO if level == "note" else WARNING
+            # The word for how bad a line is is taken.
+            names = [name for name in finding if name not in ("level", "says")]
+            fields = {name: finding[name] for name in names}
+            self._write(severity, "finding", message, finding=level, **fields)
+        # What holds a run back is told by the line that the program ends with.
+        elif level == "warn":
+            self.say_aside(f"warning: {message}")
+        elif level == "note":
+            self.say(message)
+
     def tell_end(
         self,
         event: str,
@@ -294,6 +330,7 @@ class RunLog:
             totals["broken_shard_urls"] = in_order[:_TOLD_BROKEN]
         by_outcome = {f"rows_{outcome}": number for outcome, number in rows.items()}
         self._tell_machines(event, message, **totals, **fields, **by_outcome)
+        self.tell_monitor(manifest)
 
     def _tell_machines(self, event: str, message: str, **fields: Any) -> None:
         if self.json and not self.quiet:

@@ -15,8 +15,8 @@ from pyarrow.types import (
     is_struct,
 )
 
+from configs.csv_text import Csv
 from configs.errors import InputError, JobError
-from configs.job import Csv
 from configs.load import parse_fields, parse_set
 from pipelines.evaluating.joining import find_true_labels
 from pipelines.evaluating.question import Columns, Compared, Manifest, Question

@@ -165,7 +165,9 @@ def output_settings(job: Fields) -> Fields:
         if section == "name":
             continue
         # What is scored is the same, but a run without summaries has no files of them.
-        if section == "monitor" and not fields["summaries"]:
+        if section == "monitor":
+            if fields["summaries"]:
+                settings[section] = _list_summarised(fields, job["source"])
             continue
         if section == "checks":
             # Without any a run keeps the id that it had before there were checks.
@@ -182,6 +184,14 @@ def output_settings(job: Fields) -> Fields:
         _leave_out_files(section, deciding)
         settings[section] = deciding
     return settings
+
+
+def _list_summarised(monitor: Fields, source: Fields) -> Fields:
+    """Return what decides the summaries; what they are compared with changes no file of scores."""
+    # Jobs of older versions have a list of them. Columns of the model are summarised anyway.
+    carried = {source.get("key"), *source.get("passthrough", ())}
+    columns = [name for name in monitor["columns"] if name in carried]
+    return {"summaries": list(monitor["summaries"]), "columns": columns}
 
 
 def _list_checks(columns: Fields) -> Fields:

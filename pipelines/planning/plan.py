@@ -4,6 +4,7 @@ It is made in `make_plan.py`; whoever reads it needs nothing of that.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any
 from pyarrow import Schema
 
 from configs.job import AnyJob
+from model_zoo.evaluation.findings import Rules
 from model_zoo.package.card import InputColumn
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.steps.table import AnyStep
@@ -29,6 +31,11 @@ from transforms.broken_budget import BrokenRules
 from transforms.broken_shard import BrokenShard
 from transforms.checks.column_check import ColumnCheck
 from transforms.formats.format import Format, Shard
+from transforms.output.compared_reference import (
+    ComparedReference,
+    decode_reference,
+    encode_reference,
+)
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
 from transforms.rejected import describe_records
 from transforms.summaries.summary import Summary
@@ -59,6 +66,8 @@ class Plan:
         summaries: what is computed beside the scores.
         broken: input files that are left out, as they cannot be read.
         checks: what a row must pass, or is rejected.
+        rules, reference: from which changes on the run is held back, and what it is compared with; None
+            where that is nothing.
     """
 
     job: AnyJob
@@ -80,6 +89,8 @@ class Plan:
     summaries: tuple[Summary, ...] = ()
     broken: tuple[BrokenShard, ...] = ()
     checks: tuple[ColumnCheck, ...] = ()
+    rules: Rules | None = None
+    reference: ComparedReference | None = None
 
     @property
     def contract(self) -> tuple[InputColumn, ...]:
@@ -134,11 +145,26 @@ def store_plan(plan: Plan) -> Plan:
         files.create(plan.run.listed_files, plan.files.content)
     if plan.table is not None:
         files.create(plan.run.table_files, plan.table.encode())
+    if plan.reference is not None:
+        _freeze_reference(plan.run, plan.reference)
     content = encode_plan(stored)
     if files.create(plan.run.plan, content):
         return plan
     standing = read_plan(plan.run.plan)
     return replace(plan, units=standing.units)
+
+
+def _freeze_reference(run: RunFolder, reference: ComparedReference) -> None:
+    """Put what the run is compared with where it is published; what an earlier launch found stays."""
+    content = encode_reference(reference)
+    if files.create(run.reference, content):
+        return
+    # Unless the job asks for another one by now, or a crash of the machine has left half of it.
+    with suppress(ValueError):
+        standing = decode_reference(files.read(run.reference) or b"")
+        if standing.head.asked == reference.head.asked:
+            return
+    files.replace(run.reference, content)
 
 
 def _describe_shard(shard: Shard) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from configs.errors import JobError, ModelError
 from configs.job import AnyJob
+from configs.monitor import DEFAULT
 from configs.suggest import nearest
 from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.package.package import PROFILE, Package
@@ -30,22 +31,24 @@ def plan_summaries(job: ScoringJob, package: Package) -> tuple[Summary, ...]:
     if not monitor.summaries:
         return ()
     carried = job.source.carried
-    for name in monitor.columns:
-        if name not in carried:
-            hint = nearest(name, carried)
-            raise JobError(
-                f"monitor.columns names {name!r}, which is no key or pass-through column{hint}"
-            )
     of_model = [column.name for column in package.card.columns]
-    # One may be the model's, too.
-    inputs = tuple(dict.fromkeys([*of_model, *monitor.columns]))
+    named = [name for name in monitor.columns if name != DEFAULT]
+    for name in named:
+        if name not in carried and name not in of_model:
+            hint = nearest(name, [*of_model, *carried])
+            raise JobError(
+                f"monitor.columns names {name!r}, which is no column of the model, and no key or "
+                f"pass-through column{hint}"
+            )
+    # Those that are the model's are there already.
+    inputs = tuple(dict.fromkeys([*of_model, *named]))
     reference = _read_reference(package)
     renamed = _rename(reference, job.postprocess.rename)
-    named = dict.fromkeys(monitor.summaries)
+    words = dict.fromkeys(monitor.summaries)
     contract = package.card.columns
     steps = (*job.preprocess.steps, *package.steps)
     summaries = []
-    for name in named:
+    for name in words:
         if name in SUMMARIES:
             summaries.append(import_maker(name)(inputs, renamed, contract, steps))
         else:

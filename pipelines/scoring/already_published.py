@@ -6,14 +6,15 @@ Apart from the launch, as this needs no Beam, which takes a second to import.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from configs.errors import VerifyError
+from configs.errors import HeldError, VerifyError, refusal_of
 from configs.redaction import shown_with_class
 from pipelines.cli.run_log import RunLog
 from pipelines.planning.plan import Plan
 from pipelines.scoring import summary
-from storage.layout import find_current_run, read_manifest
+from storage.layout import find_current_run, is_held, read_held, read_manifest
 from storage.run_folder import RunFolder
 from transforms.announce import announce
+from transforms.hold import refuse_held
 
 
 def say_already_published(plan: Plan, log: RunLog) -> int:
@@ -48,6 +49,42 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
     return 0
 
 
+def refuse_held_again(plan: Plan, log: RunLog) -> None:
+    """Say that a run was held back before, as it is said the first time.
+
+    Args:
+        plan: what was to be done.
+        log: where to say it.
+
+    Raises:
+        HeldError: it was.
+    """
+    # A run without summaries never is.
+    if not plan.summaries or not is_held(plan.run):
+        return
+    try:
+        refuse_held(plan.run)
+    except HeldError as error:
+        tell_held(plan.run, error, log)
+        raise
+
+
+def tell_held(run: RunFolder, error: Exception, log: RunLog) -> None:
+    """Tell machines of the findings of a run that is held back.
+
+    Args:
+        run: the run.
+        error: what its launch failed with; nothing is told of others.
+        log: where to tell it.
+    """
+    if not isinstance(refusal_of(error), HeldError):
+        return
+    with telling(log, "held back"):
+        document = read_held(run)
+        if document is not None:
+            log.tell_monitor(document)
+
+
 def show_reading_line(
     plan: Plan,
     run: RunFolder,
@@ -68,13 +105,18 @@ def show_reading_line(
 
 
 @contextmanager
-def telling(log: RunLog) -> Iterator[None]:
-    """Let no error in the block change the outcome of a run that is published; it is said."""
+def telling(log: RunLog, how: str = "published") -> Iterator[None]:
+    """Let no error in the block change the outcome of a run that stands; it is said.
+
+    Args:
+        log: where to say it.
+        how: the run stands.
+    """
     try:
         yield
     except Exception as error:  # noqa: BLE001 - readers have the scores, whatever fails now
         reason = shown_with_class(error)
-        message = f"the run is published, but not all of it can be shown: {reason}"
+        message = f"the run is {how}, but not all of it can be shown: {reason}"
         log.tell_trouble("not_shown", message)
 
 

@@ -41,7 +41,6 @@ def build(
     job = plan.job
     card = plan.package.card
     output_plan = plan.output_plan
-    broken = plan.broken_rules
 
     read = ReadShards(
         run=plan.run,
@@ -49,7 +48,7 @@ def build(
         format=_choose_reader(plan),
         rows_per_batch=plan.rows_per_batch,
         record=plan.record,
-        goes_on=broken.goes_on,
+        goes_on=plan.broken_rules.goes_on,
     )
     preprocess = Preprocess(
         contract=plan.contract,
@@ -75,7 +74,8 @@ def build(
         max_rejected_rows=job.errors.max_rejected_rows,
         max_rejected_percent=job.errors.max_rejected_percent,
         summaries=plan.summaries,
-        broken=broken,
+        broken=plan.broken_rules,
+        rules=plan.rules,
     )
     return root | read | preprocess | predict | postprocess | write | publish
 

@@ -29,7 +29,12 @@ from pipelines.runners.beam_private import flush_by_size_alone, gather_temporary
 from pipelines.runners.flink import make_cancellation
 from pipelines.runners.options import starts_elsewhere, use_tuned_workers, workers_per_machine
 from pipelines.scoring import summary
-from pipelines.scoring.already_published import say_already_published, show_reading_line, telling
+from pipelines.scoring.already_published import (
+    say_already_published,
+    show_reading_line,
+    tell_held,
+    telling,
+)
 from pipelines.scoring.planned_job import PlannedJob
 from pipelines.scoring.progress import RowsDone, shown_progress
 from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
@@ -98,6 +103,7 @@ def launch(
     except Exception as error:
         publisher = _find_publisher(plan, head["planned_at"], error)
         if publisher is None:
+            tell_held(plan.run, error, log)
             raise
         if publisher == "another":
             return say_already_published(plan, log)

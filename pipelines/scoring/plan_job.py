@@ -5,6 +5,7 @@ Beam and torch take seconds to import, and nothing here needs them.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from model_zoo.engines.engine import find_engine
@@ -12,14 +13,16 @@ from model_zoo.engines.tuning_report import refuse_elsewhere
 from model_zoo.scoring.devices import refuse_missing_device, resolve_devices
 from pipelines.cli.job_flags import OLD_CERTIFICATE
 from pipelines.cli.run_log import RunLog
+from pipelines.planning.find_reference import find_reference
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.loads import list_loads
 from pipelines.planning.make_plan import find_output, make_plan
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan
+from pipelines.planning.plan_monitor import make_rules
 from pipelines.runners.profiles import prepare_process, profile_of, runner_named, users_own
 from pipelines.runners.runner import Runner
-from pipelines.scoring.already_published import say_already_published
+from pipelines.scoring.already_published import refuse_held_again, say_already_published
 from pipelines.scoring.planned_job import PlannedJob
 from pipelines.scoring.reuse import find_run_to_reuse
 from pipelines.scoring.status import is_left_to_clean_up, is_published, take_plan_time
@@ -64,7 +67,21 @@ def plan_job(
     if not arguments.dry_run and is_published(plan.run) and not runner.starts_elsewhere:
         say_already_published(plan, log)
         return None
-    return PlannedJob(plan, runner, reuse_from)
+    # Of a run that would be held again nothing is scored.
+    if not arguments.dry_run and not runner.starts_elsewhere:
+        refuse_held_again(plan, log)
+    return PlannedJob(_plan_monitor(plan, log), runner, reuse_from)
+
+
+def _plan_monitor(plan: Plan, log: RunLog) -> Plan:
+    """Return the plan with what its run is compared with; as it is where that is nothing."""
+    asked = plan.job.monitor.reference
+    if asked is None:
+        return plan
+    reference = find_reference(asked, plan.run, plan.package, plan.job.postprocess.rename)
+    log.tell("reference", f"monitor: compared with {reference.head.says}")
+    columns = [column.name for column in plan.package.card.columns]
+    return replace(plan, rules=make_rules(plan.job, columns), reference=reference)
 
 
 def _choose_runner(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from configs.csv_text import Csv
 from configs.errors import InputError, JobError
-from configs.job import Csv
 from configs.suggest import nearest
 from configs.training_data import Data, Split
 from model_zoo.training.datasets import DATASETS

@@ -202,7 +202,16 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "store_values": False,
         },
         "checks": {},
-        "monitor": {"summaries": (), "columns": (), "modules": ()},
+        "monitor": {
+            "summaries": (),
+            "reference": None,
+            "columns": {},
+            "scores": dict.fromkeys(
+                ("psi", "js", "ks", "chi2", "missing", "new", "label_share"), None
+            ),
+            "rows": {"fewer_than": None, "more_than": None},
+            "modules": (),
+        },
     }
 
 

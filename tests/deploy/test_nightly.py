@@ -231,7 +231,9 @@ def test_every_status_that_a_refusal_ends_with_has_a_meaning() -> None:
 
 def test_alerts_name_only_metrics_and_labels_that_a_run_leaves(tmp_path: Path) -> None:
     rows = dict.fromkeys(("in", "scored", "filtered", "rejected"), 1)
-    facts = RunFacts("job", {"run_id": "r"}, rows, 1, {"read": 1.0}, 1.0, published=True)
+    facts = RunFacts("job", {"run_id": "r"}, rows, 1, published=True, findings={"warn": 1})
+    facts.stage_seconds = {"read": 1.0}
+    facts.rows_per_second = 1.0
     write_metrics(str(tmp_path / "m.prom"), facts, 0, 1.0)
     written = (tmp_path / "m.prom").read_text()
     (group,) = yaml.safe_load((NIGHTLY / "alerts.yml").read_text())["groups"]

@@ -24,6 +24,11 @@ ELSEWHERE = {
     "model_zoo.training.checkpoints.Checkpoints.write:files.make_folder": "model_zoo/training/test_checkpoints.py::test_removed_it_is_gone",
     "model_zoo.training.checkpoints.Checkpoints.write:files.replace": "model_zoo/training/test_checkpoints.py::test_removed_it_is_gone",
     "model_zoo.training.checkpoints.Checkpoints.remove:files.remove": "model_zoo/training/test_checkpoints.py::test_removed_it_is_gone",
+    "pipelines.planning.plan._freeze_reference:files.replace": "pipelines/test_score_monitor.py::test_a_killed_run_goes_on_with_what_it_was_compared_with",
+    "pipelines.prune._remove_held:files.remove": "pipelines/test_release.py::test_pruning_keeps_what_is_held_unless_it_is_asked",
+    "pipelines.release._discard:files.remove": "pipelines/test_release.py::test_a_discarded_run_is_gone_and_scored_anew",
+    "transforms.publish._create_held:files.create": "pipelines/test_score_monitor.py::test_a_night_that_is_far_away_is_held_back",
+    "transforms.publish._create_held:files.sync_folder": "pipelines/test_score_monitor.py::test_a_night_that_is_far_away_is_held_back",
     "pipelines.training.report.write_report:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.held_out.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.writing.write_test_rows:files.remove": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
@@ -317,6 +322,40 @@ def _half_published(folder: Path, server: Server) -> None:
         shutil.copytree(other / name, folder / f"before/{name}", dirs_exist_ok=True)
 
 
+def _profiled(folder: Path, server: Server) -> None:
+    """A run with another setting is published, and what its rows were like."""
+    profile = ("--set", "monitor.summaries=[profile]")
+    _publish(folder / "world", folder / "before", server, *OTHER_SETTING, *profile)
+
+
+def _held(folder: Path, server: Server) -> None:
+    """A run is held back for its many rows, beside one that is published."""
+    world, output = folder / "world", folder / "before"
+    publish_few(world, output, server)
+    request = Request("pipelines.score", score_many(world, output), f"{output}.log", beam=False)
+    assert server.strike(request) == 6, Path(request.log).read_text()
+
+
+def publish_few(world: Path, output: Path, server: Server) -> None:
+    """Publish the first shard alone, so that all of them are far more rows than before."""
+    profile = ("--set", "monitor.summaries=[profile]")
+    first = world / "shards/part-00000.parquet"
+    _publish(world, output, server, "--input", str(first), *profile)
+
+
+def score_many(world: Path, output: Path) -> list[str]:
+    """The arguments of a run that is held back for its many rows."""
+    flags = ("--set", "monitor={reference: previous, rows: {more_than: 2}}")
+    return [*_score(world, output), *flags]
+
+
+def _name_held(world: Path, output: Path) -> list[str]:
+    """The arguments of `pipelines.release`: the run that is held, or was when an earlier one was killed."""
+    manifests = [*output.glob("runs/*/_held.json"), *output.glob("runs/*/_manifest.json")]
+    held = next(path for path in manifests if '"monitor"' in path.read_text())
+    return [str(output), held.parent.name, "--reason", "as planned"]
+
+
 def _nothing(folder: Path, server: Server) -> None:
     """Nothing is there."""
 
@@ -337,9 +376,10 @@ SCENARIOS = {
     ),
     "named_files": Scenario(_named_files, _score),
     "summaries": Scenario(
-        _published,
-        lambda world, output: [*_score(world, output), "--set", "monitor.summaries=[profile]"],
+        _profiled,
+        lambda world, output: [*_score(world, output), "--set", "monitor.reference=previous"],
     ),
+    "release": Scenario(_held, _name_held, program="pipelines.release"),
     "lost_files": Scenario(_lost_files, _score, status=5),
     "torn_records": Scenario(
         _torn_records,

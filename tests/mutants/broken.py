@@ -60,11 +60,18 @@ PROMISES = (
     Promise(
         "CURRENT moves only once the manifest stands",
         "transforms/publish.py",
-        '    _create_manifest(run, text, content["content_sha256"])\n',
+        '    create(run, encode_manifest(content), content["content_sha256"])\n',
         "    from storage.current import make_current\n\n"
         '    make_current(run, datetime.fromisoformat(manifest["planned_at"]))\n'
-        '    _create_manifest(run, text, content["content_sha256"])\n',
+        '    create(run, encode_manifest(content), content["content_sha256"])\n',
         ("tests/transforms/test_publish.py", "tests/faults"),
+    ),
+    Promise(
+        "a run that its monitor holds back is not published",
+        "transforms/publish.py",
+        '    create = _create_held if verdict == "held" else _create_manifest\n',
+        "    create = _create_manifest\n",
+        ("tests/transforms/output/test_published_monitor.py", "tests/pipelines/test_release.py"),
     ),
     Promise(
         "a manifest is created where there is none, and never overwritten",

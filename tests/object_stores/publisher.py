@@ -9,6 +9,7 @@ import signal
 from typing import Any
 
 from configs.errors import Refusal
+from model_zoo.evaluation.findings import Rules
 from storage import files
 from storage.run_folder import RunFolder
 from transforms.announce import announce
@@ -32,10 +33,13 @@ HEAD = head()
 
 
 def start(
-    environment: Mapping[str, str], run: RunFolder, known: Mapping[str, Any] = HEAD
+    environment: Mapping[str, str],
+    run: RunFolder,
+    known: Mapping[str, Any] = HEAD,
+    rules: Rules | None = None,
 ) -> BaseProcess:
-    """Publish the run in another process."""
-    process = _FORKING.Process(target=_publish, args=(environment, run, known))
+    """Publish the run in another process, or hold it back by its rules."""
+    process = _FORKING.Process(target=_publish, args=(environment, run, known, rules))
     process.start()
     return process
 
@@ -52,10 +56,15 @@ def kill(process: BaseProcess) -> None:
     os.kill(process.pid, signal.SIGKILL)
 
 
-def _publish(environment: Mapping[str, str], run: RunFolder, known: Mapping[str, Any]) -> None:
+def _publish(
+    environment: Mapping[str, str],
+    run: RunFolder,
+    known: Mapping[str, Any],
+    rules: Rules | None,
+) -> None:
     os.environ.update(environment)
     try:
-        publish_run(run, [], known, 1, 0.0)
+        publish_run(run, [], known, 1, 0.0, rules=rules)
     except Refusal:
         if not files.exists(
             run.manifest

@@ -35,7 +35,7 @@ def without_summaries(files: dict[str, bytes]) -> dict[str, bytes]:
 
 @pytest.mark.beam
 def test_the_profile_of_the_sample_is_that_of_pandas(run_score: Score, tmp_path: Path) -> None:
-    assert run_score(*PROFILE, "--set", "monitor.columns=[id]") == 0
+    assert run_score(*PROFILE, "--set", "monitor.columns={id: {}}") == 0
     found = read_profile(tmp_path / "scores")
     rows = shards(SAMPLE / "shards")
     training = pd.read_parquet(SAMPLE / "model/profile.parquet").set_index("column")
@@ -164,7 +164,7 @@ def test_rows_that_are_rejected_or_filtered_are_told_of(job: Path, tmp_path: Pat
     settings = {
         "errors.max_rejected_rows": 2,
         "source.passthrough": ["t"],
-        "monitor.columns": ["t"],
+        "monitor.columns": {"t": {}},
         "postprocess.where": "id > 2",
     }
     outcome = run_job(job, settings=settings)
@@ -208,8 +208,8 @@ def test_what_cannot_be_summarised_is_refused(job: Path, tmp_path: Path) -> None
     write_parquet(tmp_path / "shards/0.parquet")
     unknown = run_job(job, settings={"monitor.summaries": ["profil"]})
     unknown.refused("monitor.summaries", "profile", status=2)
-    stranger = run_job(job, settings={"monitor.columns": ["di"]})
-    stranger.refused("monitor.columns names 'di'", "id", status=2)
+    stranger = run_job(job, settings={"monitor.columns": {"di": {}}})
+    stranger.refused("monitor.columns names 'di'", "there are a, b, c, id", status=2)
 
 
 def test_a_broken_profile_of_training_is_refused(tmp_path: Path) -> None:
@@ -241,5 +241,6 @@ def test_the_manifest_lists_what_was_computed(run_score: Score, tmp_path: Path) 
     (entry,) = told["summaries"]
     assert (entry["name"], entry["rows"]) == ("profile", 33)
     assert len(told["summary_parts"]) == len(told["units"])
-    wanted = {"summaries": ["profile"], "columns": [], "modules": []}
-    assert told["job"]["monitor"] == wanted
+    asked = told["job"]["monitor"]
+    assert (asked["summaries"], asked["reference"], asked["columns"]) == (["profile"], None, {})
+    assert "monitor" not in told

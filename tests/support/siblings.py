@@ -8,6 +8,7 @@ SIBLINGS_OF_CSV = {
         "transforms.formats.csv_split",
         "transforms.formats.csv_values",
     },
+    "transforms.formats.csv_numbers": {"transforms.formats.csv_dialect"},
 }
 # Tables with a log.
 SIBLINGS_OF_LAKES = {
@@ -64,10 +65,12 @@ SIBLINGS_OF_LAKES = {
 SIBLINGS_OF_SUMMARIES = {
     "transforms.publish": {
         "transforms.announce",
+        "transforms.hold",
         "transforms.output.books",
         "transforms.output.broken_shards",
         "transforms.output.manifest",
         "transforms.output.published_files",
+        "transforms.output.published_monitor",
         "transforms.output.published_summaries",
     },
     "transforms.preprocess": {
@@ -82,28 +85,49 @@ SIBLINGS_OF_SUMMARIES = {
     },
     "transforms.checks.failed_rows": {"transforms.checks.column_check"},
     "transforms.checks.column_check": {"transforms.exact_comparison", "transforms.where"},
+    "transforms.output.compared_reference": {
+        "transforms.output.encoded_table",
+        "transforms.summaries.profile_schema",
+    },
+    "transforms.output.published_monitor": {
+        "transforms.output.compared_reference",
+        "transforms.output.stored_summary",
+    },
+    "transforms.summaries.merged_profiles": {
+        f"transforms.summaries.{part}"
+        for part in ("column", "known", "numbers", "profile_schema", "profile_table", "reference")
+    },
+    "transforms.summaries.training_profile": {
+        "transforms.summaries.profile_schema",
+        "transforms.summaries.reference",
+    },
     "transforms.summaries.profile": {
         "transforms.preprocess_rows",
         "transforms.summaries.column",
+        "transforms.summaries.profile_schema",
         "transforms.summaries.profile_table",
         "transforms.summaries.reference",
     },
     "transforms.summaries.profile_table": {
         f"transforms.summaries.{part}"
-        for part in ("column", "moments", "numbers", "reference", "values")
+        for part in ("column", "moments", "numbers", "profile_schema", "reference", "values")
     },
+    "transforms.summaries.known": {"transforms.summaries.numbers"},
     "transforms.summaries.reference": {
-        "transforms.summaries.column",
+        "transforms.summaries.known",
         "transforms.summaries.numbers",
     },
     "transforms.summaries.column": {
+        "transforms.summaries.known",
         "transforms.summaries.numbers",
         "transforms.summaries.values",
     },
     "transforms.summaries.numbers": {"transforms.summaries.moments"},
     "transforms.output.published_summaries": {
+        "transforms.output.encoded_table",
         "transforms.output.many_requests",
         "transforms.output.published_files",
+        "transforms.output.stored_summary",
     },
 }
 FOUNDATION_OF_LAKES = {

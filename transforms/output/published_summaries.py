@@ -16,17 +16,17 @@ import pyarrow.parquet as pq
 
 from configs.errors import PublishError
 from storage import files
-from storage.run_folder import SUMMARIES, RunFolder
-from transforms.formats.output import find_output_format, plain_parquet
+from storage.run_folder import RunFolder
+from transforms.output.encoded_table import encode_table
 from transforms.output.many_requests import call_for_each
 from transforms.output.published_files import find_summary_name
+from transforms.output.stored_summary import put_summary
 from transforms.summaries.summary import State, StoredSummary, Summaries, Summary
 
 # A file as the manifest lists it.
 Entry: TypeAlias = Mapping[str, Any]
 # Read at once from a store; each is some kilobytes.
 _READ_AT_ONCE = 256
-_DIGEST_DIGITS = 12
 
 
 def publish_summaries(
@@ -84,18 +84,7 @@ def _publish_summary(
     entries: Sequence[Entry],
 ) -> dict[str, Any]:
     table = _merge(run, summary, _select(entries, summary))
-    content = _encode(table)
-    digest = hashlib.sha256(content).hexdigest()
-    # Its digest in the name: no other launcher can put another content under it.
-    path = f"{SUMMARIES}/{summary.name}-{digest[:_DIGEST_DIGITS]}.parquet"
-    files.replace(files.join(run.published, path), content, scratch=run.temporary)
-    return {
-        "name": summary.name,
-        "path": path,
-        "rows": table.num_rows,
-        "bytes": len(content),
-        "sha256": digest,
-    }
+    return put_summary(run, summary.name, encode_table(table), table.num_rows)
 
 
 def _merge(run: RunFolder, summary: Summary, entries: Sequence[Entry]) -> pa.Table:
@@ -142,13 +131,3 @@ def _refuse_altered(run: RunFolder, url: str, sha256: str, entry: Entry) -> None
             f"{url}: is not what was written (sha256 differs); check the disk, "
             f"remove {run.temporary} and run again"
         )
-
-
-def _encode(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    look = plain_parquet(table.schema)
-    writer = find_output_format(look.format).open_writer(sink, look)
-    writer.write_table(table)
-    writer.close()
-    content = sink.getvalue()
-    return content.to_pybytes()

@@ -1,7 +1,6 @@
 """A state of one column: of its values, and of their lengths where they have any."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,25 +25,9 @@ from model_zoo.steps.lists import is_list
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.picture_sizes import read_sizes
 from transforms.logical_types import decode
-from transforms.summaries.numbers import CutPoints, Numbers, count_numbers, merge_numbers
+from transforms.summaries.known import Known, Measure
+from transforms.summaries.numbers import Numbers, count_numbers, merge_numbers
 from transforms.summaries.values import Values, count_values, merge_values
-
-# `length`: bytes of texts and of binary values, items of lists; `brightness`: means of pictures as the
-# network takes them; `width`, `height`: of pictures as they are stored.
-Measure: TypeAlias = Literal["value", "length", "brightness", "width", "height"]
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a reference says of one measure of a column.
-
-    Attributes:
-        cuts: what to count numbers by.
-        values: all values that it has; None where they are not known.
-    """
-
-    cuts: CutPoints | None = None
-    values: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.summaries.column import Known, Measure
+from transforms.summaries.known import Known, Measure
 from transforms.summaries.numbers import CutPoints
 from transforms.summaries.summary import Kind
 
@@ -51,12 +51,17 @@ def read_training_profile(content: bytes) -> Reference:
     return Reference(known)
 
 
-def _read_record(record: Mapping[str, Any]) -> tuple[Place, Known]:
+def find_training_place(record: Mapping[str, Any]) -> Place:
+    """Return what a record of a package's profile is of, in the words of a run's."""
     kind = _KINDS[record["kind"]]
     measure: Measure = "value"
     if record["type"] in _MEASURED_BY_LENGTH:
         measure = "length"
-    place = (kind, record["column"], measure)
+    return kind, record["column"], measure
+
+
+def _read_record(record: Mapping[str, Any]) -> tuple[Place, Known]:
+    place = find_training_place(record)
     return place, Known(_read_cuts(record), _read_values(record))
 
 

@@ -25,6 +25,14 @@ def test_numbers_without_their_missing_values() -> None:
     assert found["quantiles"] == np.quantile(values, QUANTILE_LEVELS).tolist()
 
 
+def test_numbers_are_counted_between_the_quantiles_that_differ() -> None:
+    values = [0.0] * 6 + [1.0, 2.0, 3.0]
+    found = record(pa.array([*values, math.inf, None]))
+    points = np.unique(np.quantile(values, QUANTILE_LEVELS))
+    assert points == pytest.approx([0.0, 1.0, 2.6, 2.92])
+    assert found["counts"] == [0, 6, 2, 0, 1]
+
+
 def test_infinite_values_do_not_spoil_the_rest() -> None:
     assert record(pa.array([1.0, math.inf, 3.0]))["mean"] == 2.0
 

@@ -15,6 +15,7 @@ from model_zoo.evaluation.drift import (
     compare_psi,
     compare_shares,
     find_beyond_chance,
+    join_sparse,
     measure_jensen_shannon,
     measure_volume,
 )
@@ -47,6 +48,19 @@ def test_nothing_to_compare_is_no_change() -> None:
     assert compare_shares(0, 0, 1, 2) == (0.0, 1.0)
     assert compare_shares(0, 9, 0, 8) == (0.0, 1.0)
     assert compare_shares(9, 9, 8, 8) == (0.0, 1.0)
+
+
+def test_sparse_bins_are_joined_until_the_test_may_count() -> None:
+    random = np.random.default_rng(3)
+    shares = np.diff([0.0, *LEVELS, 1.0])
+    for rows in (9, 60, 500):
+        then, now = random.multinomial(rows, shares), random.multinomial(2 * rows, shares)
+        joined = join_sparse(then, now)
+        assert [part.sum() for part in joined] == [rows, 2 * rows]
+        expected = (joined[0] + joined[1]) / 3
+        assert len(expected) == 1 or expected.min() >= 5
+    assert len(join_sparse([100] * 8, [90] * 8)[0]) == 8
+    assert join_sparse([0, 0], [1, 2])[0].tolist() == [0, 0]
 
 
 def test_bins_that_are_others_are_refused() -> None:

@@ -1,0 +1,188 @@
+"""How often the monitor is wrong: nights without drift, and with each of ten kinds of it: `python -m tests.benchmarks.drift_kinds`.
+
+Thirty real measurements of tumours (scikit-learn), a category, a column with gaps and a label are the population. Each night, rows of a
+reference and of the night are drawn from it with replacement, profiled as a run profiles them, and judged as a run is before it is
+published, by the thresholds of docs/monitor.md. A miss is a night with drift that is neither warned of nor held; a false alarm is a
+finding about anything that did not change.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from sklearn.datasets import load_breast_cancer
+
+from model_zoo.evaluation.findings import Finding, Limit, Rules
+from model_zoo.evaluation.judged import judge_drifts, judge_rows
+from model_zoo.evaluation.profile_drift import compare_profiles
+from transforms.summaries.known import Known
+from transforms.summaries.numbers import CutPoints
+from transforms.summaries.profile import Profile
+from transforms.summaries.reference import Place, Reference
+
+LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+COLUMNS = {
+    "psi": Limit(warn=0.1, hold=0.25),
+    "missing": Limit(warn=0.02, hold=0.1),
+    "new": Limit(warn=0.01, hold=0.1),
+}
+SCORES = {"psi": Limit(warn=0.1, hold=0.25), "label_share": Limit(warn=0.05, hold=0.1)}
+REGIONS = ("north", "south", "east", "west", "islands")
+SHARES = (0.4, 0.25, 0.15, 0.1, 0.1)
+# Columns by name, with missing ones as NaN, and texts as objects.
+Rows: TypeAlias = dict[str, np.ndarray]
+Change: TypeAlias = Callable[[Rows, np.random.Generator], None]
+
+
+@cache
+def load_population() -> tuple[np.ndarray, np.ndarray]:
+    data = load_breast_cancer()
+    return data.data, data.target
+
+
+def draw_rows(random: np.random.Generator, rows: int) -> Rows:
+    """Rows of the population, whole, so that columns hang together as they do."""
+    measurements, labels = load_population()
+    chosen = random.integers(0, len(labels), rows)
+    columns: Rows = {f"m{number}": column for number, column in enumerate(measurements[chosen].T)}
+    columns["gaps"] = np.where(random.random(rows) < 0.05, np.nan, columns["m1"])
+    columns["region"] = random.choice(np.array(REGIONS, dtype=object), rows, p=SHARES)
+    columns["label"] = np.array(["no", "yes"], dtype=object)[labels[chosen]]
+    return columns
+
+
+def _shift(rows: Rows, random: np.random.Generator) -> None:
+    rows["m0"] = rows["m0"] + 0.5 * rows["m0"].std()
+
+
+def _scale(rows: Rows, random: np.random.Generator) -> None:
+    mean = rows["m0"].mean()
+    rows["m0"] = mean + 1.7 * (rows["m0"] - mean)
+
+
+def _lengthen_tail(rows: Rows, random: np.random.Generator) -> None:
+    is_far = random.random(len(rows["m0"])) < 0.1
+    rows["m0"] = np.where(is_far, 3 * rows["m0"], rows["m0"])
+
+
+def _lose_values(rows: Rows, random: np.random.Generator) -> None:
+    is_lost = random.random(len(rows["gaps"])) < 0.15
+    rows["gaps"] = np.where(is_lost, np.nan, rows["gaps"])
+
+
+def _add_category(rows: Rows, random: np.random.Generator) -> None:
+    rows["region"] = np.where(random.random(len(rows["region"])) < 0.05, "abroad", rows["region"])
+
+
+def _lose_category(rows: Rows, random: np.random.Generator) -> None:
+    rows["region"] = np.where(rows["region"] == "islands", "north", rows["region"])
+
+
+def _change_unit(rows: Rows, random: np.random.Generator) -> None:
+    rows["m0"] = rows["m0"] / 10
+
+
+def _stand_still(rows: Rows, random: np.random.Generator) -> None:
+    rows["m0"] = np.full_like(rows["m0"], np.median(rows["m0"]))
+
+
+def _deliver_half(rows: Rows, random: np.random.Generator) -> None:
+    for name in rows:
+        rows[name] = rows[name][: len(rows[name]) * 9 // 20]
+
+
+def _shift_labels(rows: Rows, random: np.random.Generator) -> None:
+    rows["label"] = np.where(random.random(len(rows["label"])) < 0.25, "no", rows["label"])
+
+
+# By what is told of each: the column that changed; None of all rows.
+KINDS: dict[str, tuple[Change, str | None]] = {
+    "shift": (_shift, "m0"),
+    "scale": (_scale, "m0"),
+    "tail": (_lengthen_tail, "m0"),
+    "null share": (_lose_values, "gaps"),
+    "new category": (_add_category, "region"),
+    "lost category": (_lose_category, "region"),
+    "unit change": (_change_unit, "m0"),
+    "constant column": (_stand_still, "m0"),
+    "half-delivered day": (_deliver_half, None),
+    "label shift": (_shift_labels, "label"),
+}
+
+
+def profile_rows(rows: Rows, reference: Reference) -> list[dict[str, Any]]:
+    """The records of a run's profile."""
+    columns = {name: pa.array(values, from_pandas=True) for name, values in rows.items()}
+    inputs = [name for name in columns if name != "label"]
+    profile = Profile(tuple(inputs), reference)
+    state = profile.merge(
+        profile.of("input", columns), profile.of("score", {"label": columns["label"]})
+    )
+    return profile.write(state).to_pylist()
+
+
+def know_quantiles(rows: Rows) -> Reference:
+    """What training knows of numbers: its quantiles."""
+    known: dict[Place, Known] = {}
+    for name, values in rows.items():
+        if values.dtype == object:
+            continue
+        there = values[~np.isnan(values)]
+        points = sorted(set(np.quantile(there, LEVELS).tolist()))
+        cuts = CutPoints(float(there.min()), float(there.max()), tuple(points))
+        known["input", name, "value"] = Known(cuts)
+    return Reference(known)
+
+
+def judge_night(then: Rows, now: Rows) -> list[Finding]:
+    """What is told of a night, by the rules of docs/monitor.md; notes are left out."""
+    names = [name for name in then if name != "label"]
+    rules = Rules(dict.fromkeys(names, COLUMNS), {}, SCORES, Limit(hold=0.5), Limit(hold=2.0))
+    reference = know_quantiles(then)
+    drifts = compare_profiles(profile_rows(then, reference), profile_rows(now, reference))
+    found = judge_drifts(drifts, rules)
+    found += judge_rows(len(now["m0"]), [len(then["m0"])], rules)
+    return [finding for finding in found if finding.level != "note"]
+
+
+def simulate(kind: str | None, nights: int, reference_rows: int, rows: int) -> Counter[str]:
+    """How many nights are held, warned of, missed, and have a false alarm."""
+    random = np.random.default_rng([7, rows])
+    counts: Counter[str] = Counter()
+    for _ in range(nights):
+        then, now = draw_rows(random, reference_rows), draw_rows(random, rows)
+        changed = None
+        if kind is not None:
+            change, changed = KINDS[kind]
+            change(now, random)
+        found = judge_night(then, now)
+        right = [finding for finding in found if kind is not None and finding.column == changed]
+        # Of half a night the columns are as they were; of another one there are as many rows.
+        counts["false"] += len(right) < len(found)
+        counts["held"] += any(finding.level == "hold" for finding in right)
+        counts["missed"] += kind is not None and not right
+    return counts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nights", type=int, default=200, help="of each kind of drift")
+    parser.add_argument("--without", type=int, default=1_000, help="nights without drift")
+    parser.add_argument("--rows", type=int, nargs="+", default=[100, 1_000])
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS))
+    arguments = parser.parse_args()
+    for rows in arguments.rows:
+        print(f"| {rows:,} rows a night, and in the reference | missed | held | false alarms |")
+        for kind in (None, *arguments.kinds):
+            nights = arguments.without if kind is None else arguments.nights
+            counts = simulate(kind, nights, rows, rows)
+            shares = [f"{counts[name] / nights:.1%}" for name in ("missed", "held", "false")]
+            print(f"| {kind or 'no drift'} ({nights:,}) | {' | '.join(shares)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Two profiles beside each other: what is compared, against the distances of the raw values, and what is not."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model_zoo.evaluation.drift import Change, compare_categories, compare_psi
+from model_zoo.evaluation.profile_drift import Drift, compare_profiles, estimate_counts
+
+CUTS = [-1.0, 0.0, 1.0]
+
+
+def make_record(column: str = "a", **fields: Any) -> dict[str, Any]:
+    names = ("nan", "infinite", "numbers", "cut_points", "counts", "bins", "distinct", "is_whole")
+    record = dict.fromkeys([*names, "with_value", "values"])
+    record |= {"column": column, "kind": "input", "measure": "value", "type": "float"}
+    return record | {"rows": 0, "missing": 0} | fields
+
+
+def of_numbers(values: np.ndarray, cuts: list[float] = CUTS, **fields: Any) -> dict[str, Any]:
+    counts = np.histogram(values, [-np.inf, *cuts, np.inf])[0].tolist()
+    numbers = {"rows": len(values), "numbers": len(values)}
+    return make_record(**{**numbers, "cut_points": cuts, "counts": counts, **fields})
+
+
+def of_texts(counts: dict[str, int], **fields: Any) -> dict[str, Any]:
+    values = [{"value": value, "count": count} for value, count in counts.items()]
+    rows = sum(counts.values())
+    known = {"rows": rows, "with_value": rows, "distinct": len(counts), "is_whole": True}
+    return make_record(**{**known, "type": "string", "values": values, **fields})
+
+
+def compare(then: dict[str, Any], now: dict[str, Any]) -> Drift:
+    (drift,) = compare_profiles([then], [now])
+    return drift
+
+
+def psi_of(then: list[int], now: list[int]) -> Change:
+    """The distance, with the chance of a chi-squared test, which is right for few rows, too."""
+    return Change(compare_psi(then, now).distance, compare_categories(then, now).chance)
+
+
+def draw(seed: int, rows: int, shift: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(shift, 1.0, rows)
+
+
+def test_numbers_are_compared_between_cut_points() -> None:
+    then, now = of_numbers(draw(1, 900)), of_numbers(draw(2, 700, shift=0.7))
+    drift = compare(then, now)
+    assert drift.changes["psi"] == psi_of(then["counts"], now["counts"])
+    assert set(drift.changes) == {"psi", "js", "ks", "missing"}
+    assert drift.left_out is None
+    told = drift.as_dict()
+    assert told["psi"] == drift.changes["psi"].distance > 0.3
+    assert (told["rows"], told["rows_reference"], told["chi2"]) == (700, 900, None)
+    assert told["chance"] == min(told["chances"].values()) < 1e-9
+
+
+def test_other_cut_points_are_compared_at_those_that_both_have() -> None:
+    values, others = draw(1, 500), draw(2, 400)
+    drift = compare(of_numbers(values, [-2.0, 0.0, 5.0]), of_numbers(others))
+    below = [int((array < 0).sum()) for array in (values, others)]
+    expected = psi_of([below[0], 500 - below[0]], [below[1], 400 - below[1]])
+    assert drift.changes["psi"] == expected
+    assert drift.left_out == "its numbers are compared at 1 of 3 cut points"
+    apart = compare(of_numbers(values, [7.0]), of_numbers(others))
+    assert apart.left_out == "its numbers are counted by other cut points"
+    assert set(apart.changes) == {"missing"}
+
+
+def test_bins_are_put_together_by_the_rows_of_the_reference() -> None:
+    def of_bins(values: np.ndarray) -> dict[str, Any]:
+        found, counts = np.unique(np.round(values, 1), return_counts=True)
+        pairs = zip(found.tolist(), counts.tolist(), strict=True)
+        bins = [{"value": value, "count": count} for value, count in pairs]
+        return make_record(rows=len(values), numbers=len(values), bins=bins)
+
+    same = compare(of_bins(draw(1, 4_000)), of_bins(draw(2, 4_000)))
+    shifted = compare(of_bins(draw(1, 4_000)), of_bins(draw(2, 4_000, shift=0.8)))
+    assert same.changes["psi"].distance < 0.02 < 0.3 < shifted.changes["psi"].distance
+    assert same.changes["psi"].chance > 0.001
+    beyond = compare(of_bins(draw(1, 4_000)), of_bins(np.full(4_000, 50.0)))
+    assert beyond.changes["ks"].distance > 0.8
+
+
+def test_bins_of_few_rows_are_joined() -> None:
+    then, now = of_numbers(draw(1, 20), [-3.0, 0.0]), of_numbers(draw(2, 20), [-3.0, 0.0])
+    below = [record["counts"][0] + record["counts"][1] for record in (then, now)]
+    expected = psi_of([below[0], 20 - below[0]], [below[1], 20 - below[1]])
+    assert compare(then, now).changes["psi"] == expected
+
+
+def test_texts_are_compared_by_the_values_of_the_reference() -> None:
+    then, now = of_texts({"x": 60, "y": 40}), of_texts({"x": 30, "y": 50, "z": 20})
+    drift = compare(then, now)
+    assert drift.changes["chi2"] == compare_categories([60, 40, 0], [30, 50, 20])
+    assert drift.changes["new"].distance == 0.2
+    assert "ks" not in drift.changes
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "reason"),
+    [
+        ({str(n): 1 for n in range(90)}, {"x": 90}, "it has nearly as many values as rows"),
+        ({"x": 90}, None, "it has more values than are kept"),
+    ],
+)
+def test_what_is_no_category_is_not_compared_by_value(
+    then: dict[str, int], now: dict[str, int] | None, reason: str
+) -> None:
+    later = of_texts({"x": 90}, is_whole=False) if now is None else of_texts(now)
+    drift = compare(of_texts(then), later)
+    assert drift.left_out == reason
+    assert set(drift.changes) == {"missing"}
+
+
+def test_what_is_no_number_is_missing_but_for_lists() -> None:
+    then = of_numbers(draw(1, 100))
+    now = of_numbers(draw(2, 50), rows=100, missing=20, nan=20, infinite=10)
+    assert compare(then, now).missing == 0.5
+    in_lists = of_numbers(draw(2, 50), rows=100, missing=20, nan=30, type="list<double>")
+    assert compare(then, in_lists).missing == 0.2
+
+
+def test_a_column_without_a_value_is_told_by_its_missing_ones() -> None:
+    now = make_record(rows=80, missing=80, numbers=0, cut_points=CUTS, counts=[0, 0, 0, 0])
+    drift = compare(of_numbers(draw(1, 100)), now)
+    assert set(drift.changes) == {"missing"}
+    assert drift.changes["missing"].distance == 1.0
+
+
+def test_no_rows_are_far_from_nothing() -> None:
+    none = make_record(numbers=0, cut_points=CUTS, counts=[0, 0, 0, 0])
+    drift = compare(of_numbers(draw(1, 100)), none)
+    assert (drift.missing, drift.changes["missing"]) == (None, (0.0, 1.0))
+
+
+def test_what_the_reference_does_not_have_is_named() -> None:
+    lengths = make_record("b", measure="length")
+    (drift,) = compare_profiles([of_numbers(draw(1, 9))], [make_record("b", rows=4), lengths])
+    assert (drift.column, drift.left_out) == ("b", "the reference does not have it")
+    assert drift.as_dict()["chance"] is None
+
+
+def test_counts_are_estimated_where_quantiles_tell_them() -> None:
+    values = draw(3, 10_001)
+    levels = [0.01, 0.25, 0.5, 0.99]
+    points, counts = estimate_counts(levels, np.quantile(values, levels).tolist(), len(values))
+    exact = np.histogram(values, [-np.inf, *points, np.inf])[0]
+    assert sum(counts) == len(values)
+    assert np.abs(counts - exact).max() <= 1

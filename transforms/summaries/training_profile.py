@@ -1,0 +1,101 @@
+"""The profile that training left of its columns and scores, as a run's profile has them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+from pyarrow import Table
+import pyarrow.parquet as pq
+
+from model_zoo.evaluation.profile_drift import estimate_counts
+from transforms.summaries.profile_schema import SCHEMA
+from transforms.summaries.reference import find_training_place
+
+_LEVELS = b"quantile_levels"
+# Packages of older versions have no counts: where fewer numbers differ, quantiles do not tell how many are
+# below a number that many have.
+_CONTINUOUS = 0.5
+_Record: TypeAlias = dict[str, Any]
+
+
+def read_training_table(content: bytes, new_names: Mapping[str, str]) -> Table:
+    """Return a package's profile as one of a run.
+
+    Args:
+        content: the file's.
+        new_names: of scores, by the names that training knows.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+        levels = _read_levels(table)
+        records = [_convert(record, levels, new_names) for record in table.to_pylist()]
+    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+        kind = type(error).__name__
+        raise ValueError(f"is no profile of training: {kind}") from error
+    return Table.from_pylist(records, schema=SCHEMA)
+
+
+def _read_levels(table: Table) -> list[float]:
+    metadata = table.schema.metadata or {}
+    return [float(level) for level in metadata[_LEVELS].decode().split(",")]
+
+
+def _convert(
+    record: Mapping[str, Any],
+    levels: Sequence[float],
+    new_names: Mapping[str, str],
+) -> _Record:
+    kind, column, measure = find_training_place(record)
+    if kind == "score":
+        column = new_names.get(column, column)
+    converted: _Record = {
+        "column": column,
+        "kind": kind,
+        "measure": measure,
+        "type": record["type"],
+        "rows": record["rows"],
+        "missing": record["missing"],
+    }
+    present = record["rows"] - record["missing"]
+    if record["quantiles"]:
+        converted |= _convert_numbers(record, present, levels)
+    if record["values"] is not None:
+        converted |= _convert_values(record, present)
+    return converted
+
+
+def _convert_numbers(
+    record: Mapping[str, Any],
+    present: int,
+    levels: Sequence[float],
+) -> _Record:
+    names = ("mean", "std", "min", "max", "distinct")
+    numbers: _Record = {name: record[name] for name in names}
+    counts = record.get("counts")
+    if counts is not None:
+        points = sorted(set(record["quantiles"]))
+        finite = sum(counts)
+        # Of lists there may be more numbers than rows.
+        infinite = max(0, present - finite)
+        counted = {"numbers": finite, "cut_points": points, "counts": counts}
+        return {**numbers, **counted, "infinite": infinite}
+    numbers["numbers"] = present
+    distinct = record["distinct"]
+    # Of lists nobody has counted them; as a rule they hold what was measured.
+    if distinct is None or distinct >= _CONTINUOUS * present:
+        points, counts = estimate_counts(levels, record["quantiles"], present)
+        numbers |= {"cut_points": points, "counts": counts}
+    return numbers
+
+
+def _convert_values(record: Mapping[str, Any], present: int) -> _Record:
+    values = record["values"]
+    return {
+        "distinct": record["distinct"],
+        "is_whole": len(values) == record["distinct"],
+        "with_value": present,
+        "values": values,
+    }
