@@ -29,6 +29,7 @@ from transforms.output.books import balance, check_budget, choose_parts, list_ro
 from transforms.output.broken_shards import count_lost_rows, list_broken, publish_broken
 from transforms.output.manifest import describe_run, encode_manifest, list_unit_books
 from transforms.output.plan_file import read_plan
+from transforms.output.published_checks import find_unmet_checks
 from transforms.output.published_files import move_files, publish_file_list, remove_strays
 from transforms.output.published_monitor import publish_monitor, read_verdict
 from transforms.output.published_summaries import publish_summaries
@@ -172,7 +173,8 @@ def _publish_files(
     entries = move_files(run, chosen)
     entries.update(publish_broken(run, broken, broken_rules.records))
     summarised = publish_summaries(run, summaries, entries.get("summary_parts", []), len(chosen))
-    monitored = publish_monitor(run, rules, totals, summarised.get("summaries", []))
+    unmet = find_unmet_checks(run, summaries, summarised, manifest["planned_at"])
+    monitored = publish_monitor(run, rules, totals, summarised.get("summaries", []), unmet)
     verdict = read_verdict(monitored)
     content = {
         **manifest,

@@ -202,7 +202,13 @@ def _list_checks(columns: Fields) -> Fields:
 def _leave_out_judgement(check: Fields) -> Fields:
     """Return a check without what decides only whether the run is published."""
     rejects = check["on_failure"] == "reject"
-    return {**check, "on_failure": "reject" if rejects else "warn", "mostly": None}
+    return {
+        **check,
+        "on_failure": "reject" if rejects else "warn",
+        "mostly": None,
+        # The newest value is told, however old it may be.
+        "newest_within": check["newest_within"] is not None,
+    }
 
 
 def _leave_out_files(section: str, deciding: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Checks of the rows that are read: rejected rows, counts of failures, and jobs that ask for what cannot be."""
 
+from datetime import UTC, datetime, timedelta
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import verify
+from pipelines import release, verify
 from pipelines.cli.command_line import run_program
 from tests.support.builders import tiny_package
 from tests.support.jobs import Outcome, run_job, small_table, write_job, write_parquet
@@ -112,6 +114,56 @@ def test_repeated_keys_of_all_shards_are_counted(job: Path, tmp_path: Path) -> N
     assert told["unique1"] == [{"column": "region", "rule": "unique", "rows": 12, "repeated": 9}]
     assert [row["rule"] for row in told["checks"]] == ["not_null"]
     assert run_program(verify.main, [str(outcome.output)]) == 0
+
+
+def find_levels(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Level and rule of each finding."""
+    found = document["monitor"]["findings"]
+    assert {finding["kind"] for finding in found} == {"check"}
+    return [(finding["level"], finding["measure"]) for finding in found]
+
+
+def test_a_check_that_warns_is_told_and_the_run_is_published(job: Path) -> None:
+    checks = {"age": {"max": 120, "min": -1, "on_failure": "warn"}}
+    outcome = run(job, checks)
+    assert outcome.status == 0, outcome.error
+    assert find_levels(outcome.manifest) == [("warn", "max")]
+    assert outcome.manifest["monitor"]["verdict"] == "warned"
+
+
+def test_a_check_that_holds_keeps_a_run_back_until_it_is_released(job: Path) -> None:
+    checks = {
+        "age": {"max": 120, "on_failure": "warn"},
+        "id": {"unique": True, "on_failure": "hold"},
+    }
+    rows = small_table(5, first=8, age=AGES, region=REGIONS)
+    write_parquet(job.parent / "shards/2.parquet", rows)
+    held = run(job, checks)
+    assert held.status == 6, held.error
+    assert "2 of 15 values are repeated, against checks.id.unique" in held.error + held.said
+    assert not held.is_published()
+    (folder,) = (held.output / "runs").iterdir()
+    document = json.loads((folder / "_held.json").read_text())
+    assert find_levels(document) == [("hold", "unique"), ("warn", "max")]
+    words = [str(held.output), folder.name, "--reason", "known"]
+    assert run_program(release.main, words) == 0
+    assert held.manifest["monitor"] == document["monitor"]
+    assert run_program(verify.main, [str(held.output)]) == 0
+
+
+def test_data_that_is_too_old_is_held_back(job: Path, tmp_path: Path) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    moments = pa.array([yesterday, None, yesterday], pa.timestamp("us", tz="UTC"))
+    write_parquet(tmp_path / "shards/0.parquet", small_table(3, day=moments))
+    (tmp_path / "shards/1.parquet").unlink()
+    statuses = []
+    for words in ("25 hours", "2 hours"):
+        check = {"newest_within": words, "on_failure": "hold"}
+        settings = {"source.passthrough": ["day"], "checks": {"day": check}}
+        # Another folder: how old data may be is no part of a run's id.
+        output = tmp_path / words.replace(" ", "_")
+        statuses.append(run_job(job, output=output, settings=settings).status)
+    assert statuses == [0, 6]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ SIBLINGS_OF_SUMMARIES = {
         "transforms.output.books",
         "transforms.output.broken_shards",
         "transforms.output.manifest",
+        "transforms.output.published_checks",
         "transforms.output.published_files",
         "transforms.output.published_monitor",
         "transforms.output.published_summaries",
@@ -79,6 +80,16 @@ SIBLINGS_OF_SUMMARIES = {
         "transforms.preprocess_rows",
     },
     "transforms.checks.check_counts": {"transforms.checks.column_check"},
+    "transforms.checks.findings": {
+        "transforms.checks.check_counts",
+        "transforms.checks.column_check",
+        "transforms.checks.unique_values",
+    },
+    "transforms.output.published_checks": {
+        "transforms.checks.check_counts",
+        "transforms.checks.findings",
+        "transforms.checks.unique_values",
+    },
     "transforms.checks.unique_values": {
         "transforms.checks.column_check",
         "transforms.checks.value_digests",

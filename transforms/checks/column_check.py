@@ -8,6 +8,7 @@ quality.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -65,6 +66,13 @@ class ColumnCheck:
     def says(self) -> str:
         """Return what a value that fails is, in words without the value."""
         return f"{_SAYS[self.rule]} {self.place}"
+
+    @property
+    def oldest(self) -> timedelta:
+        """Return how old the newest value may be: `36 hours`, of a check that asks for it."""
+        count, _, unit = self.wanted.partition(" ")
+        plural = unit.removesuffix("s") + "s"
+        return timedelta(**{plural: int(count)})
 
     def find_failed(self, column: Array) -> np.ndarray:
         """Return the positions of the rows that fail, int64.

@@ -1,0 +1,92 @@
+"""From what was counted of checks to what people should know of a run: those that are not met."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from model_zoo.evaluation.findings import Finding, Level
+from transforms.checks.check_counts import CheckCounts, Count
+from transforms.checks.column_check import NEWEST, ColumnCheck
+from transforms.checks.unique_values import UniqueValues
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
+
+
+def judge_counts(
+    counts: CheckCounts,
+    state: tuple[Count, ...],
+    planned_at: datetime,
+) -> Iterator[Finding]:
+    """Yield the checks that are not met.
+
+    Args:
+        counts: the checks.
+        state: what was counted of each.
+        planned_at: when the run was, for checks of how old its data is.
+    """
+    for check, count in zip(counts.checks, state, strict=True):
+        # Of no rows nothing is said: how many there must be, the monitor's rows say.
+        if not count.rows:
+            continue
+        if check.rule == NEWEST:
+            yield from _judge_age(check, count, planned_at)
+            continue
+        # A missing value has no other fault than that it is missing.
+        judged = count.rows if check.rule == "not_null" else count.rows - count.missing
+        yield from _judge_share(check, count.failed, judged)
+
+
+def judge_unique(unique: UniqueValues, rows: int, repeated: int) -> Iterator[Finding]:
+    """Yield the check if it is not met.
+
+    Args:
+        unique: the check.
+        rows: with a value.
+        repeated: of them with a value that was there before.
+    """
+    return _judge_share(unique.check, repeated, rows)
+
+
+def _judge_share(check: ColumnCheck, failed: int, judged: int) -> Iterator[Finding]:
+    passed = judged - failed
+    # As the job writes it: 0.07 is a little more in binary digits.
+    if passed >= Fraction(str(check.mostly)) * judged:
+        return
+    says = f"column {check.column!r}: {failed:,} of {judged:,} values are {check.says}"
+    if check.mostly < 1:
+        says += f", and mostly is {check.mostly:g}"
+    yield _make_finding(check, says, failed / judged, 1 - check.mostly)
+
+
+def _judge_age(check: ColumnCheck, count: Count, planned_at: datetime) -> Iterator[Finding]:
+    most = check.oldest
+    if count.newest is None:
+        says = f"column {check.column!r}: no row has a date, and {check.place} is {check.wanted}"
+        yield _make_finding(check, says, None, most / _HOUR)
+        return
+    age = planned_at - (_EPOCH + timedelta(microseconds=count.newest))
+    if age > most:
+        says = (
+            f"column {check.column!r}: its newest value was {_describe(age)} old when the run was "
+            f"planned, and {check.place} is {check.wanted}"
+        )
+        yield _make_finding(check, says, age / _HOUR, most / _HOUR)
+
+
+def _make_finding(
+    check: ColumnCheck,
+    says: str,
+    value: float | None,
+    threshold: float,
+) -> Finding:
+    # A row that fails a check that rejects is none of these.
+    level: Level = "hold" if check.on_failure == "hold" else "warn"
+    return Finding(level, "check", check.column, check.rule, says, value=value, threshold=threshold)
+
+
+def _describe(age: timedelta) -> str:
+    hours = age / _HOUR
+    if hours < 48:
+        return f"{hours:.1f} hours"
+    return f"{hours / 24:.1f} days"
