@@ -1,0 +1,159 @@
+"""The pictures of a run's report: both distributions of a column, where the time went, the last runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.pages.drawing import COLOURS, FILLED, open_figure
+from pipelines.reporting.document import Distribution, PastRun
+
+_NOW = COLOURS[0]
+_FAR = COLOURS[1]
+_LINE_POINTS = 1.6
+_POINT = 4
+_CARD_INCHES = (2.8, 0.8)
+# As wide as a phone nearly, so that letters stay large enough there.
+_WIDE_INCHES = (4.8, 2.0)
+_BAR_INCHES = 0.3
+# Room for what stands below the bars.
+_BELOW_INCHES = 0.55
+
+
+def draw_distribution(name: str, distribution: Distribution) -> str:
+    """Return shares of rows as SVG: an area for the reference, and a line for the run.
+
+    Args:
+        name: another one for each picture of a page.
+        distribution: what is drawn.
+    """
+    with open_figure(name, _describe(distribution), *_CARD_INCHES) as (axes, drawn):
+        axes.set_axis_off()
+        # As wide as it is, whatever the shares are of.
+        axes.margins(x=0.01)
+        edges = range(len(distribution.names) + 1)
+        if distribution.then:
+            axes.stairs(distribution.then, edges, fill=True, color=FILLED)
+        if distribution.now:
+            axes.stairs(distribution.now, edges, color=_NOW, lw=_LINE_POINTS)
+        axes.set_ylim(bottom=0)
+    return drawn.getvalue()
+
+
+def draw_stages(stages: Mapping[str, float]) -> str:
+    """Return the seconds of each stage as SVG, in the order in which rows meet them.
+
+    Args:
+        stages: seconds by name.
+    """
+    words = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in stages.items())
+    height = _BELOW_INCHES + _BAR_INCHES * len(stages)
+    with open_figure("stages", words, _WIDE_INCHES[0], height) as (axes, drawn):
+        names = list(stages)
+        axes.barh(names, list(stages.values()), color=_NOW)
+        # The first one on top.
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("seconds, all workers together")
+    return drawn.getvalue()
+
+
+def draw_rows(history: Sequence[PastRun]) -> str:
+    """Return the rows of the last runs as SVG, with marks over those that were warned of or held.
+
+    Args:
+        history: the latest run first.
+    """
+    runs = history[::-1]
+    rows = [run.rows_in for run in runs]
+    words = f"Rows of {len(runs)} runs, from {min(rows):,} to {max(rows):,}"
+    with open_figure("rows", words, *_WIDE_INCHES) as (axes, drawn):
+        places = range(len(runs))
+        axes.bar(places, rows, color=FILLED)
+        _mark(axes, runs, rows)
+        axes.set_ylabel("rows in")
+        axes.set_ylim(0, 1.25 * max(*rows, 1))
+        _name_days(axes, runs)
+    return drawn.getvalue()
+
+
+def draw_drift(history: Sequence[PastRun]) -> str:
+    """Return the largest distances of the last runs as SVG; empty where none was measured.
+
+    Args:
+        history: the latest run first.
+    """
+    runs = history[::-1]
+    measured = {
+        "inputs": [run.psi_input for run in runs],
+        "scores": [run.psi_score for run in runs],
+    }
+    either = [*measured["inputs"], *measured["scores"]]
+    if all(value is None for value in either):
+        return ""
+    words = f"The largest PSI of any input and of any score in {len(runs)} runs"
+    with open_figure("drift", words, *_WIDE_INCHES) as (axes, drawn):
+        looks = {"inputs": (_NOW, "o", "-"), "scores": (_FAR, "s", "--")}
+        for name, values in measured.items():
+            colour, marker, line = looks[name]
+            # None is a gap in the line.
+            numbers = [float("nan") if value is None else value for value in values]
+            axes.plot(
+                numbers,
+                color=colour,
+                marker=marker,
+                markersize=_POINT,
+                linestyle=line,
+                label=name,
+            )
+        axes.set_ylabel("largest PSI")
+        axes.set_ylim(bottom=0)
+        axes.legend()
+        _name_days(axes, runs)
+    return drawn.getvalue()
+
+
+def _describe(distribution: Distribution) -> str:
+    """Return what a picture shows, for who has the page read aloud."""
+    if not distribution.now:
+        return "No rows were counted."
+    share = max(distribution.now)
+    largest = distribution.now.index(share)
+    words = f"Most rows, {share:.0%}, are in: {distribution.names[largest]}"
+    if not distribution.then:
+        return f"{words}."
+    share_then = distribution.then[largest]
+    return f"{words}; in the reference these were {share_then:.0%}."
+
+
+def _mark(axes: Any, runs: Sequence[PastRun], rows: Sequence[int]) -> None:
+    """Put a sign over each run that was warned of or held; of another shape, too."""
+    markers = {"held": "X", "warned": "^", "released": "D"}
+    signs = [_find_sign(run) for run in runs]
+    above = 0.08 * max(*rows, 1)
+    for name, marker in markers.items():
+        places = [place for place, sign in enumerate(signs) if sign == name]
+        heights = [rows[place] + above for place in places]
+        if places:
+            axes.scatter(
+                places,
+                heights,
+                marker=marker,
+                color=_FAR,
+                label=name,
+            )
+    if not markers.keys().isdisjoint(signs):
+        axes.legend(ncols=len(markers), loc="upper left")
+
+
+def _find_sign(run: PastRun) -> str:
+    return run.verdict if run.state == "published" else run.state
+
+
+def _name_days(axes: Any, runs: Sequence[PastRun]) -> None:
+    """Write the days of some runs below them, as many as fit."""
+    step = max(1, -(-len(runs) // 6))
+    places = list(range(len(runs) - 1, -1, -step))
+    days = [runs[place].published_at[5:10] for place in places]
+    axes.set_xticks(places, days)
+    # Also where most runs have nothing to show.
+    axes.set_xlim(-0.6, len(runs) - 0.4)
+    axes.grid(visible=False, axis="x")
