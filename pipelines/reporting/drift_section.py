@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipelines.pages.page import Card, Cell, Level, Mark, Table
+from pipelines.pages.page import Card, Cell, Level, Mark, Rows, Table
 from pipelines.reporting.document import Column
 from pipelines.reporting.plots import draw_distribution
 
@@ -14,6 +14,18 @@ _MOST_LINES = 1_000
 _MOST_UNFOLDED_LINES = 40
 _LEVELS: dict[str, Level] = {"hold": "bad", "warn": "care", "note": "note"}
 _UNKNOWN = "-"
+_HEAD = (
+    "column",
+    "level",
+    "PSI",
+    "KS",
+    "chance",
+    "missing then",
+    "missing",
+    "out of range",
+    "mean then",
+    "mean",
+)
 
 
 def make_column_cards(columns: Sequence[Column], is_drawn: bool) -> list[Card]:
@@ -24,8 +36,9 @@ def make_column_cards(columns: Sequence[Column], is_drawn: bool) -> list[Card]:
         is_drawn: whether there are pictures.
     """
     found = [column for column in columns if column.level != "none"]
-    count = max(_MOST_CARDS, min(len(found), _MOST_FOUND_CARDS))
-    return [_make_card(column, is_drawn) for column in columns[:count]]
+    count = min(len(found), _MOST_FOUND_CARDS)
+    first = columns[: max(count, _MOST_CARDS)]
+    return [_make_card(column, is_drawn) for column in first]
 
 
 def tabulate_columns(caption: str, columns: Sequence[Column]) -> Table:
@@ -36,34 +49,42 @@ def tabulate_columns(caption: str, columns: Sequence[Column]) -> Table:
         columns: in the order of the lines.
     """
     shown = columns[:_MOST_LINES]
-    cells: dict[str, list[Cell]] = {
-        "level": [_make_mark(column) or _UNKNOWN for column in shown],
-        "PSI": [_to_text(column.psi) for column in shown],
-        "KS": [_to_text(column.ks) for column in shown],
-        "chance": [_to_text(column.chance) for column in shown],
-        "missing then": [_to_share(column.missing_then) for column in shown],
-        "missing": [_to_share(column.missing) for column in shown],
-        "out of range": [_to_share(column.outside) for column in shown],
-        "mean then": [_to_text(column.mean_then) for column in shown],
-        "mean": [_to_text(column.mean) for column in shown],
-    }
+    lines = [_list_cells(column) for column in shown]
     # What was measured of no column is left out, as all that compares where nothing was compared.
-    told = {name: found for name, found in cells.items() if not _tells_nothing(found)}
-    names = [_name(column) for column in shown]
-    lines = zip(names, *told.values(), strict=True)
+    head = [name for name in _HEAD if _is_told(name, lines)]
+    rows: Rows = []
+    for line in lines:
+        cells = [line[name] for name in head]
+        rows.append(tuple(cells))
     more = len(columns) - len(shown)
     if more > 0:
         caption = f"{caption}; {more:,} more are in what --json prints"
     return Table(
         caption=caption,
-        head=("column", *told),
-        rows=list(lines),
+        head=tuple(head),
+        rows=rows,
         folded=len(shown) > _MOST_UNFOLDED_LINES,
     )
 
 
-def _tells_nothing(cells: Sequence[Cell]) -> bool:
-    return all(cell == _UNKNOWN for cell in cells)
+def _list_cells(column: Column) -> dict[str, Cell]:
+    """Return what a line tells of a column, by the names of `_HEAD`."""
+    return {
+        "column": _name(column),
+        "level": _make_mark(column) or _UNKNOWN,
+        "PSI": _to_text(column.psi),
+        "KS": _to_text(column.ks),
+        "chance": _to_text(column.chance),
+        "missing then": _to_share(column.missing_then),
+        "missing": _to_share(column.missing),
+        "out of range": _to_share(column.outside),
+        "mean then": _to_text(column.mean_then),
+        "mean": _to_text(column.mean),
+    }
+
+
+def _is_told(name: str, lines: Sequence[dict[str, Cell]]) -> bool:
+    return any(line[name] != _UNKNOWN for line in lines)
 
 
 def _make_card(column: Column, is_drawn: bool) -> Card:
@@ -74,8 +95,8 @@ def _make_card(column: Column, is_drawn: bool) -> Card:
         words.append(_say_missing(column))
     svg = ""
     if is_drawn and column.distribution is not None:
-        place = (column.kind, column.column, column.measure)
-        svg = draw_distribution("/".join(place), column.distribution)
+        place = f"{column.kind}/{column.column}/{column.measure}"
+        svg = draw_distribution(place, column.distribution)
     return Card(
         title=_name(column),
         mark=_make_mark(column),

@@ -35,20 +35,23 @@ def _describe(manifest: Manifest, this_run_id: str) -> PastRun:
     monitor = manifest.get("monitor") or {}
     rows = manifest["rows"]
     findings = monitor.get("findings", ())
+    beyond = [finding for finding in findings if finding["level"] != "note"]
     model = manifest["model"]
+    name = model["name"]
+    version = model["version"]
     return PastRun(
         run_id=manifest["run_id"],
         published_at=manifest["published_at"],
         state=find_state(manifest),
         verdict=monitor.get("verdict", ""),
-        warnings=sum(finding["level"] in ("warn", "hold") for finding in findings),
+        warnings=len(beyond),
         rows_in=rows["in"],
         rows_scored=rows["scored"],
         rows_rejected=rows["rejected"],
         seconds=manifest.get("seconds", 0.0),
         psi_input=_find_largest(monitor, is_of_scores=False),
         psi_score=_find_largest(monitor, is_of_scores=True),
-        model=f"{model['name']} {model['version']}",
+        model=f"{name} {version}",
         is_this=manifest["run_id"] == this_run_id,
     )
 

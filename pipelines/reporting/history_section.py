@@ -83,20 +83,32 @@ def to_minute(time: str) -> str:
 
 
 def _make_line(run: PastRun) -> tuple[Cell, ...]:
-    word = run.verdict if run.state == "published" else run.state
-    verdict: Cell = "not compared"
-    if word in _WORDS:
-        verdict = Mark(*_WORDS[word])
-    measured = [psi for psi in (run.psi_input, run.psi_score) if psi is not None]
     run_id = f"{run.run_id} (this one)" if run.is_this else run.run_id
     return (
         to_minute(run.published_at),
         run_id,
-        verdict,
+        _make_mark(run),
         f"{run.rows_in:,}",
         f"{run.rows_scored:,}",
         f"{run.rows_rejected:,}",
         f"{run.seconds:,.1f}",
-        f"{max(measured):.3g}" if measured else "",
+        _find_largest(run),
         run.model,
     )
+
+
+def _make_mark(run: PastRun) -> Cell:
+    word = run.verdict if run.state == "published" else run.state
+    if word not in _WORDS:
+        return "not compared"
+    level, text = _WORDS[word]
+    return Mark(level, text)
+
+
+def _find_largest(run: PastRun) -> str:
+    either = (run.psi_input, run.psi_score)
+    measured = [psi for psi in either if psi is not None]
+    if not measured:
+        return ""
+    largest = max(measured)
+    return f"{largest:.3g}"

@@ -8,12 +8,21 @@ from pipelines.reporting.document import Distribution, PastRun
 
 _NOW = COLOURS[0]
 _FAR = COLOURS[1]
+# Of other shapes, too, for who sees few colours.
+_LOOKS = {
+    "inputs": (_NOW, "o", "-"),
+    "scores": (_FAR, "s", "--"),
+}
 _LINE_POINTS = 1.6
 _POINT = 4
 _CARD_INCHES = (2.8, 0.8)
 # As wide as a phone nearly, so that letters stay large enough there.
 _WIDE_INCHES = (4.8, 2.0)
 _BAR_INCHES = 0.3
+_MOST_DAYS = 6
+# Of the highest bar: how far over a bar its sign is, and room for both.
+_ABOVE = 0.08
+_ROOM = 1.25
 # Room for what stands below the bars.
 _BELOW_INCHES = 0.55
 
@@ -44,11 +53,14 @@ def draw_stages(stages: Mapping[str, float]) -> str:
     Args:
         stages: seconds by name.
     """
-    words = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in stages.items())
+    told = [f"{name} {seconds:.3g} s" for name, seconds in stages.items()]
+    words = ", ".join(told)
+    width, _ = _WIDE_INCHES
     height = _BELOW_INCHES + _BAR_INCHES * len(stages)
-    with open_figure("stages", words, _WIDE_INCHES[0], height) as (axes, drawn):
+    with open_figure("stages", words, width, height) as (axes, drawn):
         names = list(stages)
-        axes.barh(names, list(stages.values()), color=_NOW)
+        seconds = list(stages.values())
+        axes.barh(names, seconds, color=_NOW)
         # The first one on top.
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
@@ -64,13 +76,17 @@ def draw_rows(history: Sequence[PastRun]) -> str:
     """
     runs = history[::-1]
     rows = [run.rows_in for run in runs]
-    words = f"Rows of {len(runs)} runs, from {min(rows):,} to {max(rows):,}"
+    count = len(runs)
+    fewest = min(rows)
+    most = max(rows)
+    words = f"Rows of {count} runs, from {fewest:,} to {most:,}"
     with open_figure("rows", words, *_WIDE_INCHES) as (axes, drawn):
-        places = range(len(runs))
-        axes.bar(places, rows, color=FILLED)
-        _mark(axes, runs, rows)
+        axes.bar(range(count), rows, color=FILLED)
+        # Of no rows at all an axis would have no length.
+        height = max(most, 1)
+        _mark(axes, runs, above=_ABOVE * height)
         axes.set_ylabel("rows in")
-        axes.set_ylim(0, 1.25 * max(*rows, 1))
+        axes.set_ylim(0, _ROOM * height)
         _name_days(axes, runs)
     return drawn.getvalue()
 
@@ -91,9 +107,8 @@ def draw_drift(history: Sequence[PastRun]) -> str:
         return ""
     words = f"The largest PSI of any input and of any score in {len(runs)} runs"
     with open_figure("drift", words, *_WIDE_INCHES) as (axes, drawn):
-        looks = {"inputs": (_NOW, "o", "-"), "scores": (_FAR, "s", "--")}
         for name, values in measured.items():
-            colour, marker, line = looks[name]
+            colour, marker, line = _LOOKS[name]
             # None is a gap in the line.
             numbers = [float("nan") if value is None else value for value in values]
             axes.plot(
@@ -124,14 +139,19 @@ def _describe(distribution: Distribution) -> str:
     return f"{words}; in the reference these were {share_then:.0%}."
 
 
-def _mark(axes: Any, runs: Sequence[PastRun], rows: Sequence[int]) -> None:
-    """Put a sign over each run that was warned of or held; of another shape, too."""
+def _mark(axes: Any, runs: Sequence[PastRun], above: float) -> None:
+    """Put a sign over each run that was warned of or held: of another shape, too.
+
+    Args:
+        axes: with the bars of rows.
+        runs: in their order.
+        above: how far over the bars.
+    """
     markers = {"held": "X", "warned": "^", "released": "D"}
     signs = [_find_sign(run) for run in runs]
-    above = 0.08 * max(*rows, 1)
     for name, marker in markers.items():
         places = [place for place, sign in enumerate(signs) if sign == name]
-        heights = [rows[place] + above for place in places]
+        heights = [runs[place].rows_in + above for place in places]
         if places:
             axes.scatter(
                 places,
@@ -150,10 +170,17 @@ def _find_sign(run: PastRun) -> str:
 
 def _name_days(axes: Any, runs: Sequence[PastRun]) -> None:
     """Write the days of some runs below them, as many as fit."""
-    step = max(1, -(-len(runs) // 6))
-    places = list(range(len(runs) - 1, -1, -step))
-    days = [runs[place].published_at[5:10] for place in places]
-    axes.set_xticks(places, days)
+    count = len(runs)
+    step = -(-count // _MOST_DAYS)
+    # From the last one back, which is always named.
+    places = range(count - 1, -1, -step)
+    days = [_find_day(runs[place]) for place in places]
+    axes.set_xticks(list(places), days)
     # Also where most runs have nothing to show.
-    axes.set_xlim(-0.6, len(runs) - 0.4)
+    axes.set_xlim(-0.6, count - 0.4)
     axes.grid(visible=False, axis="x")
+
+
+def _find_day(run: PastRun) -> str:
+    """Return month and day of `2026-05-02T...`."""
+    return run.published_at[5:10]

@@ -60,14 +60,18 @@ def _say_not_compared(compared: Compared) -> str:
 
 def _say_accounted(books: Books) -> str:
     rows = books.rows
+    came = rows["in"]
+    scored = rows["scored"]
+    filtered = rows["filtered"]
     rejected = rows["rejected"]
+    left_out = left_out_rows(rows)
     sentence = (
-        f"{rows['in']:,} rows in = {rows['scored']:,} scored + {rows['filtered']:,} filtered + "
-        f"{rejected:,} rejected{left_out_rows(rows)}"
+        f"{came:,} rows in = {scored:,} scored + {filtered:,} filtered + "
+        f"{rejected:,} rejected{left_out}"
     )
-    if rejected:
-        return f"{sentence}; rejected rows have no score, and {books.allowed:,} were allowed."
-    return f"{sentence}."
+    if not rejected:
+        return f"{sentence}."
+    return f"{sentence}; rejected rows have no score, and {books.allowed:,} were allowed."
 
 
 def _say_found(findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -84,4 +88,7 @@ def _say_found(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 def _say_released(manifest: Manifest) -> str:
     released = manifest["released"]
-    return f"Released by {released['by']} at {released['at']}: {released['reason']}"
+    by = released["by"]
+    at = released["at"]
+    reason = released["reason"]
+    return f"Released by {by} at {at}: {reason}"
