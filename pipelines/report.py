@@ -18,11 +18,10 @@ from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_unicode, write_result
 from pipelines.reporting.document import RunReport
 from pipelines.reporting.make import LAST_RUNS, make_report
-from pipelines.reporting.reading import ToldRun
+from pipelines.reporting.reading import ToldRun, read_run
 from pipelines.reporting.write import write_report
 from pipelines.reporting.written_page import locate_report
 from storage import files
-from storage.layout import read_manifest
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _read_run(output: str, run_id: str | None) -> ToldRun:
     try:
-        return ToldRun(*read_manifest(output, run_id))
+        return read_run(output, run_id)
     except (ImportError, OSError, ValueError) as error:
         raise VerifyError(
             f"{output}: cannot be read: {error}; check the address and credentials"
@@ -72,12 +71,12 @@ def _make(told: ToldRun, last: int, against: ToldRun | None) -> RunReport:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         "pipelines.report",
-        "Tell what a published run was like.",
+        "Tell what a run was like that is published, or held back.",
         EXIT_STATUSES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="output folder of pipelines.score")
     parser.add_argument("--run", metavar="RUN_ID", help="another run than the current one")
-    against = "the run to say what changed since (default: the one before)"
+    against = "the run to compare with, in place of the reference and of the run before"
     parser.add_argument("--against", metavar="RUN_ID", help=against)
     last = f"how many runs the history has (default: {LAST_RUNS})"
     parser.add_argument("--last", type=_parse_count, default=LAST_RUNS, metavar="N", help=last)

@@ -32,14 +32,16 @@ def main(argv: Sequence[str]) -> int:
     arguments, flags = _parse(argv)
     job = load_job(arguments)
     log.facts.job = job.name
-    status = _score(job, arguments, flags, log)
-    if job.monitor.report and log.facts.run is not None:
-        # Its libraries take half a second, which other jobs do without.
-        with quick_imports():
-            from pipelines.scoring.run_report import leave_report
+    try:
+        return _score(job, arguments, flags, log)
+    finally:
+        # Also of a run that is held back, which ends with an error.
+        if job.monitor.report and log.facts.run is not None:
+            # Its libraries take half a second, which other jobs do without.
+            with quick_imports():
+                from pipelines.scoring.run_report import leave_report
 
-        leave_report(log.facts.run, log)
-    return status
+            leave_report(log.facts.run, log)
 
 
 def _score(

@@ -21,7 +21,7 @@ from storage import files, inputs
 from storage.input_file import is_folder_version, is_version_of
 from storage.layout import (
     find_current_run,
-    find_manifest,
+    find_document,
     find_scored,
     is_published,
     list_below_scored,
@@ -137,10 +137,10 @@ def find_report_problems(run: RunFolder) -> Iterator[str]:
         run: the run.
     """
     content = files.read(locate_report(run))
-    manifest = find_manifest(run)
-    if content is None or manifest is None:
+    document = find_document(run)
+    if content is None or document is None:
         return
-    problem = find_page_problem(content, files.compute_sha256(manifest))
+    problem = find_page_problem(content, files.compute_sha256(document))
     if problem is not None:
         yield (
             f"{REPORT}: {problem}; python -m pipelines.report {run.output} --run {run.run_id} "

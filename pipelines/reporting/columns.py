@@ -108,6 +108,7 @@ def _describe(measured: Measured, place: Place) -> Column:
         js=distance.get("js"),
         ks=distance.get("ks"),
         chance=distance.get("chance"),
+        new=distance.get("new"),
         missing=_find_missing(row),
         missing_then=None if then is None else _find_missing(then),
         outside=_find_outside(row),

@@ -93,6 +93,7 @@ class Column:
         says: sentences of its findings, the worst first.
         psi, js, ks: distances to the reference; None where they were not measured.
         chance: of as large a distance where nothing changed.
+        new: share of rows with a value that the reference does not have.
         missing, missing_then: share of rows without a value.
         outside: share of numbers out of the range of training.
         mean, deviation: of the numbers; None of few, as they would tell single ones.
@@ -111,6 +112,7 @@ class Column:
     js: float | None
     ks: float | None
     chance: float | None
+    new: float | None
     missing: float
     missing_then: float | None
     outside: float | None

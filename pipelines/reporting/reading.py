@@ -13,7 +13,7 @@ from configs.errors import VerifyError
 from pipelines.reporting.columns import Profile
 from pipelines.reporting.document import Reason
 from storage import files
-from storage.layout import find_manifest, read_manifest
+from storage.layout import find_document, is_published, read_held, read_manifest
 from storage.output_names import RUNS
 from storage.run_folder import RunFolder, is_plain
 
@@ -41,6 +41,24 @@ class _Dated(NamedTuple):
 
     written_at: datetime
     run: RunFolder
+
+
+def read_run(output: str, run_id: str | None) -> ToldRun:
+    """Return a run that is published, or held back.
+
+    Args:
+        output: the output folder.
+        run_id: which run; None for the current one.
+
+    Raises:
+        VerifyError: there is none, or its manifest cannot be read.
+    """
+    if run_id is not None and is_plain(run_id):
+        run = RunFolder(files.to_absolute(output), run_id)
+        held = None if is_published(run) else read_held(run)
+        if held is not None:
+            return ToldRun(run, held)
+    return ToldRun(*read_manifest(output, run_id))
 
 
 def read_profile(told: ToldRun) -> Profile:
@@ -210,7 +228,7 @@ def _list_runs(output: str) -> Iterator[_Dated]:
 
 
 def _find_written(run: RunFolder) -> _Dated | None:
-    url = find_manifest(run)
+    url = find_document(run)
     if url is None:
         return None
     fs, path = url_to_fs(url)
@@ -222,14 +240,14 @@ def _find_written(run: RunFolder) -> _Dated | None:
 
 def _read_other(run: RunFolder) -> ToldRun | None:
     """Return another run; None of one whose manifest nobody wants to wait for, or can read."""
-    url = find_manifest(run)
+    url = find_document(run)
     if url is None:
         return None
     fs, path = url_to_fs(url)
     try:
         if fs.size(path) > _LARGEST_MANIFEST_BYTES:
             return None
-        return ToldRun(*read_manifest(run.output, run.run_id))
+        return read_run(run.output, run.run_id)
     # It is not what the report is about.
     except (FileNotFoundError, VerifyError):
         return None

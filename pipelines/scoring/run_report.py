@@ -1,4 +1,4 @@
-"""The report of a run that is published, where the job asks for it.
+"""The report of a run that is published, or held back, where the job asks for it.
 
 The run stands, whatever becomes of its report: what hinders it is said in a line.
 """
@@ -6,16 +6,15 @@ The run stands, whatever becomes of its report: what hinders it is said in a lin
 from configs.redaction import shown_with_class
 from pipelines.cli.run_log import RunLog
 from pipelines.reporting.make import find_digest, make_report
-from pipelines.reporting.reading import ToldRun
+from pipelines.reporting.reading import read_run
 from pipelines.reporting.write import write_report
 from pipelines.reporting.written_page import find_page_problem, locate_report
 from storage import files
-from storage.layout import read_manifest
 from storage.run_folder import RunFolder
 
 
 def leave_report(run: RunFolder, log: RunLog) -> None:
-    """Put the report of a published run beside its manifest, unless it is there.
+    """Put the report of a run beside its manifest, unless it is there.
 
     Args:
         run: the run.
@@ -27,7 +26,7 @@ def leave_report(run: RunFolder, log: RunLog) -> None:
         reason = shown_with_class(error)
         log.tell_trouble(
             "report_not_written",
-            f"the run is published, but its report was not written: {reason}; "
+            f"the run stands, but its report was not written: {reason}; "
             f"python -m pipelines.report {run.output} --run {run.run_id} tries again",
         )
         return
@@ -38,7 +37,7 @@ def leave_report(run: RunFolder, log: RunLog) -> None:
 def _write_missing(run: RunFolder) -> str | None:
     """Write the page, and return where it is; None where it was there."""
     url = locate_report(run)
-    told = ToldRun(*read_manifest(run.output, run.run_id))
+    told = read_run(run.output, run.run_id)
     content = files.read(url)
     # A launch that was killed once the run was published has left none, or part of one.
     if content is not None and find_page_problem(content, find_digest(told)) is None:

@@ -138,7 +138,7 @@ def test_a_page_that_cannot_be_drawn_or_written_decides_nothing(
     assert outcome.status == 0
     assert outcome.is_published()
     assert not (outcome.run / "report.html").exists()
-    assert outcome.error.startswith("warning: the run is published, but its report was not written")
+    assert outcome.error.startswith("warning: the run stands, but its report was not written")
     assert "No space left on device" in outcome.error
     assert "python -m pipelines.report" in outcome.error
 
@@ -208,7 +208,7 @@ def test_values_are_named_where_the_job_says_so(
 ) -> None:
     rows = small_table(4, city=pa.array(["Ulm", "Ulm", "Rom", None]))
     write_parquet(tmp_path / "shards/0.parquet", rows)
-    settings = {"source.passthrough": ["city"], "monitor.columns": ["city"], **PROFILE}
+    settings = {"source.passthrough": ["city"], "monitor.columns": {"city": {}}}
     outcome = run_job(job, settings=settings)
     assert "Ulm" not in json.dumps(ask(outcome, capsys))
     run_id = outcome.run.name

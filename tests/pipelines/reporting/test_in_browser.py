@@ -4,12 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from pipelines import score
+from pipelines.cli.command_line import run_program
 from pipelines.reporting.document import RunReport
 from pipelines.reporting.run_page import render_report
 from tests.pipelines.reporting.reports import report_of
 from tests.support.browser import Browser, find_browser, open_browser
+from tests.support.jobs import write_parquet
+from tests.support.without_beam import run_without_beam
 
 pytest.importorskip("matplotlib")
 pytestmark = [
@@ -68,6 +74,34 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def real_pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Pages of two nights of the sample, of which the second one drifted."""
+    folder = tmp_path_factory.mktemp("nights")
+    settings = [
+        f"source.paths={folder}/in/*.parquet",
+        "monitor.reference=training",
+        "monitor.columns={default: {psi: {warn: 0.25}}}",
+        "monitor.report=true",
+    ]
+    flags = [word for setting in settings for word in ("--set", setting)]
+    job = ["--config", "configs/breast_cancer.yaml", "--output", f"{folder}/scores", "--quiet"]
+    with pytest.MonkeyPatch.context() as patch:
+        run_without_beam(patch)
+        for factor in (1, 3):
+            for shard in Path("samples/breast_cancer/shards").iterdir():
+                rows = pq.read_table(shard)
+                moved = pa.array(rows["mean area"].to_numpy() * factor)
+                place = rows.schema.get_field_index("mean area")
+                write_parquet(
+                    folder / "in" / shard.name, rows.set_column(place, "mean area", moved)
+                )
+            assert run_program(score.main, [*job, *flags]) == 0
+    pages = sorted(folder.glob("scores/runs/*/report.html"), key=lambda path: path.stat().st_mtime)
+    assert len(pages) == 2
+    return pages
+
+
 def make_large_report() -> RunReport:
     """A report of much: long names, many runs, many reasons."""
     long_name = "a_name_without_any_space_that_is_as_long_as_some_names_of_columns_are_in_practice"
@@ -107,6 +141,23 @@ def test_nothing_is_cut_off_or_hard_to_read(
     browser.photograph(tmp_path / f"{width}.png")
     assert (tmp_path / f"{width}.png").stat().st_size > 20_000
     # Neither an error of a script, nor anything that the page's policy refused, nor a request.
+    assert browser.complaints == []
+
+
+def test_real_runs_with_and_without_drift_are_told_apart(
+    browser: Browser, real_pages: list[Path]
+) -> None:
+    answers = []
+    for path in real_pages:
+        browser.show(path, 360)
+        answers.append(browser.run("document.querySelector('.answer .mark').textContent"))
+        assert browser.run(_WIDE) == []
+        assert path.stat().st_size < 200_000
+    assert answers == ["Yes", "With care"]
+    # The worst column is the first one, with its mark, and a picture.
+    card = "document.querySelector('.card')"
+    assert browser.run(f"{card}.querySelector('h3').textContent") == "mean areawarn"
+    assert browser.run(f"{card}.querySelector('svg').getBoundingClientRect().width") > 200
     assert browser.complaints == []
 
 
