@@ -27,8 +27,10 @@ table {{ border-collapse: collapse; margin: 0.5rem 0 1rem; }}
 caption, figcaption, summary {{ text-align: left; color: var(--soft); padding: 0.2rem 0; }}
 summary {{ cursor: pointer; }}
 th, td {{ text-align: left; padding: 0.2rem 0.9rem 0.2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: normal; min-width: 3rem; }}
-tbody th {{ font-weight: normal; overflow-wrap: anywhere; min-width: 6rem; }}
+tbody th {{ font-weight: normal; overflow-wrap: break-word; min-width: 8.5rem; }}
+table.pairs td {{ overflow-wrap: anywhere; }}
 td.number, th.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+td.number {{ white-space: nowrap; }}
 table.shaded td {{ min-width: 2.6rem; padding: 0.2rem 0.4rem; text-align: right; border: 1px solid var(--paper); }}
 table.shaded th {{ padding-right: 0.6rem; }}
 table.shaded tr {{ color: #1c1c1e; background-color: #ffffff; }}
@@ -82,7 +84,7 @@ _BODY = """\
 {% endmacro %}
 {% macro show_mark(mark) %}<span class="mark {{ mark.level }}">{{ mark.text }}</span>{% endmacro %}
 {% macro show_table(part) %}
-<div class="wide" tabindex="0" role="region" aria-label="{{ part.caption or 'figures' }}"><table>
+<div class="wide" tabindex="0" role="region" aria-label="{{ part.caption or 'figures' }}"><table{% if not part.head %} class="pairs"{% endif %}>
 {% if part.caption and not part.folded %}
 <caption>{{ part.caption }}</caption>
 {% endif %}

@@ -91,7 +91,8 @@ def _is_told(name: str, lines: Sequence[dict[str, Cell]]) -> bool:
 
 def _make_card(column: Column, is_drawn: bool) -> Card:
     words = list(column.says)
-    if column.psi is not None:
+    # Sentences of what was found tell it themselves.
+    if column.psi is not None and not words:
         words.append(f"PSI {column.psi:.3g}")
     if column.missing or column.missing_then:
         words.append(_say_missing(column))
@@ -127,7 +128,7 @@ def _name(column: Column) -> str:
 
 
 def _to_text(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{value:.3g}"
+    return _UNKNOWN if value is None else f"{value:.4g}"
 
 
 def _to_share(value: float | None) -> str:

@@ -23,6 +23,9 @@ _MOST_DAYS = 6
 # Of the highest bar: how far over a bar its sign is, and room for both.
 _ABOVE = 0.08
 _ROOM = 1.25
+_ROOM_FOR_NAMES = 1.4
+# Less is nothing: an axis of less would show noise as mountains.
+_SMALLEST_PSI = 0.05
 # Room for what stands below the bars.
 _BELOW_INCHES = 0.55
 
@@ -120,8 +123,10 @@ def draw_drift(history: Sequence[PastRun]) -> str:
                 label=name,
             )
         axes.set_ylabel("largest PSI")
-        axes.set_ylim(bottom=0)
-        axes.legend()
+        # Room for the names above the lines.
+        largest = max(value for value in either if value is not None)
+        axes.set_ylim(0, _ROOM_FOR_NAMES * max(largest, _SMALLEST_PSI))
+        axes.legend(ncols=len(_LOOKS), loc="upper left")
         _name_days(axes, runs)
     return drawn.getvalue()
 
