@@ -1,10 +1,10 @@
 """The parts of a report that are in the manifest as they are: the books, the time, the model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import math
 from typing import Any, TypeAlias
 
-from pipelines.reporting.document import Books, Compared, Finding, Time
+from pipelines.reporting.document import Books, Broken, Compared, Finding, Time
 from storage.listing_rules import count_by_rule
 
 Manifest: TypeAlias = Mapping[str, Any]
@@ -39,6 +39,7 @@ def read_books(manifest: Manifest) -> Books:
         files=len(manifest["files"]),
         inputs=len(manifest["inputs"]),
         left_out=dict(count_by_rule(manifest.get("ignored_inputs", ()))),
+        broken=tuple(_read_broken(manifest)),
     )
 
 
@@ -118,6 +119,15 @@ def describe_computing(manifest: Manifest) -> Words:
     placements = manifest.get("computed_by", ())
     words["computed by"] = "; ".join(placements)
     return words
+
+
+def _read_broken(manifest: Manifest) -> Iterator[Broken]:
+    for shard in manifest.get("broken_shards") or ():
+        yield Broken(
+            url=shard["url"],
+            rows=shard["rows"],
+            message=shard["message"],
+        )
 
 
 def _count_allowed(manifest: Manifest) -> int:

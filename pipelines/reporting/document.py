@@ -28,6 +28,20 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A shard that is lost, all of it or from some row on.
+
+    Attributes:
+        rows: how many are lost; None where nobody knows.
+        message: why, without values.
+    """
+
+    url: str
+    rows: int | None
+    message: str
+
+
+@dataclass(frozen=True)
 class Books:
     """What became of all rows.
 
@@ -39,6 +53,7 @@ class Books:
         files: of scored rows.
         inputs: files that were read.
         left_out: input paths that were not read, by the rule.
+        broken: shards that could not be read to their end.
     """
 
     rows: Mapping[str, int]
@@ -48,6 +63,22 @@ class Books:
     files: int
     inputs: int
     left_out: Mapping[str, int]
+    broken: tuple[Broken, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of values that are read, and what became of it.
+
+    Attributes:
+        missing, failed: of the rows.
+    """
+
+    column: str
+    rule: str
+    rows: int
+    missing: int
+    failed: int
 
 
 @dataclass(frozen=True)
@@ -247,6 +278,7 @@ class RunReport:
         shows_values: whether the job allows it to show values of rows.
         columns: of inputs, the worst first.
         scores: of the score columns, likewise.
+        checks: of values that are read, in the order of the job's.
         reasons: of rejected rows, the most frequent first.
         model: name, version, digest and so on.
         agreement: with the scores of the reference settings, as tuning measured it; None where nobody did.
@@ -266,6 +298,7 @@ class RunReport:
     columns: tuple[Column, ...]
     scores: tuple[Column, ...]
     labels: tuple[Label, ...]
+    checks: tuple[Check, ...]
     reasons: tuple[Reason, ...]
     time: Time
     model: Mapping[str, str]

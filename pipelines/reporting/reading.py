@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import VerifyError
 from pipelines.reporting.columns import Profile
-from pipelines.reporting.document import Reason
+from pipelines.reporting.document import Check, Reason
 from storage import files
 from storage.layout import find_document, is_published, read_held, read_manifest
 from storage.output_names import RUNS
@@ -22,6 +22,9 @@ Manifest: TypeAlias = Mapping[str, Any]
 _Reason: TypeAlias = tuple[str, str, str]
 
 _PROFILE = "profile"
+_CHECKS = "checks"
+# Not the newest date, which is that of a row.
+_CHECK_COLUMNS = ["column", "rule", "rows", "missing", "failed"]
 _REASON_COLUMNS = ["stage", "error", "message"]
 # The others are told as a number.
 _MOST_REASONS = 30
@@ -89,6 +92,26 @@ def read_reference(told: ToldRun) -> Profile:
     if not path:
         return {}
     return _read_table(told, path)
+
+
+def read_checks(told: ToldRun) -> tuple[Check, ...]:
+    """Return what became of the job's checks; nothing of a job without any.
+
+    Args:
+        told: the run.
+
+    Raises:
+        VerifyError: the file of them is missing, or is none.
+    """
+    checks = []
+    for entry in told.manifest.get("summaries", ()):
+        if entry["name"] != _CHECKS:
+            continue
+        url = files.join(told.run.published, entry["path"])
+        for record in _read_records(url, _CHECK_COLUMNS):
+            check = Check(**record)
+            checks.append(check)
+    return tuple(checks)
 
 
 def count_reasons(told: ToldRun) -> tuple[Reason, ...]:
@@ -188,6 +211,15 @@ def _read_table(told: ToldRun, path: str) -> Profile:
     except (pa.ArrowException, KeyError) as error:
         kind = type(error).__name__
         raise VerifyError(f"{url}: is no profile: {kind}") from error
+
+
+def _read_records(url: str, columns: list[str]) -> list[dict[str, Any]]:
+    try:
+        with files.open_read(url) as file:
+            return pq.read_table(file, columns=columns).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        kind = type(error).__name__
+        raise VerifyError(f"{url}: cannot be read: {kind}") from error
 
 
 def _count_in_file(url: str) -> Counter[_Reason]:

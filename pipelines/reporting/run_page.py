@@ -20,7 +20,7 @@ from pipelines.pages.page import (
     render_page,
 )
 from pipelines.reporting import plots
-from pipelines.reporting.document import Books, Label, Reason, RunReport, Time
+from pipelines.reporting.document import Books, Broken, Check, Label, Reason, RunReport, Time
 from pipelines.reporting.drift_section import make_column_cards, tabulate_columns
 from pipelines.reporting.history_section import (
     make_changes_section,
@@ -43,6 +43,8 @@ _OUTCOMES = {
     "rejected": "rejected",
     "left_out": "left out, by source.where",
 }
+# The others are in the manifest, and in `--json`.
+_MOST_LINES = 100
 _WITHOUT_PICTURES = (
     "There are no pictures, as matplotlib is not installed: it comes with the extra report."
 )
@@ -106,15 +108,43 @@ def _make_books_section(books: Books) -> Section:
     if books.left_out:
         counts = ", ".join(f"{count:,} {rule}" for rule, count in books.left_out.items())
         words.append(f"Input paths that were left out, by the rule: {counts}.")
-    table = Table("What became of all rows", ("outcome", "rows", "share"), lines)
-    return Section("The books", tuple(words), (table,))
+    parts: list[Part] = [Table("What became of all rows", ("outcome", "rows", "share"), lines)]
+    if books.broken:
+        parts.append(_tabulate_broken(books.broken))
+    return Section("The books", tuple(words), tuple(parts))
+
+
+def _tabulate_broken(broken: Sequence[Broken]) -> Table:
+    lines: Rows = []
+    for shard in broken[:_MOST_LINES]:
+        lost = "nobody knows" if shard.rows is None else f"{shard.rows:,}"
+        lines.append((shard.url, lost, shard.message))
+    caption = f"Shards that could not be read to their end: {len(broken):,}"
+    return Table(caption, ("shard", "rows lost", "why"), lines, of_numbers=False)
+
+
+def _tabulate_checks(checks: Sequence[Check]) -> Table:
+    lines: Rows = []
+    for check in checks[:_MOST_LINES]:
+        share = check.failed / max(check.rows, 1)
+        line = (
+            f"{check.column}: {check.rule}",
+            f"{check.failed:,}",
+            f"{share:.2%}",
+            f"{check.missing:,}",
+            f"{check.rows:,}",
+        )
+        lines.append(line)
+    head = ("check", "failed", "share", "missing", "rows")
+    return Table("Checks of what was read", head, lines)
 
 
 def _make_drift_section(report: RunReport, is_drawn: bool) -> Section:
     compared = report.compared
+    checks = [_tabulate_checks(report.checks)] if report.checks else []
     if not report.columns:
         words = "What the rows were like was not computed: the job asks for no profile (monitor)."
-        return Section("The rows", (words,), ())
+        return Section("The rows", (words,), tuple(checks))
     sentences = [f"Compared with {compared.says or 'nothing: the job names no reference'}."]
     if compared.with_what:
         sentences.append(_HOW_TO_READ)
@@ -132,6 +162,7 @@ def _make_drift_section(report: RunReport, is_drawn: bool) -> Section:
         ]
         head = ("column", "level", "what was found")
         parts.append(Table("What was found", head, found, of_numbers=False))
+    parts += checks
     parts += make_column_cards(report.columns, is_drawn)
     parts.append(tabulate_columns("All columns, the worst first", report.columns))
     return Section("The rows, and how far they drifted", tuple(sentences), tuple(parts))

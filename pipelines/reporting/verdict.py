@@ -1,6 +1,6 @@
 """May these scores be used? One sentence, and why, from what the manifest says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pipelines.cli.left_out import left_out_rows
@@ -14,6 +14,7 @@ _HELD = (
     "The run is held back, and readers do not see it: what its own job does not allow was found."
 )
 _RELEASED = "The run was held back, and then released by hand."
+_BROKEN = "The run is published, and some of its input could not be read: scores are missing."
 _WHOLE = "The run is whole, and every row is accounted for."
 
 
@@ -27,7 +28,7 @@ def find_verdict(manifest: Manifest, state: str, books: Books, compared: Compare
         compared: what the comparison found.
     """
     accounted = _say_accounted(books)
-    found = _say_found(compared.findings)
+    found = (*_say_broken(books), *_say_found(compared.findings))
     if not books.is_balanced:
         return Verdict("no", _UNBALANCED, (accounted,))
     if state == "held":
@@ -38,6 +39,8 @@ def find_verdict(manifest: Manifest, state: str, books: Books, compared: Compare
     if compared.verdict == "warned":
         sentence = _say_warned(compared.findings)
         return Verdict("with care", sentence, (*found, accounted))
+    if books.broken:
+        return Verdict("with care", _BROKEN, (*found, accounted))
     if not compared.with_what:
         return Verdict("yes", _WHOLE, (accounted, _say_not_compared(compared)))
     near = (
@@ -72,6 +75,18 @@ def _say_accounted(books: Books) -> str:
     if not rejected:
         return f"{sentence}."
     return f"{sentence}; rejected rows have no score, and {books.allowed:,} were allowed."
+
+
+def _say_broken(books: Books) -> Iterator[str]:
+    if not books.broken:
+        return
+    count = len({broken.url for broken in books.broken})
+    shards = "1 shard is" if count == 1 else f"{count:,} shards are"
+    lost = sum(broken.rows or 0 for broken in books.broken)
+    sentence = f"{shards} broken, and {lost:,} rows are lost with what was not read"
+    if any(broken.rows is None for broken in books.broken):
+        sentence = f"{sentence}, and more that nobody could count"
+    yield f"{sentence}."
 
 
 def _say_found(findings: Sequence[Finding]) -> tuple[str, ...]:

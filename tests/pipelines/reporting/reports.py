@@ -11,7 +11,7 @@ from pipelines.reporting.books import (
 )
 from pipelines.reporting.changes import find_changes
 from pipelines.reporting.columns import Measured, list_columns, list_labels
-from pipelines.reporting.document import Reason, RunReport
+from pipelines.reporting.document import Check, Reason, RunReport
 from pipelines.reporting.history import find_state, list_history
 from pipelines.reporting.verdict import find_verdict
 from tests.pipelines.reporting.told import (
@@ -88,6 +88,7 @@ def report_of(
         columns=inputs,
         scores=scores,
         labels=list_labels(measured),
+        checks=(Check("age", "max 120", 1000, 2, 25),),
         reasons=tuple(
             Reason("preprocess", "ValueError", f"{number}: no such town: ***", 3)
             for number in range(reasons)

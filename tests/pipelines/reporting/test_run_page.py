@@ -144,6 +144,24 @@ def test_names_are_text() -> None:
     assert "\\u202e" in text
 
 
+def test_checks_and_broken_shards_are_told() -> None:
+    broken = [
+        {"url": "in/7.parquet", "stage": "read", "row": 3, "rows": 40, "message": "a bad page"},
+        {"url": "in/8.csv", "stage": "plan", "row": 0, "rows": None, "message": "no header"},
+    ]
+    report = report_of(monitor=None, broken_shards=broken)
+    assert report.verdict.use == "with care"
+    words = "2 shards are broken, and 40 rows are lost with what was not read, and more"
+    assert report.verdict.why[0].startswith(words)
+    text = render_report(report)
+    for cells in (
+        "in/7.parquet</th><td>40</td><td>a bad page",
+        "in/8.csv</th><td>nobody knows</td><td>no header",
+        'age: max 120</th><td class="number">25</td><td class="number">2.50%</td>',
+    ):
+        assert cells in text
+
+
 def test_a_run_without_a_profile_has_a_report() -> None:
     report = report_of(monitor=None)
     plain = type(report)(
