@@ -4,11 +4,12 @@ from collections.abc import Callable
 import json
 from pathlib import Path
 from typing import Any
+import uuid
 
 import pyarrow as pa
 import pytest
 
-from pipelines import report, verify
+from pipelines import report, score, verify
 from pipelines.cli.command_line import run_program
 from pipelines.reporting import run_page
 from storage import files
@@ -141,6 +142,24 @@ def test_a_page_that_cannot_be_drawn_or_written_decides_nothing(
     assert outcome.error.startswith("warning: the run stands, but its report was not written")
     assert "No space left on device" in outcome.error
     assert "python -m pipelines.report" in outcome.error
+
+
+def test_a_store_has_a_page_and_a_history_too(
+    job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = f"memory://{uuid.uuid4().hex}"
+    asked = ["--config", str(job), "--output", output, "--quiet", "--set", "monitor.report=true"]
+    assert run_program(score.main, asked) == 0
+    write_parquet(tmp_path / "shards/1.parquet", small_table(4, first=4))
+    assert run_program(score.main, asked) == 0
+    capsys.readouterr()
+    assert run_program(report.main, [output, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [run["rows_in"] for run in told["history"]] == [8, 4]
+    page = files.read(f"{output}/runs/{told['run_id']}/report.html")
+    assert page is not None
+    assert b"May I use these scores?" in page
+    assert run_program(verify.main, [output]) == 0
 
 
 @pytest.mark.parametrize(
