@@ -67,6 +67,27 @@ def test_json_tells_what_the_manifest_and_the_files_say(
     assert told["changes"]["since"] is None
 
 
+def test_checks_and_broken_shards_of_a_run_are_told(
+    job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "shards/1.parquet").write_bytes(b"PAR1 and no more")
+    settings = {
+        "checks": {"a": {"max": 1, "on_failure": "warn"}},
+        "errors.max_broken_shards": 1,
+    }
+    outcome = run_job(job, settings=settings)
+    assert outcome.status == 0, outcome.error
+    told = ask(outcome, capsys)
+    # Of 0, 1, 2 and 3.
+    (check,) = told["checks"]
+    assert (check["column"], check["rows"], check["failed"]) == ("a", 4, 2)
+    (broken,) = told["books"]["broken"]
+    assert broken["url"].endswith("shards/1.parquet")
+    assert broken["rows"] is None
+    assert told["verdict"]["use"] == "with care"
+    assert told["verdict"]["why"][0].startswith("1 shard is broken, and 0 rows are lost")
+
+
 def test_the_run_before_is_compared_with(
     job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
