@@ -16,7 +16,7 @@ from configs.errors import RowError, VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.shutdown import end_process
-from pipelines.reporting.written_page import REPORT, find_page_problem, locate_report
+from pipelines.reporting.written_page import find_page_problem, locate_report
 from storage import files, inputs
 from storage.input_file import is_folder_version, is_version_of
 from storage.layout import (
@@ -28,7 +28,7 @@ from storage.layout import (
     read_held,
     read_manifest,
 )
-from storage.output_names import is_part
+from storage.output_names import REPORT, is_part
 from storage.rooted import FileRoot
 from storage.rooted_file import RootedFile
 from storage.run_folder import FILE_LIST, LINK, RunFolder, is_plain

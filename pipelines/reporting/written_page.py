@@ -8,9 +8,9 @@ that it was drawn from, and of all above that line.
 import hashlib
 import re
 
+from storage.output_names import REPORT
 from storage.run_folder import RunFolder
 
-REPORT = "report.html"
 _LAST_LINE = re.compile(rb"<!-- manifest ([0-9a-f]{64}), page ([0-9a-f]{64}) -->")
 
 

@@ -133,6 +133,19 @@ def test_a_page_is_left_beside_the_manifest_where_the_job_asks(
     assert page.read_text() == text
 
 
+def test_a_run_with_a_report_is_read_by_another_job(job: Path, tmp_path: Path) -> None:
+    settings = {"source.passthrough": ["a", "b", "c"]}
+    first = run_job(job, settings={**settings, "monitor.report": True})
+    assert (first.run / "report.html").exists()
+    again = run_job(job, settings={"source.paths": [str(first.run)]}, output=tmp_path / "again")
+    assert again.manifest["rows"]["scored"] == 4
+    ignored = {Path(path).name for path in again.manifest["ignored_inputs"]}
+    assert "report.html" in ignored
+    # A page of somebody else's is a file like any other.
+    (tmp_path / "shards/report.html").write_text("<html>")
+    run_job(job, output=tmp_path / "other").refused("report.html")
+
+
 def test_the_same_command_leaves_the_page_that_is_missing_or_torn(job: Path) -> None:
     outcome = run_job(job, settings={"monitor.report": True})
     page = outcome.run / "report.html"
