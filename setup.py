@@ -10,7 +10,7 @@ RUNTIME = [
     # Reads Avro; Beam needs it, too.
     "fastavro>=1.13,<2",
     "fsspec>=2026.9",
-    # Fills in the page of a training's report; torch needs it, too.
+    # Fills in the pages of reports; torch needs it, too.
     "jinja2>=3.1",
     "numpy>=2.4,<3",
     "pandas>=3.1,<4",
@@ -46,11 +46,14 @@ KERAS = ["keras>=3.15.1,<3.16"]
 LITERT = ["ai-edge-litert>=2.3,<2.4", "backports.strenum<1.3"]
 TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
 SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
-# Draws the pictures of a training's report, and varies pictures in training.
-TRAIN = [*IMAGES, "matplotlib>=3.10,<4"]
+# Draws the pictures of reports: of a training's, and of a run's.
+REPORT = ["matplotlib>=3.10,<4"]
+# And varies pictures in training.
+TRAIN = [*IMAGES, *REPORT]
 # Tables as input; a Delta table's log needs no library.
 ICEBERG = ["pyiceberg>=0.12,<0.13"]
 EXTRAS = {
+    "report": REPORT,
     "train": TRAIN,
     "images": IMAGES,
     "texts": TEXTS,

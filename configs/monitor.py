@@ -171,6 +171,8 @@ class Monitor(_Section, Generic[SummaryT]):
         scores: thresholds of all scores.
         rows: thresholds of how many rows there are.
         modules: modules of your own from which summaries may come.
+        report: whether a page about the run is left beside its manifest, `report.html`.
+        report_values: whether reports may name values of rows: frequent ones, and new categories.
     """
 
     summaries: tuple[SummaryT, ...] = ()
@@ -179,6 +181,8 @@ class Monitor(_Section, Generic[SummaryT]):
     scores: ScoreLimits = ScoreLimits()
     rows: RowLimits = RowLimits()
     modules: tuple[str, ...] = ()
+    report: bool = False
+    report_values: bool = False
 
     @field_validator("columns", mode="before")
     @classmethod

@@ -14,8 +14,10 @@ from typing import Any, TypeAlias
 
 from configs.errors import JobError, SupersededError, VerifyError
 from pipelines.cli.account import find_user
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, open_log, run_program, say
 from pipelines.cli.shutdown import end_process
+from pipelines.reporting.written_page import locate_report
+from pipelines.scoring.run_report import leave_report
 from pipelines.verify import find_problems
 from storage import files
 from storage.layout import is_published, read_held, read_manifest
@@ -50,6 +52,9 @@ def _release(run: RunFolder, arguments: argparse.Namespace) -> None:
         document = _expect_held(run, held)
         _refuse_problems(run, document)
         _create_manifest(run, document, arguments)
+    if files.exists(locate_report(run)):
+        # It is still that of a run that is held back.
+        leave_report(run, open_log([]))
     _, manifest = read_manifest(run.output, run.run_id)
     released = manifest.get("released")
     if released is None:

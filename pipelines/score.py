@@ -18,8 +18,10 @@ from pipelines.cli.command_line import (
     stop_on_terminate,
 )
 from pipelines.cli.job_flags import add_job_flags, load_job
+from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.startup import quick_imports
+from pipelines.planning.jobs import ScoringJob
 
 
 def main(argv: Sequence[str]) -> int:
@@ -30,6 +32,24 @@ def main(argv: Sequence[str]) -> int:
     arguments, flags = _parse(argv)
     job = load_job(arguments)
     log.facts.job = job.name
+    try:
+        return _score(job, arguments, flags, log)
+    finally:
+        # Also of a run that is held back, which ends with an error.
+        if job.monitor.report and log.facts.run is not None:
+            # Its libraries take half a second, which other jobs do without.
+            with quick_imports():
+                from pipelines.scoring.run_report import leave_report
+
+            leave_report(log.facts.run, log)
+
+
+def _score(
+    job: ScoringJob,
+    arguments: argparse.Namespace,
+    flags: Sequence[str],
+    log: RunLog,
+) -> int:
     # Planning reads tables, whose libraries help, a wrong flag and a wrong job do without.
     with quick_imports():
         from pipelines.scoring.plan_job import plan_job

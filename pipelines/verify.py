@@ -16,17 +16,19 @@ from configs.errors import RowError, VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.shutdown import end_process
+from pipelines.reporting.written_page import find_page_problem, locate_report
 from storage import files, inputs
 from storage.input_file import is_folder_version, is_version_of
 from storage.layout import (
     find_current_run,
+    find_document,
     find_scored,
     is_published,
     list_below_scored,
     read_held,
     read_manifest,
 )
-from storage.output_names import is_part
+from storage.output_names import REPORT, is_part
 from storage.rooted import FileRoot
 from storage.rooted_file import RootedFile
 from storage.run_folder import FILE_LIST, LINK, RunFolder, is_plain
@@ -50,6 +52,7 @@ def main(argv: Sequence[str]) -> int:
     current_run_id = find_current_run(run.output)
     is_current = run.run_id == current_run_id
     found = list(find_problems(run, manifest, is_current))
+    found += find_report_problems(run)
     if arguments.inputs:
         found += find_changed_inputs(manifest)
         found += find_changed_files(run, manifest)
@@ -125,6 +128,24 @@ def find_problems(
     except (KeyError, TypeError) as error:
         kind = type(error).__name__
         yield f"_manifest.json is not a manifest: {kind}: {error}"
+
+
+def find_report_problems(run: RunFolder) -> Iterator[str]:
+    """Yield, in words, why the page beside the manifest is none of this run's report, if there is one.
+
+    Args:
+        run: the run.
+    """
+    content = files.read(locate_report(run))
+    document = find_document(run)
+    if content is None or document is None:
+        return
+    problem = find_page_problem(content, files.compute_sha256(document))
+    if problem is not None:
+        yield (
+            f"{REPORT}: {problem}; python -m pipelines.report {run.output} --run {run.run_id} "
+            "draws it anew"
+        )
 
 
 def find_changed_inputs(manifest: Manifest) -> Iterator[str]:

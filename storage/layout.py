@@ -76,6 +76,14 @@ def is_published(run: RunFolder) -> bool:
     return find_manifest(run) is not None
 
 
+def find_document(run: RunFolder) -> str | None:
+    """Return where the manifest of a run stands, or what will be that of one that is held back; None of others."""
+    url = find_manifest(run)
+    if url is None and files.exists(run.held):
+        return run.held
+    return url
+
+
 def is_held(run: RunFolder) -> bool:
     """Tell whether a run stands whole, and is held back from being published."""
     return files.exists(run.held) and not is_published(run)

@@ -29,7 +29,7 @@ from storage.listed import Entries, Info
 from storage.listed_paths import Listing
 from storage.listing_rules import find_rule, is_partition
 from storage.object_stores import is_object_store, is_s3, locate
-from storage.output_names import is_scored_folder
+from storage.output_names import is_report, is_scored_folder
 from storage.patterns import Pattern, Places, is_wild, split_pattern
 from storage.s3_listing import list_s3_folder
 
@@ -171,7 +171,9 @@ def _judge(
     if not is_named and kind in (_FILE, _OTHER):
         return None
     path: str = info["name"].rstrip("/")
-    if find_rule(name, is_folder=kind != _FILE):
+    # A run may be the input of another job.
+    is_page = is_report(name, listing.names[folder.path])
+    if is_page or find_rule(name, is_folder=kind != _FILE):
         listing.left_out.append(path)
         return None
     _refuse_unprintable(path)

@@ -9,6 +9,8 @@ MANIFEST = "_manifest.json"
 # Of a run that its monitor keeps from being published: the same, where no reader looks for it.
 HELD = "_held.json"
 PART_PREFIX = "part-"
+# A page about a run, for people.
+REPORT = "report.html"
 
 
 def holds_runs(names: Collection[str]) -> bool:
@@ -38,6 +40,21 @@ def is_scored_folder(name: str, names: Collection[str]) -> bool:
         return False
     # Beside parts it is not: those are all that an earlier version scored.
     return not any(map(is_part, names))
+
+
+def is_report(name: str, names: Collection[str]) -> bool:
+    """Tell whether a file is the page about a run, which is no file of rows.
+
+    Args:
+        name: its name.
+        names: what there is in the folder that it is in.
+
+    >>> is_report("report.html", ["_manifest.json", "report.html", "scored"])
+    True
+    >>> is_report("report.html", ["report.html"])
+    False
+    """
+    return name == REPORT and MANIFEST in names
 
 
 def is_part(name: str) -> bool:

@@ -9,6 +9,7 @@ OUTPUT/runs/<run_id>/scored/part-...  scored rows, and nothing else; in folders 
 OUTPUT/runs/<run_id>/_rejected/...    rejected rows
 OUTPUT/runs/<run_id>/_files/...       the files that rows name, where they do
 OUTPUT/runs/<run_id>/_summaries/...   what was computed beside the scores, where the job asks for it
+OUTPUT/runs/<run_id>/report.html      a page about the run, where the job asks for it; in no manifest
 OUTPUT/_tmp/<run_id>/                 plan, attempts, done-records, progress; removed once published
 
 Some that read a folder of Parquet skip names that begin with _ (pandas, pyarrow, Spark), others take

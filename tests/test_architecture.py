@@ -280,7 +280,7 @@ CHANGES_FILES = {
 WRITES_TO_A_SINK = {
     "model_zoo.training.digit_sets": {"image.save(sink"},
     "pipelines.training.held_out": {"pq.write_table(table, sink", "pacsv.write_csv(table, sink"},
-    "pipelines.training.report_plots": {"figure.savefig(sink"},
+    "pipelines.pages.drawing": {"figure.savefig(sink"},
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
     "transforms.output.broken_shards": {"writer.write_table(records"},

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Gauge, Info, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from storage import files
+from storage.run_folder import RunFolder
 
 # For everybody to read: node_exporter is another user.
 _MODE = 0o644
@@ -42,6 +43,7 @@ class RunFacts:
         published: whether a run of these inputs, this model and these settings stands, published
             now or before.
         findings: of the run's monitor, by level: warn and hold; none of a job without one.
+        run: where it stands; None until its manifest was read.
     """
 
     job: str | None = None
@@ -54,6 +56,7 @@ class RunFacts:
     peak_memory_bytes: int | None = None
     published: bool = False
     findings: Counts = field(default_factory=dict)
+    run: RunFolder | None = None
 
 
 def write_metrics(

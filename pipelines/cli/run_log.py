@@ -301,6 +301,7 @@ class RunLog:
         # Here, and not by whoever publishes: a run that stands is a success, whoever made it.
         facts = self.facts
         facts.published = True
+        facts.run = run
         facts.rows = dict(rows)
         facts.files = file_count
 

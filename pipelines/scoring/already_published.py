@@ -82,6 +82,7 @@ def tell_held(run: RunFolder, error: Exception, log: RunLog) -> None:
     with telling(log, "held back"):
         document = read_held(run)
         if document is not None:
+            log.facts.run = run
             log.tell_monitor(document)
 
 

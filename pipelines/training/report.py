@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 from configs.fields import Names
 from model_zoo.training.epoch import Epoch
+from pipelines.pages.drawing import can_draw
+from pipelines.pages.page import Part, Picture, Rows, Section, Source, Table, render_page
 from pipelines.training.figures import Scored, Task
 from pipelines.training.report_figures import make_figures_section
-from pipelines.training.report_page import Part, Picture, Rows, Section, Source, Table, render_page
-from pipelines.training.report_plots import can_draw, draw_learning, draw_learning_rate
+from pipelines.training.report_plots import draw_learning, draw_learning_rate
 from pipelines.training.report_tasks import make_error_sections
 from storage import files
 

@@ -9,8 +9,8 @@ from model_zoo.evaluation.label_sets import LabelSetFigures
 from model_zoo.evaluation.metrics import Evaluation
 from model_zoo.evaluation.regression import RegressionFigures, SeveralFigures
 from model_zoo.evaluation.shares import render_share
+from pipelines.pages.page import Rows, Section, Table
 from pipelines.training.figures import Figures, Names, Scored, Task, measure
-from pipelines.training.report_page import Rows, Section, Table
 
 # Figures by name, in words.
 Listed: TypeAlias = dict[str, str]

@@ -1,59 +1,28 @@
-"""The report's pictures, drawn by matplotlib as SVG that stands inside the page.
-
-Names are drawn as they are: no name is a formula to matplotlib, and none is markup to a browser.
-"""
+"""The pictures of a training's report."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
-import io
 from typing import Any
 
 import numpy as np
 
 from model_zoo.training.epoch import Epoch
+from pipelines.pages.drawing import COLOURS, Drawn, open_figure
 from pipelines.training.report_curves import Calibration, Curve, Density, Histogram
 
 _WIDTH_INCHES = 4.6
 _HEIGHT_INCHES = 3.5
-# Of Okabe and Ito, whom people who see few colours tell apart as well.
-_COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
-    "#56B4E9", "#000000", "#777777", "#8B4513", "#F0E442",
-)  # fmt: skip
-_FIRST = _COLOURS[0]
-_SECOND = _COLOURS[1]
+_FIRST = COLOURS[0]
+_SECOND = COLOURS[1]
 # Of lines that are there to compare with, and of those through what is drawn.
 _BESIDE: Any = {"color": "#777777", "linestyle": ":"}
 _THROUGH: Any = {"color": _SECOND, "lw": 1}
 # From corner to corner.
 _ENDS = (0, 1)
-_STYLES = {
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.constrained_layout.use": True,
-    "font.size": 9.0,
-    "grid.alpha": 0.3,
-    "legend.fontsize": 8.0,
-    "legend.frameon": False,
-    # Text stays text, which can be searched and read aloud, and is a tenth of the size.
-    "svg.fonttype": "none",
-    # A class may be called $x$.
-    "text.parse_math": False,
-}
-# What matplotlib writes of itself and of today; none of it, so that the same training gives the same bytes.
-_NOTHING_OF_ITSELF = {"Creator": None, "Date": None, "Format": None, "Type": None}
 _LONGEST_NAME = 30
 # Square points, of a bin without rows and of one with all of them.
 _SMALLEST_POINT = 4
 _LARGEST_POINT = 150
-
-
-def can_draw() -> bool:
-    """Tell whether matplotlib is installed."""
-    return find_spec("matplotlib") is not None
 
 
 def draw_learning(epochs: Sequence[Epoch], best: int) -> str:
@@ -162,6 +131,8 @@ def draw_density(
         right = density.x_edges[-1]
         bottom = density.y_edges[0]
         top = density.y_edges[-1]
+        # The shades go from white on, on a dark page too.
+        axes.set_facecolor("white")
         # A picture in the picture: as many rectangles would be a hundred times as large.
         axes.imshow(
             shown,
@@ -198,50 +169,22 @@ def draw_histogram(histogram: Histogram, x: str) -> str:
     return drawn.getvalue()
 
 
-class _Drawn:
-    """The SVG of a picture, once it is drawn."""
-
-    def __init__(self) -> None:
-        self._svg = ""
-
-    def keep(self, content: bytes) -> None:
-        text = content.decode()
-        # Before it stand lines that a page already has: an XML declaration, and a document type.
-        start = text.index("<svg")
-        self._svg = text[start:]
-
-    def getvalue(self) -> str:
-        return self._svg
-
-
 @contextmanager
-def _axes(x: str, y: str) -> Iterator[tuple[Any, _Drawn]]:
+def _axes(x: str, y: str) -> Iterator[tuple[Any, Drawn]]:
     """Give axes to draw on, and what holds the picture behind this block.
 
     Args:
         x, y: what the axes are of.
     """
-    # A third of a second, and only here is it needed.
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    drawn = _Drawn()
-    # What ids in the SVG are made of: those of one picture are not those of another in the page.
-    own: Any = {**_STYLES, "svg.hashsalt": f"{x}/{y}"}
-    with rc_context(own):
-        figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES))
-        axes = figure.subplots()
+    with open_figure(f"{x}/{y}", f"{y}, by {x}", _WIDTH_INCHES, _HEIGHT_INCHES) as (axes, drawn):
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         yield axes, drawn
-        sink = io.BytesIO()
-        figure.savefig(sink, format="svg", metadata=_NOTHING_OF_ITSELF)
-        drawn.keep(sink.getvalue())
 
 
 def _draw_curves(axes: Any, curves: Sequence[Curve], area: str) -> None:
     # There are as many colours as curves that are drawn at most.
-    for curve, colour in zip(curves, _COLOURS, strict=False):
+    for curve, colour in zip(curves, COLOURS, strict=False):
         shortened = _shorten(curve.name)
         name = f"{shortened} ({area} {curve.area:.3f})"
         axes.plot(

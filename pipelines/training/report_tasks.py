@@ -9,6 +9,7 @@ from sklearn import metrics
 from model_zoo.evaluation.label_sets import LabelSetFigures
 from model_zoo.evaluation.regression import SeveralFigures
 from model_zoo.evaluation.shares import render_share
+from pipelines.pages.page import Part, Picture, Rows, Section, Shaded, Table
 from pipelines.training.figures import Names, Scored, Task, measure, predict_classes
 from pipelines.training.report_curves import (
     Calibration,
@@ -22,7 +23,6 @@ from pipelines.training.report_curves import (
     list_questions,
 )
 from pipelines.training.report_figures import list_regression_figures
-from pipelines.training.report_page import Part, Picture, Rows, Section, Shaded, Table
 from pipelines.training.report_plots import (
     draw_calibration,
     draw_density,

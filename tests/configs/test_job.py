@@ -211,6 +211,8 @@ def test_what_a_job_does_that_says_nothing() -> None:
             ),
             "rows": {"fewer_than": None, "more_than": None},
             "modules": (),
+            "report": False,
+            "report_values": False,
         },
     }
 

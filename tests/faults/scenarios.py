@@ -30,6 +30,7 @@ ELSEWHERE = {
     "transforms.publish._create_held:files.create": "pipelines/test_score_monitor.py::test_a_night_that_is_far_away_is_held_back",
     "transforms.publish._create_held:files.sync_folder": "pipelines/test_score_monitor.py::test_a_night_that_is_far_away_is_held_back",
     "pipelines.training.report.write_report:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
+    "pipelines.reporting.write.write_report:files.replace": "pipelines/test_report.py::test_the_page_goes_where_it_is_asked_to",
     "pipelines.training.held_out.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.writing.write_test_rows:files.remove": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.writing.make_place:files.make_folder": "pipelines/test_train.py::test_overwriting_must_be_asked_for",

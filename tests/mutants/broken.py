@@ -501,4 +501,25 @@ PROMISES = (
         "        here = step.slice(dropped)\n",
         ("tests/transforms/formats/test_parquet_parts.py",),
     ),
+    Promise(
+        "no report names a value of a row unless the job says so",
+        "pipelines/reporting/distributions.py",
+        "        may_be_named = shows_values or value in known\n",
+        "        may_be_named = shows_values or value != known\n",
+        ("tests/pipelines/reporting/test_columns.py", "tests/pipelines/test_report.py"),
+    ),
+    Promise(
+        "a report that cannot be drawn or written decides nothing",
+        "pipelines/scoring/run_report.py",
+        "    except Exception as error:",
+        "    except ArithmeticError as error:",
+        ("tests/pipelines/test_report.py",),
+    ),
+    Promise(
+        "pipelines.verify finds a report that was altered",
+        "pipelines/reporting/written_page.py",
+        "    if hashlib.sha256(above).hexdigest() != of_page:\n",
+        "    if not of_page:\n",
+        ("tests/pipelines/test_report.py", "tests/pipelines/reporting/test_written_page.py"),
+    ),
 )

@@ -20,6 +20,6 @@ def draw_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def draw(patch: pytest.MonkeyPatch) -> None:
     """Let reports find matplotlib again, where it is installed."""
-    from pipelines.training.report_plots import can_draw
+    from pipelines.pages.drawing import can_draw
 
     patch.setattr(f"{_MODULE}.can_draw", can_draw)

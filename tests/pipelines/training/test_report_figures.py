@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from pipelines.pages.page import Cell, Section, Table
 from pipelines.training.figures import Scored
 from pipelines.training.report_figures import make_figures_section
-from pipelines.training.report_page import Cell, Section, Table
 
 
 def rows_of(section: Section) -> dict[Cell, tuple[Cell, ...]]:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.pages.page import Table
 from pipelines.training.figures import Scored
-from pipelines.training.report_page import Table
 from pipelines.training.report_tasks import (
     _is_long,
     _make_class_parts,

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pipelines.training.report_page import (
+from pipelines.pages.page import (
     Part,
     Picture,
     Section,
