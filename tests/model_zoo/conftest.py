@@ -1,7 +1,6 @@
-"""What makes tests of models quick beside other work: one torch thread, and no garbage that is looked through again and again."""
+"""What makes tests of models quick beside other work: one torch thread."""
 
 from collections.abc import Iterator
-import gc
 
 import pytest
 import torch
@@ -17,11 +16,3 @@ def _one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _imports_are_no_garbage() -> Iterator[None]:
-    """Leave the million objects that are there already out of collections, of which a lack of memory makes one each time."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
