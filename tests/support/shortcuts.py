@@ -70,6 +70,24 @@ def remember_yaml(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(yaml, "load", load)
 
 
+def remember_dumped(patch: pytest.MonkeyPatch) -> None:
+    """Write the same values as YAML once, until `patch` is undone: a thousand small packages have a few cards between them."""
+    write = yaml.safe_dump
+
+    @lru_cache(maxsize=_MOST_TEXTS)
+    def written(pickled: bytes) -> str:
+        value, how = pickle.loads(pickled)
+        text: str = write(value, **how)
+        return text
+
+    def dump(value: Any, stream: Any = None, **how: Any) -> Any:
+        if stream is not None:
+            return write(value, stream, **how)
+        return written(pickle.dumps((value, how)))
+
+    patch.setattr(yaml, "safe_dump", dump)
+
+
 def look_once_at_transforms(patch: pytest.MonkeyPatch) -> None:
     """Let Beam inspect each method and each class of DoFns once, and read its source once, not for each of a thousand graphs.
 
