@@ -28,6 +28,7 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     """Take all of them, until `patch` is undone."""
     wait_for_no_disk(patch)
     remember_yaml(patch)
+    remember_dumped(patch)
     look_once_for_translations(patch)
     look_once_at_transforms(patch)
     parse_options_once(patch)
