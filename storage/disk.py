@@ -205,12 +205,23 @@ def leads_out(path: Path, root: Path) -> bool:
     >>> leads_out(Path("/proc/self/cwd"), Path("/proc"))
     True
     """
-    place = Path(os.path.realpath(path))
-    # Above a real place there is no link, so this root is real, too; nearly all are.
-    if place.is_relative_to(root):
+    # Nearly always: to resolve a name looks at all that is above the root, too, again and again.
+    if path.is_relative_to(root) and not _passes_link(path, root):
         return False
+    place = Path(os.path.realpath(path))
     real_root = os.path.realpath(root)
     return not place.is_relative_to(real_root)
+
+
+def _passes_link(path: Path, root: Path) -> bool:
+    """Tell whether a name, or a folder above it that is below the root, may be a link."""
+    place = os.fspath(root)
+    for part in path.relative_to(root).parts:
+        place = os.path.join(place, part)
+        # Behind a link, the folder above is another than the name says.
+        if part == ".." or os.path.islink(place):
+            return True
+    return False
 
 
 def _remove_once(path: Path) -> None:

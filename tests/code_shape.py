@@ -49,10 +49,16 @@ class Shape:
         )
 
 
+@cache
+def parse_file(path: Path) -> ast.Module:
+    """Return the syntax tree of a file, parsed once for all who look at it; nobody changes it."""
+    return ast.parse(path.read_text())
+
+
 def measure_file(path: Path) -> Shape:
     """Count what one file holds."""
     text = path.read_text()
-    tree = ast.parse(text)
+    tree = parse_file(path)
     docstrings = {line for node in ast.walk(tree) for line in _docstring_lines(node)}
     nodes = list(ast.walk(tree))
     started = {node.lineno for node in nodes if hasattr(node, "lineno")}
@@ -116,7 +122,7 @@ def _module(root: Path, path: Path) -> str:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse_file(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom) and node.module:

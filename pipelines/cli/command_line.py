@@ -351,7 +351,9 @@ def _quiet_libraries(debug: bool) -> None:
     logging.basicConfig(stream=sys.stderr, level=level)
     # Again: the first call does nothing where logging is set up already.
     root = logging.getLogger()
-    root.setLevel(level)
+    # Setting it goes through the loggers of all libraries.
+    if root.level != level:
+        root.setLevel(level)
     for handler in _list_own_handlers():
         formatter = TextFormatter(logging.BASIC_FORMAT)
         handler.setFormatter(formatter)

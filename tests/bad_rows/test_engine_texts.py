@@ -7,9 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-pytest.importorskip("onnxscript")
-
 from tests.bad_rows.engines import on_each_engine
+from tests.support.installed import need
 from tests.support.jobs import run_job, write_job, write_parquet
 from tests.support.text_models import (
     embeddings,
@@ -17,6 +16,8 @@ from tests.support.text_models import (
     text_package_of_both,
     texts,
 )
+
+need("onnxscript")
 
 pytestmark = pytest.mark.slow
 ROWS = 90

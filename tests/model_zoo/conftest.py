@@ -20,8 +20,9 @@ def _one_torch_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _imports_are_no_garbage() -> Iterator[None]:
-    """Leave the million objects that are there already out of collections, of which a lack of memory makes one each time."""
+def _what_is_there_is_no_garbage() -> None:
+    """Leave the million objects that are there already out of collections, of which a lack of memory makes one each time.
+
+    For good: let in again, they would be looked through in all tests that follow.
+    """
     gc.freeze()
-    yield
-    gc.unfreeze()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import files
+from storage import disk, files
 
 
 @pytest.fixture
@@ -90,3 +90,33 @@ def test_the_end_of_a_file_is_all_of_one_that_is_shorter(
     path = tmp_path / "file"
     path.write_bytes(b"abcd")
     assert files.read_end(str(path), wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "leads"),
+    [
+        ("root", False),
+        ("root/inner/not there", False),
+        ("root/inside", False),
+        ("root/inside/a", False),
+        ("root/out", True),
+        ("root/out/a", True),
+        ("root/gone", True),
+        ("root/inner/../../elsewhere", True),
+        ("elsewhere", True),
+        ("root/inside/../../elsewhere", True),
+    ],
+)
+@pytest.mark.parametrize("root", ["root", "link to root"])
+def test_a_name_leads_out_through_links_and_through_nothing_else(
+    name: str, leads: bool, root: str, tmp_path: Path
+) -> None:
+    (tmp_path / "root/inner").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    links = {"inside": "inner", "out": "../elsewhere", "gone": "../nothing"}
+    for link, target in links.items():
+        (tmp_path / "root" / link).symlink_to(target)
+    (tmp_path / "link to root").symlink_to("root")
+
+    path = tmp_path / name.replace("root", root, 1)
+    assert disk.leads_out(path, tmp_path / root) is leads

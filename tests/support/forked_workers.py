@@ -22,8 +22,9 @@ from pathlib import Path
 import shutil
 import signal
 import sys
+import time
 import traceback
-from typing import Any
+from typing import Any, Literal, NamedTuple
 import warnings
 
 import pytest
@@ -36,7 +37,18 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - what pytest makes there is private
 _ROOM_BYTES = 2 << 30
 # What pytest asks for the folder of its own folder.
 _PLACE = "PYTEST_DEBUG_TEMPROOT"
+# Each message wakes the process that shows them, which takes as long as a small test.
+_BETWEEN_MESSAGES_SECONDS = 0.1
 _Warning = tuple[str, type[Warning], str, int]
+
+
+class _Passed(NamedTuple):
+    """All that a report says of a phase of a test that passed without a word, as nearly all do."""
+
+    when: Literal["setup", "call", "teardown"]
+    duration: float
+    start: float
+    stop: float
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class _Worker:
 
     Attributes:
         pid: the process.
-        messages: what it tells: what one test gave after the other, a traceback when it gives up, None when it has run all.
+        messages: what it tells: what some tests gave, in their order, a traceback when it gives up, None when it has run all.
         current: the number of the test that it runs, in memory that both processes see.
     """
 
@@ -65,7 +77,7 @@ class _Told:
     """
 
     number: int
-    reports: list[dict[str, Any]] = field(default_factory=list)
+    reports: list[_Passed | dict[str, Any]] = field(default_factory=list)
     warnings: list[tuple[dict[str, Any], _Warning]] = field(default_factory=list)
 
 
@@ -161,12 +173,14 @@ def _flush(config: pytest.Config) -> None:
 
 
 class _Teller:
-    """A worker's plugin: it keeps what pytest tells of a test, and sends it when the test has ended."""
+    """A worker's plugin: it keeps what pytest tells of tests, and sends it some times a second."""
 
     def __init__(self, session: pytest.Session, sending: Connection, current: mmap.mmap) -> None:
         self._session, self._sending, self._current = session, sending, current
         self._numbers = {item: number for number, item in enumerate(session.items)}
         self._told = _Told(0)
+        self._waiting: list[_Told] = []
+        self._sent = time.monotonic()
 
     def run(self, item: pytest.Item, following: pytest.Item | None) -> None:
         """Run a test, and tell of it; `following` tells which shared fixtures are to stay."""
@@ -174,18 +188,31 @@ class _Teller:
         self._current[:] = number.to_bytes(_NUMBER_BYTES)
         self._told = _Told(number)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        self._sending.send(self._told)
+        self._waiting.append(self._told)
+        if time.monotonic() > self._sent + _BETWEEN_MESSAGES_SECONDS:
+            self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        self._sending.send(self._waiting)
+        self._waiting = []
+        self._sent = time.monotonic()
 
     def end(self, trace: str | None = None) -> None:
-        """Tell that there is no more to come, and why where something went wrong."""
+        """Tell what waits, and that there is no more to come, and why where something went wrong."""
         # Who would hear it may have gone.
         with suppress(OSError):
+            self._send_waiting()
             self._sending.send(trace)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._told.reports.append(_shorten(report) or self._serialise(report))
+
+    def _serialise(self, report: pytest.TestReport) -> dict[str, Any]:
         config = self._session.config
-        data = config.hook.pytest_report_to_serializable(config=config, report=report)
-        self._told.reports.append(data)
+        data: dict[str, Any] = config.hook.pytest_report_to_serializable(
+            config=config, report=report
+        )
+        return data
 
     def pytest_warning_recorded(
         self, warning_message: warnings.WarningMessage, when: str, nodeid: str, location: Any
@@ -194,6 +221,20 @@ class _Teller:
         made_of = (str(what.message), what.category, what.filename, what.lineno)
         arguments = {"when": when, "nodeid": nodeid, "location": location}
         self._told.warnings.append((arguments, made_of))
+
+
+def _shorten(report: pytest.TestReport) -> _Passed | None:
+    """Return what a report says, where that is short; None where it says more."""
+    short = _Passed(report.when, report.duration, report.start, report.stop)
+    plain = _lengthen(short, report.nodeid, report.location, report.keywords)
+    return short if vars(report) == vars(plain) else None
+
+
+def _lengthen(passed: _Passed, nodeid: str, location: Any, keywords: Any) -> pytest.TestReport:
+    when, duration, start, stop = passed
+    return pytest.TestReport(
+        nodeid, location, keywords, "passed", None, when, (), duration, start, stop
+    )
 
 
 def _work(
@@ -243,9 +284,10 @@ def _show_reports(session: pytest.Session, workers: Sequence[_Worker]) -> int:
         for connection in wait(list(working)):
             assert isinstance(connection, Connection)
             message = _receive(session, working[connection])
-            if isinstance(message, _Told):
-                _show(session, message)
-                shown += 1
+            if isinstance(message, list):
+                for told in message:
+                    _show(session, told)
+                shown += len(message)
             elif message is None:
                 del working[connection]
             else:
@@ -268,8 +310,12 @@ def _show(session: pytest.Session, told: _Told) -> None:
     for arguments, made_of in told.warnings:
         arguments["warning_message"] = warnings.WarningMessage(*made_of)
         hook.pytest_warning_recorded.call_historic(kwargs=arguments)
+    keywords = dict.fromkeys(item.keywords, 1)
     for data in told.reports:
-        report = hook.pytest_report_from_serializable(config=config, data=data)
+        if isinstance(data, _Passed):
+            report = _lengthen(data, item.nodeid, item.location, keywords)
+        else:
+            report = hook.pytest_report_from_serializable(config=config, data=data)
         hook.pytest_runtest_logreport(report=report)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     if session.shouldfail:

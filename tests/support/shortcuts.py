@@ -28,6 +28,7 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     """Take all of them, until `patch` is undone."""
     wait_for_no_disk(patch)
     remember_yaml(patch)
+    remember_dumped(patch)
     look_once_for_translations(patch)
     look_once_at_transforms(patch)
     parse_options_once(patch)
@@ -68,6 +69,24 @@ def remember_yaml(patch: pytest.MonkeyPatch) -> None:
         return pickle.loads(pickled(text, Loader))
 
     patch.setattr(yaml, "load", load)
+
+
+def remember_dumped(patch: pytest.MonkeyPatch) -> None:
+    """Write the same values as YAML once, until `patch` is undone: a thousand small packages have a few cards between them."""
+    write = yaml.safe_dump
+
+    @lru_cache(maxsize=_MOST_TEXTS)
+    def written(pickled: bytes) -> str:
+        value, how = pickle.loads(pickled)
+        text: str = write(value, **how)
+        return text
+
+    def dump(value: Any, stream: Any = None, **how: Any) -> Any:
+        if stream is not None:
+            return write(value, stream, **how)
+        return written(pickle.dumps((value, how)))
+
+    patch.setattr(yaml, "safe_dump", dump)
 
 
 def look_once_at_transforms(patch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,13 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.transforms import core, userstate
 from apache_beam.transforms.userstate import CombiningValueStateSpec, ReadModifyWriteStateSpec
 import pytest
+import yaml
 
-from tests.support.shortcuts import look_once_at_transforms, parse_options_once
+from tests.support.shortcuts import (
+    look_once_at_transforms,
+    parse_options_once,
+    remember_dumped,
+)
 
 COUNT = CombiningValueStateSpec("count", VarIntCoder(), sum)
 LAST = ReadModifyWriteStateSpec("last", VarIntCoder())
@@ -114,3 +119,24 @@ def test_what_is_set_by_name_counts_more_than_a_flag(monkeypatch: pytest.MonkeyP
     first = PipelineOptions(flags).view_as(SetupOptions)
     first.save_main_session = True
     assert not PipelineOptions(flags).view_as(SetupOptions).save_main_session
+
+
+def test_yaml_is_written_as_ever_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = ["a", 1.5, None]
+    cards = [{"name": "ä", "one": shared, "two": shared}, {"name": "ä", "one": shared}]
+    how = {"sort_keys": False, "allow_unicode": True, "width": 140}
+    expected = [yaml.safe_dump(card, **how) for card in cards]
+    calls: list[Any] = []
+    write = yaml.safe_dump
+
+    def note(value: Any, **how: Any) -> str:
+        calls.append(value)
+        return write(value, **how)
+
+    monkeypatch.setattr(yaml, "safe_dump", note)
+    remember_dumped(monkeypatch)
+
+    for _ in range(2):
+        assert [yaml.safe_dump(card, **how) for card in cards] == expected
+    assert len(calls) == 2
+    assert yaml.safe_dump(cards[0]) == write(cards[0])

@@ -5,7 +5,6 @@ import pyarrow as pa
 import pytest
 
 pytestmark = pytest.mark.slow
-pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
 
 import torch  # noqa: E402
@@ -18,7 +17,10 @@ from model_zoo.package.package import Package, read_package  # noqa: E402
 from model_zoo.scoring.length_buckets import cut_to_longest  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
 from model_zoo.steps.tokenize import tokenize  # noqa: E402
+from tests.support.installed import need  # noqa: E402
 from tests.support.text_models import embeddings, encoder, step, text_package_of_both, texts  # noqa: E402
+
+need("onnxscript")
 
 REFERENCE = Settings(8, engine="openvino")
 

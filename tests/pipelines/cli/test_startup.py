@@ -102,7 +102,6 @@ def test_from_the_program_s_start_on_all_is_as_ever(
     end_imports()
     assert gc.isenabled()
     assert MANAGER not in sys.modules
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize(

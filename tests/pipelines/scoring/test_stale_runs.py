@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 import os
 from pathlib import Path
 import signal
@@ -115,13 +116,17 @@ def _note_look(event: str, arguments: tuple[object, ...]) -> None:
         _looks.extend(str(name) for name in arguments[:2] if isinstance(name, str | os.PathLike))
 
 
-sys.addaudithook(_note_look)  # nobody can remove it again
+@cache
+def listen_from_now_on() -> None:
+    """Let the interpreter tell of looks; as nobody can stop that again, not before a test asks for it."""
+    sys.addaudithook(_note_look)
 
 
 @contextmanager
 def looks_noted() -> Iterator[list[str]]:
     """While the block runs, every path that this process opens, lists, asks the system about, or changes, in order."""
     global _looks
+    listen_from_now_on()
     _looks = noted = []
     asking = {
         name: getattr(os, name) for name in ("stat", "lstat", "access", "readlink")

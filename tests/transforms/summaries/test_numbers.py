@@ -106,7 +106,7 @@ def test_the_order_of_batches_changes_nothing(order: list[int]) -> None:
     "dtype", ["float16", "float32", "float64", "int8", "int32", "int64", "uint8", "uint64"]
 )
 def test_counts_are_those_of_a_histogram(dtype: str) -> None:
-    values = np.round(NORMAL * 2, 1).astype(dtype)
+    values = np.round(NORMAL[:2_000] * 2, 1).astype(dtype)
     found = count_numbers(values, CUTS)
     exact = [Fraction(value) for value in values.tolist()]
     ends = [-math.inf, *CUTS.points, math.inf]

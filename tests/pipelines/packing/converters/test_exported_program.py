@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
 from configs.errors import JobError
 from tests.support.graphs import pack_file
+from tests.support.installed import need
 from tests.support.programs import Programs
 from tests.support.torch_programs import (
     Plain,
@@ -28,6 +28,8 @@ from tests.support.torch_programs import (
     pairs,
     score,
 )
+
+need("onnxscript")
 
 # Exporting takes seconds.
 pytestmark = pytest.mark.slow

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
 from configs.errors import JobError, ModelError
 from pipelines.packing.converters.torch_script import _read_signature
 from tests.support.graphs import pack_file
+from tests.support.installed import need
 from tests.support.torch_programs import (
     Plain,
     Recurrent,
@@ -25,6 +25,8 @@ from tests.support.torch_programs import (
     pairs,
     score,
 )
+
+need("onnxscript")
 
 # torch would rather have everybody export.
 pytestmark = [

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
 
 from model_zoo.architectures.builders import build
 from model_zoo.arrays import Arrays, count_rows
@@ -18,6 +17,9 @@ from model_zoo.scoring.scorer import load_scorer
 from pipelines.packing.exporting.network_graph import export_network
 from tests.pipelines.packing.exporting.networks import ENCODER, OURS, card_of, texts
 from tests.support.graphs import package_of
+from tests.support.installed import need
+
+need("onnxscript")
 
 # Each export takes a second or more.
 pytestmark = pytest.mark.slow

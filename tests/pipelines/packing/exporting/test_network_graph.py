@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
 
 from model_zoo.architectures.builders import build  # noqa: E402
 from model_zoo.arrays import Arrays  # noqa: E402
@@ -23,6 +22,9 @@ from tests.pipelines.packing.exporting.networks import (  # noqa: E402
     draw,
     texts,
 )
+from tests.support.installed import need  # noqa: E402
+
+need("onnxscript")
 
 # Each export takes a second or more.
 pytestmark = pytest.mark.slow

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
 
 from model_zoo.architectures.builders import build  # noqa: E402
 from model_zoo.arrays import Arrays  # noqa: E402
@@ -19,6 +18,9 @@ from pipelines.packing.exporting.row_guard import (  # noqa: E402
     find_guarded,
 )
 from tests.pipelines.packing.exporting.networks import OURS, card_of, draw  # noqa: E402
+from tests.support.installed import need  # noqa: E402
+
+need("onnxscript")
 
 
 def session_of(network: nn.Module, builder: str, inputs: Arrays, outputs: Any, **more: str) -> Any:
