@@ -15,8 +15,6 @@ from statistics import median
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from scipy.special import chdtrc, kolmogorov, rel_entr
-from scipy.stats import fisher_exact
 
 # Of rows in each bin or value, (bins,).
 Counts: TypeAlias = Sequence[int] | np.ndarray
@@ -67,6 +65,9 @@ def measure_jensen_shannon(reference: Counts, counts: Counts) -> float:
     Args:
         reference, counts: rows in each bin, then and now.
     """
+    # Here: scipy takes a third of a second to import, and most runs compare nothing.
+    from scipy.special import rel_entr
+
     then, now = _drop_empty(reference, counts)
     if not then.sum() or not now.sum():
         return 0.0
@@ -86,6 +87,8 @@ def compare_kolmogorov_smirnov(reference: Counts, counts: Counts) -> Change:
     Args:
         reference, counts: rows in each bin, in the order of the bins, then and now.
     """
+    from scipy.special import kolmogorov
+
     then = np.asarray(reference, dtype=np.float64)
     now = np.asarray(counts, dtype=np.float64)
     rows_then = then.sum()
@@ -143,6 +146,8 @@ def compare_shares(
     # Exact, while that is quick.
     if min(both, without) < _FEW:
         then = (reference, reference_rows - reference)
+        from scipy.stats import fisher_exact
+
         chance = fisher_exact([then, (count, rows - count)]).pvalue
         return Change(distance, float(chance))
     share = both / (reference_rows + rows)
@@ -249,4 +254,6 @@ def put_rare_together(then: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np
 
 def _find_tail(statistic: float, degrees: int) -> float:
     """Return the chance of a chi-squared number at least as large."""
+    from scipy.special import chdtrc
+
     return float(chdtrc(degrees, statistic))
