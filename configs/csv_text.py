@@ -16,7 +16,8 @@ class Csv(BaseModel):
             row. A large file is then scored by several workers, in pieces, once the launcher has
             read it to count its rows; compressed files, files of one column, and encodings of
             several bytes other than UTF-8, stay whole. A line that leaves a quote open is rejected.
-            Where it is true, so is a file on a disk in which the launcher finds no quote.
+            Where it is true, so is a file of more than 128 MiB on a disk in which the launcher finds
+            no quote.
         quote: the character around fields that hold delimiters or line breaks; null where quotes
             are letters like any other.
         escape: the character that stands before a quote inside quotes, and before itself, as

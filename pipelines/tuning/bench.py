@@ -87,11 +87,13 @@ class Bench:
         chosen: list[ReadRows] = []
         rows = 0
         for piece in cut_batches(self.sample.batches, most_rows):
-            if rows >= wanted_rows and len(chosen) >= cores():
+            if rows >= wanted_rows and len(chosen) % cores() == 0:
                 break
             chosen.append(piece)
             rows += piece.length
-        return chosen
+        # As many for each core: one that is left over would be waited for by all others.
+        left_over = len(chosen) % cores()
+        return chosen[: len(chosen) - left_over] or chosen
 
     def prepare_and_score(self, score: Score, rows: ReadRows) -> None:
         """Do with rows what a worker does, but for reading and writing."""

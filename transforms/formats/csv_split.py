@@ -32,6 +32,9 @@ from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
 
 # A worker reads one in a fraction of a second; 10 GB make 300.
 PIECE_BYTES = 32 << 20
+# A smaller file is read by one worker in about a second, which is not worth a look for quotes: such files
+# come in numbers.
+_LOOKED_THROUGH_BYTES = 128 << 20
 # What is read through only to see some rows of its middle: a quarter of a second, or a second of a store.
 _MOST_SAMPLED_BYTES = 256 << 20
 _MOST_SAMPLED_OF_STORE = 32 << 20
@@ -161,6 +164,12 @@ def _has_quotes_that_matter(file: InputFile, header_bytes: int, dialect: CsvDial
     return any(stored_quote in text for text in texts)
 
 
+def _is_worth_a_look(file: InputFile) -> bool:
+    """Tell whether to read all of a file once more, to see whether there are quotes in it."""
+    # A store would be asked for all of it twice.
+    return files.is_local(file.url) and file.bytes > _LOOKED_THROUGH_BYTES
+
+
 def _may_hold_line_breaks(dialect: CsvDialect) -> bool:
     return dialect.newlines_in_values and dialect.quote is not None
 
@@ -209,8 +218,7 @@ def _look_at_ranges(
 def _may_be_cut(file: InputFile, dialect: CsvDialect) -> bool:
     if is_compressed(file.url):
         return False
-    # A store would be asked for all of the file twice.
-    if _may_hold_line_breaks(dialect) and not files.is_local(file.url):
+    if _may_hold_line_breaks(dialect) and not _is_worth_a_look(file):
         return False
     # So much is one piece, and its header need not be read.
     if file.bytes <= PIECE_BYTES:

@@ -53,8 +53,10 @@ def test_so_many_rows_keep_all_cores_busy_for_a_second(
         (61, 8, 1, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),
         (1_000, 8, 1, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),  # there are no more
         (20, 8, 2, [(0, 0, 10), (0, 10, 10)]),  # a piece for each core
-        (0.1, 8, 2, [(0, 0, 7), (0, 7, 8), (0, 15, 7)]),  # of a mini-batch
-        (0.1, 8, 3, [(0, 0, 7), (0, 7, 8), (0, 15, 7), (0, 22, 8)]),
+        (0.1, 8, 2, [(0, 0, 7), (0, 7, 8), (0, 15, 7), (0, 22, 8)]),  # of a mini-batch
+        (0.1, 16, 2, [(0, 0, 15), (0, 15, 15), (1, 0, 15), (1, 15, 15)]),
+        (1_000, 8, 2, [(0, 0, 30), (1, 0, 30)]),  # as many for each core
+        (1_000, 8, 4, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),  # unless there are fewer
     ],
 )
 def test_what_is_preprocessed_are_whole_batches_or_of_a_slow_model_pieces(

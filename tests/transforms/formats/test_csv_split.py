@@ -130,6 +130,7 @@ def test_without_a_word_of_the_job_a_file_without_quotes_is_cut(
     """One quote at the very end is enough: what stands before it could be a value."""
     assert CsvDialect().newlines_in_values
     monkeypatch.setattr(csv_split, "PIECE_BYTES", 8)
+    monkeypatch.setattr(csv_split, "_LOOKED_THROUGH_BYTES", 8)
     content = b'"id",x\n' + b"1,2\n" * 10 + text
     pieces = split_csv(write(tmp_path, content), ["id", "x"], dialect)
     assert bool(pieces) is is_cut
@@ -138,11 +139,14 @@ def test_without_a_word_of_the_job_a_file_without_quotes_is_cut(
 
 
 @pytest.mark.parametrize(("dialect", "may_be_cut"), [(CsvDialect(), False), (PLAIN, True), (CsvDialect(quote=None), True)])  # fmt: skip
-def test_of_a_store_nothing_is_read_only_to_look_for_quotes(
+def test_of_a_store_or_a_smaller_file_nothing_is_read_only_to_look_for_quotes(
     dialect: CsvDialect, may_be_cut: bool
 ) -> None:
-    file = InputFile("s3://bucket/a.csv", 1 << 30, "v")
-    assert _may_be_cut(file, dialect) is may_be_cut
+    stored = InputFile("s3://bucket/a.csv", 1 << 30, "v")
+    assert _may_be_cut(stored, dialect) is may_be_cut
+    smaller = InputFile("/in/a.csv", 128 << 20, "v")
+    assert _may_be_cut(smaller, dialect) is may_be_cut
+    assert _may_be_cut(InputFile("/in/a.csv", (128 << 20) + 1, "v"), dialect)
 
 
 @pytest.mark.parametrize(
