@@ -20,7 +20,7 @@ import argparse
 from collections.abc import Sequence
 import json
 
-from pipelines.cli.command_line import Parser, run_program
+from pipelines.cli.command_line import Parser, parse_count, run_program
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
 from pipelines.evaluating.compared import describe_evaluated, read_compared
@@ -92,18 +92,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     group = "ranking: column of the group, in the scores or in --labels"
     parser.add_argument("--group", metavar="COLUMN", help=group)
     k = "ranking: how many of the first places NDCG looks at (default: 10)"
-    parser.add_argument("--k", type=_parse_count, default=10, metavar="NUMBER", help=k)
+    parser.add_argument("--k", type=parse_count, default=10, metavar="NUMBER", help=k)
     separator = "multi_label, tokens: what stands between a row's labels, where they are one text"
     parser.add_argument("--separator", metavar="TEXT", help=separator)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser.parse_whole(argv)
-
-
-def _parse_count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, got {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

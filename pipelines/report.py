@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import json
 
 from configs.errors import JobError, PublishError, VerifyError
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, parse_count, run_program, say
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_unicode, write_result
 from pipelines.reporting.document import RunReport
@@ -79,7 +79,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     against = "the run to compare with, in place of the reference and of the run before"
     parser.add_argument("--against", metavar="RUN_ID", help=against)
     last = f"how many runs the history has (default: {LAST_RUNS})"
-    parser.add_argument("--last", type=_parse_count, default=LAST_RUNS, metavar="N", help=last)
+    parser.add_argument("--last", type=parse_count, default=LAST_RUNS, metavar="N", help=last)
     to = "another file for the page (default: report.html beside the manifest)"
     parser.add_argument("--to", metavar="FILE", help=to)
     parser.add_argument("--json", action="store_true", help="print JSON, and write no page")
@@ -88,12 +88,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     if arguments.json and arguments.to:
         raise JobError("--json goes to stdout, and --to names a page; leave one of them out")
     return arguments
-
-
-def _parse_count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, got {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -67,5 +67,5 @@ def check_broken(
     raise BudgetError(
         f"{how_many} of {shards:,} shards are broken, but errors.max_broken_shards is "
         f"{rules.max_shards} and errors.max_broken_percent {rules.max_percent:g}: nothing is "
-        f"published; {list_reasons(refused)}{others}"
+        f"published; mend them, or allow more; {list_reasons(refused)}{others}"
     )

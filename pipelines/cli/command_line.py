@@ -117,6 +117,13 @@ class Parser(argparse.ArgumentParser):
         raise JobError(f"unknown flag {flag}{hint}; see {self.prog} --help")
 
 
+def parse_count(text: str) -> int:
+    """Return a flag's whole number of 1 or more; for argparse, as a flag's type."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, got {text!r}")
+    return int(text)
+
+
 def run_program(main: Main, argv: Words | None = None) -> int:
     """Run `main`, and return the exit status.
 

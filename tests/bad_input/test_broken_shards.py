@@ -316,10 +316,9 @@ def test_of_no_whole_shard_nothing_is_scored(score_it: Score, tmp_path: Path) ->
     outcome.refused("in.parquet: is not a readable Parquet file")
 
 
-def test_a_shard_that_is_gone_or_changed_is_not_broken(score_it: Score, tmp_path: Path) -> None:
+def test_a_shard_that_is_gone_is_not_broken(score_it: Score, tmp_path: Path) -> None:
     folder = tmp_path / "shards"
-    paths = write_shards(folder, "parquet")
-    paths[CUT].chmod(0)
+    write_shards(folder, "parquet")
     (folder / "gone.parquet").symlink_to(folder / "nowhere.parquet")
     outcome = score_it(folder, settings={"errors.max_broken_percent": 100})
     outcome.refused("gone.parquet")
