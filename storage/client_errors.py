@@ -1,7 +1,6 @@
 """The errors of object stores' clients, which have classes of their own, as OSErrors."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 import traceback
 
 # What these packages raise is often no OSError, though it tells of one: no connection, no
@@ -9,22 +8,33 @@ import traceback
 _CLIENTS = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "requests", "s3fs"})
 
 
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Raise what a store's client raises as an OSError whose `strerror` is one line."""
-    try:
-        yield
-    except OSError as error:
-        # Callers put `strerror` into their own messages, and not every OSError has one.
-        if error.strerror is None:
-            error.strerror = _to_one_line(error)
-        raise
-    except Exception as error:
-        if not _comes_through_a_client(error):
-            raise
+class _PlainErrors(ContextDecorator):
+    """See `plain_errors`. Keeps nothing, so that all threads share one."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Let pass what is an OSError, and raise one in place of what a client has raised."""
+        if isinstance(error, OSError):
+            # Callers put `strerror` into their own messages, and not every OSError has one.
+            if error.strerror is None:
+                error.strerror = _to_one_line(error)
+            return
+        if not isinstance(error, Exception) or not _comes_through_a_client(error):
+            return
         plain = OSError(_to_one_line(error))
         plain.strerror = str(plain)
         raise plain from error
+
+
+# A generator would be made anew for each file, which takes as long as to look at one.
+_PLAIN_ERRORS = _PlainErrors()
+
+
+def plain_errors() -> _PlainErrors:
+    """Raise what a store's client raises as an OSError whose `strerror` is one line."""
+    return _PLAIN_ERRORS
 
 
 def is_of_a_client(error: BaseException) -> bool:

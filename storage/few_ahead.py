@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+import time
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,6 +29,36 @@ def take_some(items: Iterable[T], count: int) -> Iterator[list[T]]:
     remaining = iter(items)
     while some := list(islice(remaining, count)):
         yield some
+
+
+def map_while_quick(
+    call: Callable[[T], R],
+    items: Iterable[T],
+    threads: int,
+    quick_seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Generator[R]:
+    """Yield what a function gives for each item: in this thread until one takes long, then in threads.
+
+    Python lets one thread run at a time. Where each waits for nothing but its turn, to take turns takes
+    longer than all the work: small files of a disk took twice as long in 8 threads on 2 free cores.
+
+    Args:
+        call: the function.
+        items: as for `map_few_ahead`.
+        threads: how many items are worked on at once, from then on.
+        quick_seconds: what an item may take in this thread.
+        clock: tells seconds.
+    """
+    remaining = iter(items)
+    for item in remaining:
+        began = clock()
+        result = call(item)
+        seconds = clock() - began
+        yield result
+        if seconds > quick_seconds:
+            break
+    yield from map_few_ahead(call, remaining, threads)
 
 
 def map_few_ahead(call: Callable[[T], R], items: Iterable[T], threads: int) -> Generator[R]:

@@ -15,7 +15,8 @@ from pyarrow import DataType, Schema
 
 from configs.errors import InputError
 from configs.several_refusals import MOST_REFUSED, RefusedFile, refuse_all
-from storage.few_ahead import map_few_ahead, take_some
+from storage import files
+from storage.few_ahead import map_few_ahead, map_while_quick, take_some
 from storage.input_file import InputFile
 from storage.packed import Packing, pack_many
 from transforms.broken_budget import BrokenRules, check_broken
@@ -32,6 +33,8 @@ from transforms.model_types import join_if_decimals
 _THREADS = 8
 # What a thread looks into before it asks for more: to hand over one takes as long.
 _FILES_AT_ONCE = 32
+# So long they take where a disk waits for nothing, three times over.
+_QUICK_SECONDS = 0.008
 # Of a job that says nothing of them: all that cannot be read are refused.
 _NONE_BROKEN = BrokenRules()
 # Of the wanted columns, in their order.
@@ -98,7 +101,11 @@ def read_shards(
     refused: list[RefusedFile] = []
     broken: list[BrokenShard] = []
     # In order, so that the same files are named every time.
-    more = map_few_ahead(inspect, take_some(remaining, _FILES_AT_ONCE), _THREADS)
+    some = take_some(remaining, _FILES_AT_ONCE)
+    if files.is_local(listed[0].url):
+        more = map_while_quick(inspect, some, _THREADS, _QUICK_SECONDS)
+    else:
+        more = map_few_ahead(inspect, some, _THREADS)
     with closing(more):
         for looked in chain([first], more):
             for shard in looked.shards:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from storage.few_ahead import map_few_ahead
+from storage.few_ahead import map_few_ahead, map_while_quick
 
 
 def count_asked(asked: list[int]) -> Iterator[int]:
@@ -56,3 +56,27 @@ def test_an_error_is_raised_in_its_place_and_what_waits_is_left() -> None:
     with pytest.raises(ValueError, match="one"):
         next(results)
     assert len(called) < 5
+
+
+def test_quick_items_stay_in_this_thread_and_those_behind_a_slow_one_leave_it() -> None:
+    here = threading.get_ident()
+    # Before and behind each call: the third one takes longer than half a second.
+    times = iter([0.0, 0.5, 1.0, 1.0, 2.0, 2.75])
+
+    def tell_whether_here(number: int) -> tuple[int, bool]:
+        return number, threading.get_ident() == here
+
+    asked: list[int] = []
+    items = count_asked(asked)
+    results = map_while_quick(tell_whether_here, items, 2, 0.5, clock=lambda: next(times))
+    with closing(results):
+        assert next(results) == (0, True)
+        # None is asked for ahead in one thread.
+        assert asked == [0]
+        assert [next(results) for _ in range(3)] == [(1, True), (2, True), (3, False)]
+
+
+def test_where_all_are_quick_there_are_no_threads() -> None:
+    before = threading.active_count()
+    results = map_while_quick(lambda _: threading.active_count(), range(5), 8, 60.0)
+    assert list(results) == [before] * 5

@@ -32,7 +32,6 @@ from transforms.formats.parquet_footer import (
     count_stored_bytes,
     holds_more_than,
     is_encryption,
-    list_groups,
 )
 from transforms.formats.parquet_inspection import inspect_file
 from transforms.formats.parquet_layout import find_layout
@@ -102,14 +101,12 @@ class ParquetFormat:
         if may_be_bomb and holds_more_than(limit, file.url, metadata, names):
             raise self._expands_too_much(file.url)
         row_groups = []
-        for group in list_groups(metadata):
-            work_bytes = group.num_rows * self.row_work
-            decoded_bytes = group.total_byte_size
-            most_parts = count_parts(decoded_bytes, work_bytes)
-            row_group = RowGroup(group.num_rows, decoded_bytes, most_parts)
-            row_groups.append(row_group)
+        is_cut = False
+        for rows, decoded_bytes in inspected.groups:
+            most_parts = count_parts(decoded_bytes, rows * self.row_work)
+            row_groups.append(RowGroup(rows, decoded_bytes, most_parts))
+            is_cut = is_cut or most_parts > 1
         # Of a store every part fetches all of the row group; of a small one there are no parts.
-        is_cut = any(group.most_parts > 1 for group in row_groups)
         if is_cut and not files.is_local(file.url):
             fetched_bytes = count_stored_bytes(metadata, names)
             row_groups = limit_parts(row_groups, fetched_bytes, self.row_work)

@@ -34,20 +34,22 @@ class Inspected(NamedTuple):
     Attributes:
         schema: its columns, without metadata; the same object for files with the same columns.
         metadata: the footer.
+        groups: of each row group, its rows and its bytes before they are compressed.
         row_bytes: of a row, what has one size, and of texts the least.
     """
 
     schema: Schema
     metadata: pq.FileMetaData
+    groups: Sequence[tuple[int, int]]
     row_bytes: int
 
     def may_hold_more_than(self, limit: int) -> bool:
         """Tell whether its columns may be larger than a limit, in bytes, decoded."""
         at_most = 0
-        for group in list_groups(self.metadata):
+        for rows, decoded_bytes in self.groups:
             # A dictionary hides how often its values stand there, so the rows count as well.
-            plain_bytes = group.num_rows * self.row_bytes
-            at_most += group.total_byte_size + plain_bytes
+            plain_bytes = rows * self.row_bytes
+            at_most += decoded_bytes + plain_bytes
         return at_most > limit
 
 
@@ -100,7 +102,7 @@ def inspect_file(url: str, wanted: Sequence[Column]) -> Inspected:
     if last is not None and last.may_be_of(end, wanted):
         metadata = parse_metadata(end)
         if _find_arrow_schema(metadata) == last.arrow_schema:
-            return Inspected(last.schema, metadata, last.row_bytes)
+            return Inspected(last.schema, metadata, _measure_groups(metadata), last.row_bytes)
     stored, metadata = parse_footer(end)
     declared = {column.name: column.type for column in wanted}
     schema = declare_types(url, stored, metadata, declared)
@@ -108,7 +110,8 @@ def inspect_file(url: str, wanted: Sequence[Column]) -> Inspected:
     names = set(declared)
     refuse_intervals(url, metadata, names)
     widths = list_widths(metadata, names)
-    inspected = Inspected(schema.remove_metadata(), metadata, sum(widths.values()))
+    groups = _measure_groups(metadata)
+    inspected = Inspected(schema.remove_metadata(), metadata, groups, sum(widths.values()))
     # Only now: what was refused is looked at again.
     _last.checked = _remember(end, wanted, inspected)
     return inspected
@@ -130,6 +133,11 @@ def _remember(
         schema=inspected.schema,
         row_bytes=inspected.row_bytes,
     )
+
+
+def _measure_groups(metadata: pq.FileMetaData) -> list[tuple[int, int]]:
+    groups = list_groups(metadata)
+    return [(group.num_rows, group.total_byte_size) for group in groups]
 
 
 def _find_arrow_schema(metadata: pq.FileMetaData) -> bytes | None:
