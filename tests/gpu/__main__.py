@@ -20,7 +20,8 @@ from typing import Any, Literal
 import torch
 
 from model_zoo.engines.machine import machine_kind
-from tests.gpu.steps import STEPS, Bench, NotHere
+from tests.gpu.bench import Bench, NotHere
+from tests.gpu.steps import STEPS
 
 _ROOT = Path(__file__).parent.parent.parent
 _SHOWN_CHARACTERS = 300

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.gpu import __main__ as check
-from tests.gpu.steps import STEPS, Bench, NotHere
+from tests.gpu.bench import Bench, NotHere
+from tests.gpu.steps import STEPS
 from tests.support.long import long
 
 SIZE = 0.001
 
 
-@pytest.mark.parametrize("name", ["placement", "streams"])
+@pytest.mark.parametrize("name", ["placement", "streams", "training"])
 def test_a_step_returns_figures(name: str, tmp_path: Path) -> None:
     figures = STEPS[name].run(Bench("cpu", tmp_path, SIZE))
     assert figures
@@ -26,7 +27,7 @@ def test_what_only_a_gpu_shows_is_said_to_be_absent(name: str, tmp_path: Path) -
 
 @pytest.mark.program
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["onnxruntime", "program"])
+@pytest.mark.parametrize("name", ["onnxruntime", "program", "tuning"])
 def test_a_step_of_a_whole_network_returns_figures(name: str, tmp_path: Path) -> None:
     if name == "onnxruntime":
         pytest.importorskip("onnxruntime")
