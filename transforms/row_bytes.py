@@ -12,7 +12,8 @@ def dump_rows(rows: RecordBatch, compression: str | None = None) -> bytes:
         compression: as Arrow calls it; None for none.
     """
     sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression=compression)
+    # A worker has one core: to hand columns to other threads takes longer than to compress short ones.
+    options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
     with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
         writer.write_batch(rows)
     content = sink.getvalue()
@@ -21,5 +22,6 @@ def dump_rows(rows: RecordBatch, compression: str | None = None) -> bytes:
 
 def load_rows(data: bytes) -> RecordBatch:
     """Return the record batch that `dump_rows` was given."""
-    with pa.ipc.open_stream(data) as reader:
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    with pa.ipc.open_stream(data, options=options) as reader:
         return reader.read_next_batch()

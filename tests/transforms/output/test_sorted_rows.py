@@ -16,7 +16,7 @@ from transforms.output import sorted_rows
 from transforms.output.sorted_rows import SortedRows
 from transforms.row_sizes import count_decoded_bytes
 
-ROWS = 600
+ROWS = 400
 SORTS: list[list[tuple[str, str]]] = [
     [("number", "ascending")],
     [("number", "descending")],
@@ -99,7 +99,7 @@ def test_rows_that_were_put_aside_come_in_the_same_order(
 def test_what_is_loaded_and_given_is_bounded(
     sort_by: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a table of 20 runs only so much is in memory, also where the rows were sorted before."""
+    """Of a table of many runs only so much is in memory, also where the rows were sorted before."""
     make_small(monkeypatch, 12_000, 2)
     loaded: list[int] = []
     fill = sorted_rows._Head.fill
