@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -70,8 +71,9 @@ class Step:
     primitive: bool
 
 
+@cache
 def all_steps() -> dict[str, Step]:
-    """Every step in the rooms, by name."""
+    """Every step in the rooms, by name; read once for all who look at them, which takes a second of a core."""
     paths = [path for room in ROOMS for path in sorted((REPOSITORY / room).rglob("*.py"))]
     return {step.name: step for path in paths for step in steps_of(path.read_text(), _module(path))}
 
