@@ -62,7 +62,7 @@ def dataflow_service() -> Iterator[Service]:
         service = Service("")
         server = ThreadingHTTPServer(("127.0.0.1", 0), _requests_to(service, pool))
         service.address = f"http://localhost:{server.server_port}"  # Beam's client speaks REST, and not gRPC, to a localhost only
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             yield service

@@ -75,6 +75,8 @@ def proxy_of(store: str) -> Iterator[Proxy]:
 def _forwarder(proxy: Proxy, store: str) -> type[BaseHTTPRequestHandler]:
     class Forwarder(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # What follows the head of an answer would wait for the client to say that it has that: 40 ms.
+        disable_nagle_algorithm = True
 
         def _forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

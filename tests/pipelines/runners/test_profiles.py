@@ -176,7 +176,7 @@ class _Overview(BaseHTTPRequestHandler):
 
 def test_a_flink_cluster_is_used_with_all_its_slots() -> None:
     with HTTPServer(("127.0.0.1", 0), _Overview) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         flags = profile_of("FlinkRunner", [f"--flink_master=127.0.0.1:{server.server_port}"]).flags
         server.shutdown()
     assert "--parallelism=6" in flags
