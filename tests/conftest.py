@@ -81,11 +81,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # Python remembers the former one.
     tempfile.tempdir = None
     config.stash[SERVERS] = ForkServers(config._tmp_path_factory.getbasetemp() / "servers")  # type: ignore[attr-defined]
-    _keep_compiled_headers()
+    _keep_compiled_networks()
 
 
-def _keep_compiled_headers() -> None:
-    """Let inductor find from session to session the headers that it compiles for half a minute."""
+def _keep_compiled_networks() -> None:
+    """Let inductor find from session to session what it has compiled."""
     folder = REPOSITORY / "build/inductor"
     name = "TORCHINDUCTOR_CACHE_DIR"
     if name in os.environ:

@@ -58,7 +58,7 @@ def programs(
     tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[Programs]:
     """Start scripts and programs, forked from a process that has imported the libraries of models."""
-    address = pytestconfig.stash[SERVERS].find(SCRIPTS)
+    address = pytestconfig.stash[SERVERS].find_forked(SCRIPTS)
     programs = Programs(tmp_path_factory.mktemp("programs"), address)
     yield programs
     programs.close()

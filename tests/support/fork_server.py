@@ -9,6 +9,7 @@ Between this process and each program stands another one, which waits for the pr
 run at once, and this process does nothing but fork.
 """
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 import importlib
 import json
@@ -60,6 +61,7 @@ class Request:
         environment: all of its environment variables.
         folder: where it stands.
         stdout, stderr: files that it writes to, or `CLOSED`, or `NO_READER`.
+        stdin: file that it reads.
     """
 
     module: str
@@ -68,6 +70,7 @@ class Request:
     folder: str
     stdout: str
     stderr: str
+    stdin: str = os.devnull
 
     def line(self) -> bytes:
         """Return the request as it goes over the socket."""
@@ -82,12 +85,14 @@ def main(address: str) -> None:
         importlib.import_module(f"pipelines.{name}")
     for place in (*INPUT_FORMATS.values(), *OUTPUT_FORMATS.values()):
         import_maker(place)
+    # To precompile the headers of the one or two networks that tests compile would take as long as five of them.
+    sys.modules["torch._inductor.config"].aot_inductor.precompile_headers = False
     # What the forks of one process need not do again and again: each of them is to be quick.
     take_shortcuts(pytest.MonkeyPatch())
-    serve_forks(address, _run_and_tell)
+    serve_forks(address, run_and_tell)
 
 
-def _run_and_tell(connection: socket.socket) -> None:
+def run_and_tell(connection: socket.socket) -> None:
     """Fork the program, and tell its process id, and its exit status once it has ended."""
     with connection.makefile("rb") as lines:
         request = Request(**json.loads(lines.readline()))
@@ -97,7 +102,9 @@ def _run_and_tell(connection: socket.socket) -> None:
         _become(request)
     connection.sendall(f"{pid}\n".encode())
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    connection.sendall(f"{status}\n".encode())
+    # Of a server that is a program itself, nobody waits for the end.
+    with suppress(OSError):
+        connection.sendall(f"{status}\n".encode())
     os._exit(0)
 
 
@@ -108,8 +115,9 @@ def _become(request: Request) -> None:
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update(request.environment)
-    for number, path in ((0, os.devnull), (1, request.stdout), (2, request.stderr)):
-        opened = _open(path)
+    # Who opened a pipe's reading end for writing, too, would never see its end.
+    streams = [os.open(request.stdin, os.O_RDONLY), _open(request.stdout), _open(request.stderr)]
+    for number, opened in enumerate(streams):
         os.dup2(opened, number)
         os.close(opened)
     if CLOSED in (request.stdout, request.stderr) or "PYTHONIOENCODING" in request.environment:

@@ -13,6 +13,9 @@ import sys
 import pytest
 
 from tests.support.built_once import built_once
+from tests.support.exporting import EXPORTS
+from tests.support.fork_server import CHILDREN_ADDRESS
+from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 
 PROGRAMS = "tests.support.fork_server"
@@ -54,6 +57,31 @@ class ForkServers:
             self._started.append(server)
             assert server.stdout is not None
             assert server.stdout.readline() == "ready\n"
+
+        return str(built_once(self._folder / module, start))
+
+    def find_forked(self, module: str) -> str:
+        """Return the socket of a server that is forked from that of programs, where none is there.
+
+        Args:
+            module: the server, which is given the socket's path.
+        """
+
+        def start(socket: Path) -> None:
+            folder = socket.with_name(f"{module}.outputs")
+            folder.mkdir()
+            told = folder / "told"
+            os.mkfifo(told)
+            kept = {name: value for name, value in os.environ.items() if name != CHILDREN_ADDRESS}
+            # What is patched in it is patched in all of its programs, each of which has an environment of its own.
+            environment = kept | EXPORTS
+            held = f"/proc/{os.getpid()}/fd/{self._stdin}"
+            server = Programs(folder, self.find(PROGRAMS)).start(
+                module, str(socket), env=environment, stdin=held, stdout=str(told)
+            )
+            with told.open() as lines:
+                assert lines.readline() == "ready\n"
+            server.let_go()
 
         return str(built_once(self._folder / module, start))
 

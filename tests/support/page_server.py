@@ -1,7 +1,7 @@
-"""Fork programs from a process that has imported what models come from, too: `python -m tests.support.page_server SOCKET`.
+"""Fork programs from a process that has imported what models come from, too.
 
-It is `tests.support.fork_server` for the scripts and programs of the pages about models: each of them would import skops, transformers
-or torchvision anew, which takes longer than what it does with them.
+It serves the scripts and programs of the pages about models: each of them would import skops, transformers or torchvision anew, which
+takes longer than what it does with them. It is a program of `tests.support.fork_server`, forked itself, so torch and Beam are there.
 """
 
 from contextlib import suppress
@@ -9,7 +9,8 @@ import importlib
 import os
 import sys
 
-from tests.support import fork_server
+from tests.support.fork_server import run_and_tell
+from tests.support.forking import serve_forks
 
 _LIBRARIES = (
     "keras",
@@ -36,7 +37,7 @@ def main(address: str) -> None:
         # A section of a library that is not there is skipped.
         with suppress(ImportError):
             importlib.import_module(name)
-    fork_server.main(address)
+    serve_forks(address, run_and_tell)
 
 
 if __name__ == "__main__":

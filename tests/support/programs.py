@@ -98,6 +98,7 @@ class Programs:
         *arguments: str,
         env: Mapping[str, str] | None = None,
         cwd: Path = REPOSITORY,
+        stdin: str = os.devnull,
         stdout: str | None = None,
         stderr: str | None = None,
     ) -> Program:
@@ -108,6 +109,7 @@ class Programs:
             arguments: of the program.
             env: all of its environment; by default that of this process.
             cwd: where it stands.
+            stdin: the file that it reads.
             stdout, stderr: where they lead, as a `Request` says; by default to files of their own.
         """
         outputs = [self._folder / f"{next(self._numbers)}.{name}" for name in ("stdout", "stderr")]
@@ -122,6 +124,7 @@ class Programs:
                 str(cwd),
                 stdout or str(outputs[0]),
                 stderr or str(outputs[1]),
+                stdin,
             ).line()
         )
         # Of a stream that leads elsewhere, nothing can be read.
