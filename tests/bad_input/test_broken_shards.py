@@ -178,6 +178,7 @@ def test_rows_before_the_break_are_scored(score_it: Score, tmp_path: Path) -> No
     assert {record["stage"] for record in outcome.rejected()} == {"read"}
 
 
+@pytest.mark.slow
 def test_of_csv_the_rows_before_are_scored(score_it: Score, tmp_path: Path) -> None:
     """Also those of the last batch that was read, which waits to be told whether it is the last one."""
     opened, packed = tmp_path / "opened.csv", tmp_path / "packed.csv.gz"

@@ -277,7 +277,7 @@ def test_a_device_fault_ends_the_run_after_one_call_and_the_same_command_resumes
     ("engine", "mode"),
     [
         ("torch", "in_memory"),
-        ("torch", "multi_threading"),
+        pytest.param("torch", "multi_threading", marks=pytest.mark.slow),
         ("onnxruntime", "in_memory"),
         ("openvino", "in_memory"),
     ],

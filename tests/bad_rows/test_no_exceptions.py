@@ -107,6 +107,7 @@ def broken_tokenizer(**parts: Any) -> str:
 ENDLESS = {"type": "Split", "pattern": {"Regex": "(a+)+b"}, "behavior": "Isolated", "invert": False}
 
 
+@pytest.mark.slow
 def test_of_a_tokenizer_the_texts_that_it_panics_on_are_rejected(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -405,6 +405,7 @@ def test_the_declaration_belongs_to_the_run(run: Run, file: Callable[..., Path])
     assert run(path)["run_id"] != run(path, newlines_in_values=True)["run_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_a_declaration_that_does_not_hold_is_in_the_books_of_the_run(
     run: Run, file: Callable[..., Path]

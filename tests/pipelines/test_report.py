@@ -110,6 +110,7 @@ def test_the_run_before_is_compared_with(
     assert past["changes"]["since"] == ids[0]
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_a_page_is_left_beside_the_manifest_where_the_job_asks(
     run_score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]

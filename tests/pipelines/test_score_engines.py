@@ -230,7 +230,9 @@ def test_a_report_of_another_engine_than_the_job_s_is_refused(
     )
 
 
-@pytest.mark.parametrize("beam", [False, pytest.param(True, marks=pytest.mark.beam)])
+@pytest.mark.parametrize(
+    "beam", [False, pytest.param(True, marks=[pytest.mark.beam, pytest.mark.slow])]
+)
 def test_a_worker_without_the_engine_ends_the_run_with_one_line(
     beam: bool, run: Run, monkeypatch: pytest.MonkeyPatch, hide: Callable[[str], None]
 ) -> None:

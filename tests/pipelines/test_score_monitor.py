@@ -159,6 +159,7 @@ def test_too_few_or_too_many_rows_are_held_back(rows: int, status: int, job: Pat
         assert (finding["kind"], finding["value"], finding["reference"]) == ("rows", rows, ROWS)
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_what_a_worker_holds_back_ends_the_program_alike(job: Path) -> None:
     assert score_night(job, 1).status == 0

@@ -188,6 +188,7 @@ def test_no_rows_have_a_profile(job: Path, tmp_path: Path) -> None:
     assert found["input", "a", "value"]["mean"] is None
 
 
+@pytest.mark.slow
 def test_small_shards_that_are_put_together_have_one_profile(job: Path, tmp_path: Path) -> None:
     for number in range(90):
         rows = small_table(4, first=4 * number)

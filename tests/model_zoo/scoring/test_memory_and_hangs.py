@@ -224,9 +224,9 @@ def test_many_quick_mini_batches_may_take_longer_than_one_may() -> None:
 
     assert (
         len(
-            mini_batches(network, slots=1, timeout_seconds=0.3)({"x": rows_of(40)}).outputs["logit"]
+            mini_batches(network, slots=1, timeout_seconds=0.3)({"x": rows_of(20)}).outputs["logit"]
         )
-        == 40
+        == 20
     )
 
 

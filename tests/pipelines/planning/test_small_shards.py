@@ -44,7 +44,12 @@ def group(pieces: list[WorkUnit], row_work: int) -> list[list[WorkUnit]]:
 
 @pytest.mark.parametrize(
     ("count", "fewest", "most"),
-    [(65, 16, 65), (1_000, 16, 64), (10_000, 16, 64), (40_000, 40, 100)],
+    [
+        (65, 16, 65),
+        (1_000, 16, 64),
+        (10_000, 16, 64),
+        pytest.param(40_000, 40, 100, marks=pytest.mark.slow),
+    ],
 )
 def test_many_shards_are_few_units(count: int, fewest: int, most: int) -> None:
     pieces = shards(count)

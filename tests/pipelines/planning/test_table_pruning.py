@@ -59,6 +59,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
     return made
 
 
+@pytest.mark.slow
 def test_no_row_that_passes_is_left_out(tables: list[Path]) -> None:
     chance = random.Random(2)  # noqa: S311
     for table in tables:

@@ -70,6 +70,7 @@ def test_of_csv_files_nobody_knows_how_long_all_take(
     assert "dry run: what was checked fits together; nothing was written" in text
 
 
+@pytest.mark.slow
 def test_missing_values_are_told_by_the_statistics_of_every_shard(
     job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
