@@ -61,6 +61,9 @@ _CHANGES_OF_STORAGE = ["close", "copy", "discard", "flush", "put", "rmtree", "wr
 # It lets go of a file that was read, or that nobody will name.
 _LETS_GO = {"storage.object_stores.Reader.__exit__:.close", "storage.object_stores.discard:.close"}
 _MODE = re.compile("[rwaxbt+]+")
+# A file without any of these words at such a place has no steps, and is not read word by word.
+_METHODS = "|".join(["replace", *_CHANGES, *_CHANGES_OF_STORAGE])
+_MAY_HOLD_STEPS = re.compile(rf"\b(?:{'|'.join(LOOKS)})\.|\bopen\b|\.(?:{_METHODS})\b")
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def all_steps() -> dict[str, Step]:
 
 def steps_of(source: str, module: str) -> Iterator[Step]:
     """The steps in the source of a module."""
+    if not _MAY_HOLD_STEPS.search(source):
+        return
     tree = ast.parse(source)
     marked = _Marker(module, tree)
     marked.visit(tree)
@@ -216,7 +221,10 @@ class _Loader(SourceFileLoader):
         self._at_step = at_step
 
     def get_code(self, fullname: str) -> Any:
-        tree = ast.parse(self.get_data(self.path))
+        source = self.get_data(self.path)
+        if not _MAY_HOLD_STEPS.search(source.decode()):
+            return super().get_code(fullname)
+        tree = ast.parse(source)
         return compile(_Marker(fullname, tree).visit(tree), self.path, "exec", dont_inherit=True)
 
     def exec_module(self, module: Any) -> None:

@@ -5,6 +5,7 @@ What is remembered is what was made of the very same text, so nothing is left ou
 real knows nothing of this.
 """
 
+from argparse import Namespace
 from collections.abc import Callable
 from copy import deepcopy
 from functools import lru_cache
@@ -13,7 +14,7 @@ import inspect
 import os
 import pickle
 import sys
-from types import MethodType
+from types import MethodType, NoneType
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ import yaml
 # Larger texts are made by tests of limits, which are to meet the parser.
 _MOST_CHARACTERS = 50_000
 _MOST_TEXTS = 2_000
+_UNCHANGING = (str, int, float, NoneType)
 
 
 def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
@@ -157,7 +159,7 @@ def parse_options_once(patch: pytest.MonkeyPatch) -> None:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     make = PipelineOptions.__init__
-    remembered: dict[tuple[type, tuple[str, ...]], Any] = {}
+    remembered: dict[tuple[type, tuple[str, ...]], tuple[Namespace, dict[str, Any]]] = {}
 
     def look(self: Any, flags: Any = None, **overrides: Any) -> None:
         # Without flags, it is the command line that counts; overrides are kept, and not copied.
@@ -167,9 +169,20 @@ def parse_options_once(patch: pytest.MonkeyPatch) -> None:
         key = type(self), tuple(flags)
         if key not in remembered:
             make(self, flags)
-            remembered[key] = deepcopy((self._visible_options, self._all_options))
+            remembered[key] = _copy_options(self._visible_options, self._all_options)
             return
         self._flags = flags
-        self._visible_options, self._all_options = deepcopy(remembered[key])
+        self._visible_options, self._all_options = _copy_options(*remembered[key])
 
     patch.setattr(PipelineOptions, "__init__", look)
+
+
+def _copy_options(visible: Namespace, known: dict[str, Any]) -> tuple[Namespace, dict[str, Any]]:
+    """Copy what can be changed, which is little of three hundred values, and once where both hold it."""
+    copies: dict[int, Any] = {}
+
+    def copy(value: Any) -> Any:
+        return value if isinstance(value, _UNCHANGING) else deepcopy(value, copies)
+
+    seen = {name: copy(value) for name, value in vars(visible).items()}
+    return Namespace(**seen), {name: copy(value) for name, value in known.items()}
