@@ -119,6 +119,13 @@ def test_dropout_only_acts_in_training_and_warns_of_nothing(kind: str, layers: i
     assert torch.equal(network.eval()(x=x)["logits"], network(x=x)["logits"])
 
 
+@pytest.mark.parametrize("kind", STEPS)
+def test_nothing_is_left_out_in_training_unless_it_is_asked_for(kind: str) -> None:
+    network = build(kind, SIZES)
+    x = sequences()
+    assert torch.equal(network.train()(x=x)["logits"], network.eval()(x=x)["logits"])
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
@@ -248,3 +249,22 @@ def test_outputs_of_no_rows_have_their_names_and_shapes() -> None:
     network, _ = run(recipe(epochs=1), {**MLP, "out_features": 1})
     outputs = forward(network, {"x": np.zeros((0, 2), np.float32)})
     assert {name: values.shape for name, values in outputs.items()} == {"logit": (0,)}
+
+
+class OfRows(nn.Module):
+    """A network that takes no mini-batch without a row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        of_rows = x.reshape(len(x), -1)
+        return self.layer(of_rows)[:, 0]
+
+
+def test_one_row_is_enough_to_see_whether_a_network_fits() -> None:
+    one = circles(1, 0)
+    objective = Objective("classification", "sigmoid")
+    epochs = train(OfRows(), one, one, objective, recipe(epochs=1), lambda epoch: None)
+    assert len(epochs) == 1

@@ -1,6 +1,7 @@
 """Preprocessing must give what training gave, to the last digits; a user's function must be allowed."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +16,14 @@ from tests.pipelines.planning.cards import make_job
 from tests.support.builders import FEATURES, parquet, tiny_package
 
 
-def package_of(folder: Path, value: float, stored: float) -> Package:
+def package_of(folder: Path, value: float, stored: float, **card: Any) -> Package:
     """Return a package whose smoke batch has this value, of which training has made another."""
     columns = {name: np.array([0.5, value], dtype=np.float32) for name in FEATURES}
     inputs = np.stack(list(columns.values()), axis=1)
     inputs[1, 2] = stored
     stacked = pa.FixedSizeListArray.from_arrays(pa.array(inputs.reshape(-1)), len(FEATURES))
     table = pa.table({**columns, "input.x": stacked, "output.logit": np.zeros(2, np.float32)})
-    return read_package(tiny_package(folder / "model", contents={SMOKE: parquet(table)}))
+    return read_package(tiny_package(folder / "model", contents={SMOKE: parquet(table)}, **card))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,15 @@ def test_other_values_than_in_training_are_refused(
 ) -> None:
     with pytest.raises(ModelError, match="gives other values of x than in training"):
         check_preprocessing(package_of(tmp_path, value, stored))
+
+
+def test_a_missing_value_that_stays_one_is_what_training_had(tmp_path: Path) -> None:
+    kept = {"type": "float", "missing": "fill", "fill": float("nan")}
+    columns = [{"name": name, **kept} for name in FEATURES]
+    nan = float("nan")
+    check_preprocessing(package_of(tmp_path, nan, nan, columns=columns))
+    with pytest.raises(ModelError, match="gives other values of x than in training"):
+        check_preprocessing(package_of(tmp_path / "other", nan, 0.5, columns=columns))
 
 
 def test_a_package_s_function_must_be_of_a_module_that_the_job_lists(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from pipelines.cli.run_log import RunLog
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.make_plan import make_plan
 from pipelines.planning.plan import Plan, store_plan
+from pipelines.scoring.table_resume import plan_or_resume
 from storage.lock import hold
 from tests.support.builders import tiny_package
 from tests.support.jobs import run_job, small_table, write_job
@@ -61,6 +63,22 @@ def test_another_job_is_scored_from_the_newest_version(job: Path) -> None:
     begin_and_kill(job)
     append(job)
     assert versions_scored(job, **{"postprocess.threshold": 0.4}) == (1, 5)
+
+
+def test_for_a_run_of_another_table_nothing_is_planned(job: Path, tmp_path: Path) -> None:
+    begin_and_kill(job)
+    deltalake.write_deltalake(str(tmp_path / "other"), small_table(4))
+    fields = json.loads(job.read_text())
+    other = ScoringJob(**{**fields, "source": {**fields["source"], "paths": f"{tmp_path}/other"}})
+    asked: list[int | None] = []
+
+    def plan_noted(version: int | None) -> Plan:
+        asked.append(version)
+        return make_plan(other, version=version)
+
+    plan = plan_or_resume(other, plan_noted, RunLog(quiet=True))
+    assert plan.table is not None
+    assert asked == [None]
 
 
 def test_a_run_whose_launcher_lives_is_left_alone(job: Path) -> None:

@@ -172,3 +172,9 @@ def test_dates_and_times_without_a_text_are_found(values: pa.Array) -> None:
     assert CsvOutput().find_unfit(rows, ["n"]) == {}
     if unfit:
         assert str(reasons[unfit[0]]) == f"column 's': a {values.type} that CSV cannot hold"
+
+
+def test_the_days_at_both_ends_are_left_out_as_a_zone_may_lie_beyond() -> None:
+    days = pa.array([FIRST, FIRST + 1, LAST - 1, LAST], pa.date32())
+    rows = pa.record_batch({"s": days})
+    assert sorted(CsvOutput().find_unfit(rows, ["s"])) == [0, 3]

@@ -65,7 +65,7 @@ def test_moments_in_a_dictionary() -> None:
 
 def test_a_date_with_a_time_costs_its_row() -> None:
     column = pa.array([86_400_000, 1], pa.int64()).cast(pa.date64(), safe=False)
-    assert list(cast(column, pa.date32())[1]) in ([], [1])
+    assert list(cast(column, pa.date32())[1]) == [1]
 
 
 def test_decimals_of_fewer_digits() -> None:
