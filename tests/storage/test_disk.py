@@ -59,6 +59,17 @@ def test_folders_links_and_written_files_are_synced(tmp_path: Path, synced: list
     assert synced == [top, "one", "a", top, "one"]
 
 
+def test_a_folder_that_is_there_is_found_made_and_a_file_is_none(
+    tmp_path: Path, synced: list[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    disk.make_folder(tmp_path / "folder")
+    assert synced == [tmp_path.name]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        disk.make_folder(tmp_path / "file")
+
+
 def test_a_file_that_fails_to_be_written_or_named_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

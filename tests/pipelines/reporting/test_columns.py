@@ -165,3 +165,10 @@ def test_labels_are_those_of_the_model() -> None:
     allowed = list_labels(measure(now, shows_values=True))
     assert [label.name for label in allowed] == ["stays", "secret", "leaves"]
     assert {label.share_then for label in allowed} == {None}
+
+
+def test_a_label_that_there_was_not_had_no_share() -> None:
+    now = make_values_row("label", {"stays": 6, "leaves": 4}, kind="score")
+    then = make_values_row("label", {"stays": 5}, kind="score")
+    labels = list_labels(measure(now, reference=[then]))
+    assert [label.share_then for label in labels] == [1.0, 0.0]

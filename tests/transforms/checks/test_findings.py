@@ -69,6 +69,13 @@ def test_data_is_as_old_as_its_newest_value(wanted: str, age: timedelta, met: bo
         assert found[0].value == pytest.approx(age / timedelta(hours=1))
 
 
+@pytest.mark.parametrize(("hours", "told"), [(47.9, "47.9 hours"), (48, "2.0 days")])
+def test_the_age_of_data_is_told_in_days_from_two_of_them_on(hours: float, told: str) -> None:
+    newest = micros(PLANNED - timedelta(hours=hours))
+    (finding,) = judge("newest_within", Count(9, 0, 0, newest), "1 day")
+    assert f"its newest value was {told} old" in finding.says
+
+
 def test_data_without_a_date_is_not_new() -> None:
     (finding,) = judge("newest_within", Count(9, 9, 0), "2 days")
     assert "no row has a date" in finding.says
