@@ -12,13 +12,16 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import feather, orc
 import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines import verify
 from pipelines.cli.command_line import run_program
 from tests.support.avro_files import write_avro
+from tests.support.broken_files import write_spoilt
 from tests.support.delta_tables import actions_of
 from tests.support.format_files import write_lines
+from tests.support.iceberg_tables import delete_by_positions, list_data_files, open_catalog
 from tests.support.jobs import Outcome, run_job, small_table, write_parquet
 
 # More than keep units of their own, so that they are put together.
@@ -235,6 +238,33 @@ def test_a_broken_file_of_a_table_costs_itself_and_a_missing_one_the_run(
     assert (shard["url"], shard["stage"]) == (str(table / newest), "plan")
     (table / newest).unlink()
     score_it(table, settings=settings).refused(f"{newest}: is gone")
+
+
+def test_a_broken_file_of_an_iceberg_table_costs_itself(score_it: Score, tmp_path: Path) -> None:
+    """One that was not written to its end, and one whose deleted rows are lost with the others."""
+    pytest.importorskip("pyiceberg")
+    pytest.importorskip("sqlalchemy")
+    with open_catalog(tmp_path) as catalog:
+        table = catalog.create_table("db.t", small_table(1).schema)
+        for number in range(3):
+            table.append(small_table(4, first=4 * number))
+        by_first_id = {
+            pq.read_table(path)["id"][0].as_py(): path for path in list_data_files(table)
+        }
+        spoilt, cut_one, whole = (by_first_id[first] for first in (0, 4, 8))
+        metadata = delete_by_positions(table, {spoilt: [1], whole: [2]})
+    write_spoilt(Path(spoilt), pq.read_table(spoilt))
+    cut(Path(cut_one))
+    settings = {"source.format": "iceberg", "errors.max_broken_shards": 2}
+    score_it(metadata, settings={"source.format": "iceberg"}).refused(cut_one)
+    outcome = score_it(metadata, settings=settings)
+    assert outcome.rows().column("id").to_pylist() == [8, 9, 11]
+    broken = {(shard["url"], shard["rows"]) for shard in outcome.manifest["broken_shards"]}
+    assert broken == {(cut_one, None), (spoilt, 3)}
+    numbers = [record["row"] for record in outcome.rejected()]
+    assert numbers.count(None) == 1
+    assert len(numbers) == 4
+    assert run_program(verify.main, [str(outcome.output), "--inputs"]) == 0
 
 
 def test_of_folders_with_values_the_first_whole_file_tells_the_columns(

@@ -62,6 +62,16 @@ def test_deleted_rows_are_those_of_pyiceberg(
     assert filtered.manifest["pruned_files"] == 1
 
 
+def test_a_file_of_deletions_may_name_no_row_of_a_data_file_that_it_is_for(
+    table: Any, score_it: Score
+) -> None:
+    """It is for all data files of a partition that are older, of which it names some alone."""
+    (first,) = [path for path in list_data_files(table) if first_id(path) == 0]
+    metadata = delete_by_positions(table, {first: [0, 4]})
+    outcome = score_it(metadata, settings=ICEBERG)
+    assert ids(outcome) == scan(metadata) == [1, 2, 3, *range(5, 10)]
+
+
 def first_id(path: str) -> int:
     import pyarrow.parquet as pq
 

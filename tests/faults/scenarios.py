@@ -15,6 +15,7 @@ from tests.faults.counts import full_or
 from tests.faults.injector import Request
 from tests.faults.server import Server
 from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
+from tests.support.broken_files import write_cut, write_spoilt
 
 # Steps with another proof, a test that comes by them. Those of a real object store, where requests are killed, broken and delayed; those of
 # training, which is killed at each point of its loop and resumed (model_zoo/training/test_resuming.py, pipelines/test_train_resumed.py), and
@@ -45,9 +46,6 @@ ELSEWHERE = {
     "model_zoo.engines.quantised_graph.keep_in_memory:files.replace": "model_zoo/engines/test_quantisation.py::test_a_graph_that_is_gone_or_another_or_no_data_is_refused",
     "model_zoo.engines.onnx_int8.quantise_graph:tempfile.TemporaryDirectory": "model_zoo/engines/test_onnx_int8.py::test_the_same_rows_give_the_same_bytes",
     "model_zoo.engines.onnx_int8._quantise:.write_bytes": "model_zoo/engines/test_onnx_int8.py::test_the_same_rows_give_the_same_bytes",
-    "transforms.output.broken_shards.publish_broken:files.make_folder": "transforms/output/test_broken_shards.py::test_what_a_killed_publication_left_is_taken_up",
-    "transforms.output.broken_shards.publish_broken:files.create": "transforms/output/test_broken_shards.py::test_what_a_killed_publication_left_is_taken_up",
-    "transforms.output.broken_shards.publish_broken:files.sync_folder": "transforms/output/test_broken_shards.py::test_what_a_killed_publication_left_is_taken_up",
     "storage.disk._hide_folders:os.rename": "storage/test_removing.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",
     "storage.object_stores.discard:.discard": "object_stores/test_store_files.py::test_a_file_whose_writing_failed_is_not_stored",
     "storage.lock._wait_for_lock:disk.remove": "storage/test_current.py::test_a_holder_that_was_stopped_loses_the_lock_and_replaces_nothing",
@@ -323,6 +321,20 @@ def _half_published(folder: Path, server: Server) -> None:
         shutil.copytree(other / name, folder / f"before/{name}", dirs_exist_ok=True)
 
 
+def _broken(folder: Path, server: Server) -> None:
+    """Beside the shards are one of which nobody knows a row, and one that breaks when it is read."""
+    _published(folder, server)
+    rows = pq.read_table(folder / "world/shards/part-00000.parquet")
+    write_cut(folder / "broken/cut.parquet", rows)
+    write_spoilt(folder / "broken/spoilt.parquet", rows)
+
+
+def _score_with_broken(world: Path, output: Path) -> list[str]:
+    """The arguments of a run that scores the others without those that are broken."""
+    inputs = ("--input", str(world / "shards"), "--input", str(world.parent / "broken"))
+    return [*_score(world, output, *inputs), "--set", "errors.max_broken_shards=2"]
+
+
 def _profiled(folder: Path, server: Server) -> None:
     """A run with another setting is published, and what its rows were like."""
     profile = ("--set", "monitor.summaries=[profile]")
@@ -382,6 +394,7 @@ SCENARIOS = {
         lambda world, output: [*_score(world, output), "--set", "monitor.reference=previous"],
     ),
     "release": Scenario(_held, _name_held, program="pipelines.release"),
+    "broken_shards": Scenario(_broken, _score_with_broken),
     "lost_files": Scenario(_lost_files, _score, status=5),
     "torn_records": Scenario(
         _torn_records,

@@ -44,6 +44,8 @@ _FORGIVEN = (
     "pipelines.runners.beam_private._remove_own",
     "storage.lock.claim_if_free",
 )
+# What is no word about the fault.
+_TOLD_ANYWAY = ("removing: ", "warning: 1 broken shard is left out: ")
 # A writer is told of what is wrong there, and a scorer, which leaves notes too, goes on.
 _NOTES = "transforms.output.progress_note.ProgressNote.add:"
 # Once the manifest stands, the launcher takes up what its worker could not end, so that it takes two failures to fail; and after these
@@ -346,7 +348,7 @@ def check_failed(
     stage: Stage, output: Path, fault: Fault, hits: int, status: int, log: str
 ) -> None:
     """It ended with status 5 and one line, unless it can do without the step, or did it again and is published."""
-    told = "".join(line for line in log.splitlines(True) if not line.startswith("removing: "))
+    told = "".join(line for line in log.splitlines(True) if not line.startswith(_TOLD_ANYWAY))
     if status == 0:
         assert hits == 0 or may_end_well(fault), "the error was swallowed"
         assert told == "" or is_one_plain_line(told, "warning: "), log

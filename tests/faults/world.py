@@ -87,7 +87,8 @@ def read_run(output: Path, run_id: str) -> Seen:
     assert manifest["run_id"] == run_id
     files = {}
     summarised = manifest.get("summary_parts", []) + manifest.get("summaries", [])
-    for entry in manifest["files"] + manifest["rejected_files"] + summarised:
+    of_shards = manifest.get("rejected_shards", [])
+    for entry in manifest["files"] + manifest["rejected_files"] + of_shards + summarised:
         files[entry["path"]] = content = (folder / entry["path"]).read_bytes()
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (
             entry["sha256"],
@@ -110,21 +111,20 @@ def read_link(output: Path) -> str | None:
 
 
 def check_every_row_once(output: Path, rows: int, bad: tuple[int, ...] = BAD) -> None:
-    """Every id of the input is in exactly one file of scored or rejected rows."""
+    """Every id of the input is in exactly one file of scored or rejected rows; what could not be read has none."""
     run = output / "runs" / (output / "CURRENT").read_text().strip()
     scored = f"SELECT id FROM read_parquet('{run}/scored/*')"
-    rejected = (
-        f" UNION ALL SELECT key FROM read_parquet('{run}/_rejected/*.parquet')" if bad else ""
+    keys_rejected = (
+        f"SELECT key FROM read_parquet('{run}/_rejected/*.parquet') WHERE key IS NOT NULL"
     )
+    rejected = f" UNION ALL {keys_rejected}" if bad else ""
     with duckdb.connect() as connection:  # of its own, because tests look from several threads
         found = connection.sql(
             f"SELECT count(*), count(DISTINCT id), min(id), max(id) FROM ({scored}{rejected})"
         ).fetchall()
         assert found == [(rows, rows, 0, rows - 1)]
         if bad:
-            keys = connection.sql(
-                f"SELECT key FROM read_parquet('{run}/_rejected/*.parquet') ORDER BY key"
-            ).fetchall()
+            keys = connection.sql(f"{keys_rejected} ORDER BY key").fetchall()
             assert [key for (key,) in keys] == list(bad)
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import subprocess
 from typing import NoReturn
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from tests.flink import install
 from tests.flink.cluster import Cluster, running_cluster, running_job_server
-from tests.flink.units import units_job
+from tests.flink.units import BROKEN_ROWS, units_job
+from tests.support.broken_files import write_spoilt
 from tests.support.programs import Programs
 from tests.support.runs import published
 
@@ -63,7 +65,10 @@ def boot() -> Path:
 
 @pytest.fixture(scope="session")
 def jobs(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """Command lines of three jobs; the third has 200 units and some seconds of work."""
+    """Command lines of three jobs; one has a shard that breaks in a worker, and the third 200 units and some seconds of work."""
+    spoilt = tmp_path_factory.mktemp("spoilt") / "in.parquet"
+    images = pq.read_table(digits / "shards/part-00000.parquet")
+    write_spoilt(spoilt, images.slice(0, BROKEN_ROWS))
     return {
         "breast_cancer": [],
         "digits": [
@@ -73,6 +78,10 @@ def jobs(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, li
             str(digits / "model"),
             "--input",
             str(digits / "shards"),
+            "--input",
+            str(spoilt),
+            "--set",
+            "errors.max_broken_shards=1",
         ],
         "units": units_job(tmp_path_factory.mktemp("tabular")),
     }

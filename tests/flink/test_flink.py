@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.counts import full_or
 from tests.flink.cluster import Cluster
-from tests.flink.units import UNITS
+from tests.flink.units import BROKEN_ROWS, UNITS
 from tests.support.programs import start_program
 from tests.support.repository import REPOSITORY
 from tests.support.runs import manifest, published
@@ -113,6 +113,9 @@ def test_workers_that_the_task_managers_start_themselves(
     run = run_launcher(*jobs["digits"], *master, *process, "--output", str(tmp_path))
     assert run.returncode == 0, run.stderr
     assert published(tmp_path) == local("digits")
+    # What the worker found goes with its scores.
+    (shard,) = manifest(tmp_path)["broken_shards"]
+    assert (shard["stage"], shard["row"], shard["rows"]) == ("read", 0, BROKEN_ROWS)
 
 
 def test_a_refused_run_ends_in_one_line_with_its_status(

@@ -9,6 +9,8 @@ from tests.flink.cluster import Machine, wait_until
 from tests.support.programs import Program
 
 UNITS = 200
+# Of the shard that breaks in a job of images.
+BROKEN_ROWS = 5
 _ROWS = 200_000
 _BATCH_ROWS = 16  # a small batch makes a row as much work as it is to be
 _MIDDLE = UNITS // 5
