@@ -22,6 +22,7 @@ from configs.errors import ModelError
 from configs.redaction import shown
 from model_zoo.engines import torch_private
 from model_zoo.engines.machine import cores
+from model_zoo.engines.machine_code_trial import try_machine_code
 from model_zoo.engines.torch_private import Inputs
 from model_zoo.package.cache import private_folder
 
@@ -83,6 +84,9 @@ def compile_network(
         if not path.exists():
             _compile(network, example, path)
         _seconds = _read_seconds(path)
+        # On a CPU none was seen that ends its process; and a process of its own takes seconds.
+        if device.type != "cpu":
+            try_machine_code(path, device)
         # As many as cores: each thread that scores has a runner of its own, and none waits.
         code = torch_private.load_machine_code(path, cores(), device)
     except ModelError:

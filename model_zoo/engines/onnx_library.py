@@ -14,6 +14,8 @@ WithOptions: TypeAlias = tuple[str, dict[str, str]]
 CPU_NAME = "CPUExecutionProvider"
 # Only what ends the process is written to stderr; errors are raised, and told once.
 _FATAL = 4
+# Of what belongs to no session.
+_ERROR = 3
 _OUT_OF_MEMORY = (
     "bad_alloc",
     "bad allocation",
@@ -48,12 +50,20 @@ def start_session(
     # Half a second of start-up, for packages with a graph alone.
     import onnxruntime
 
+    # Beside what it raises, it writes why a GPU's library failed; of its warnings nobody has any use.
+    onnxruntime.set_default_logger_severity(_ERROR)
     options = _make_options(onnxruntime)
     if data:
         names, values = list(data), list(data.values())
         sizes = [len(value) for value in values]
         options.add_external_initializers_from_files_in_memory(names, values, sizes)
-    session = onnxruntime.InferenceSession(content, options, providers=list(providers))
+    # Else it would print why a provider does not start, and go on without it.
+    session = onnxruntime.InferenceSession(
+        content,
+        options,
+        providers=list(providers),
+        enable_fallback=0,
+    )
     # Else it would make the session anew, with other providers, when a call fails.
     session.disable_fallback()
     return session

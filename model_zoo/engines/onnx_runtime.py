@@ -2,11 +2,8 @@
 
 On a CPU each thread that scores computes its mini-batch alone in one session that all share.
 
-On CUDA the tensors of a mini-batch stay where they are. No GPU has run this file yet; what only one
-can show, and `make gpu-check` shows: that CUDAExecutionProvider takes the graph (`disable_fallback`
-and the comparison of providers are tested with a list of providers that is made up), that float32
-keeps all of its bits (`use_tf32`), that outputs are whole when a call returns, and what its error of
-memory says.
+On CUDA the tensors of a mini-batch stay where they are; that CUDAExecutionProvider takes the graph,
+and gives torch's scores, `make gpu-check` shows. What its error of memory says no GPU has shown yet.
 """
 
 from collections.abc import Iterator, Sequence

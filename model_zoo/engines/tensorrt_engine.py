@@ -5,10 +5,11 @@ whoever loads a plan runs it. Its name says of which graph, settings, GPU and ve
 no other is taken for it. Mini-batches have 1 to `batch_rows` rows; texts, whose mini-batches come in
 many shapes, are refused.
 
-No GPU has run this file yet. What only one can show, and `make gpu-check` shows: that the provider
-takes these options, that a plan is found again by its prefix, that float32 keeps all of its bits
-(`NVIDIA_TF32_OVERRIDE`, which the library reads once), how fast it is, and which nodes of a graph are
-left to CUDA. What is computed in another order from plan to plan is why scores are not exact.
+On a GPU the provider was seen to take these options, and to keep float32 whole (`NVIDIA_TF32_OVERRIDE`,
+which the library reads once); a whole plan was not made yet, for want of a TensorRT for that GPU. What
+is left for `make gpu-check` to show: that a plan is found again by its prefix, how fast it is, and which
+nodes of a graph are left to CUDA. What is computed in another order from plan to plan is why scores
+are not exact.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,8 +45,8 @@ _LIBRARIES = ("libnvinfer.so.11", "libnvinfer.so.10", "libnvinfer.so")
 # float32 is what a plan computes in that is told nothing.
 _PRECISIONS: dict[DType, Mapping[str, str]] = {
     "float32": {},
-    "float16": {"trt_fp16_enable": "1"},
-    "bfloat16": {"trt_bf16_enable": "1"},
+    "float16": {"trt_fp16_enable": "True"},
+    "bfloat16": {"trt_bf16_enable": "True"},
 }
 # Units that read 10 bits of a float32's 23; there is no option of the provider's for them.
 _TF32 = "NVIDIA_TF32_OVERRIDE"
@@ -174,11 +175,11 @@ def make_options(
     """
     return {
         "device_id": str(device.index or 0),
-        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_enable": "True",
         "trt_engine_cache_path": str(folder),
         "trt_engine_cache_prefix": prefix,
         # How fast kernels are that were measured for another plan.
-        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_enable": "True",
         "trt_timing_cache_path": str(folder),
         # Without them a plan is made anew whenever a mini-batch has another number of rows.
         "trt_profile_min_shapes": _list_shapes(card, 1),

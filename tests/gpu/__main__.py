@@ -20,11 +20,11 @@ from typing import Any, Literal
 import torch
 
 from model_zoo.engines.machine import machine_kind
+from model_zoo.engines.machine_code_trial import describe_end
 from tests.gpu.bench import Bench, NotHere
 from tests.gpu.steps import STEPS
 
 _ROOT = Path(__file__).parent.parent.parent
-_SHOWN_CHARACTERS = 300
 _WORDS = {"ok": "yes", "failed": "**no**", "not here": "not here", "out of time": "out of time"}
 
 
@@ -79,7 +79,7 @@ def _run_in_child(name: str, arguments: argparse.Namespace) -> Result:
         return Result(name, "out of time", time.monotonic() - began, why=f"over {budget:g} s")
     seconds = time.monotonic() - began
     if done.returncode != 0:
-        return Result(name, "failed", seconds, why=_find_last_line(done.stderr))
+        return Result(name, "failed", seconds, why=describe_end(done.returncode, done.stderr))
     # The last line: libraries print what they like above it.
     said = json.loads(done.stdout.splitlines()[-1])
     return Result(name, said["outcome"], seconds, said["figures"], said["why"])
@@ -96,11 +96,6 @@ def _run_here(arguments: argparse.Namespace) -> int:
             said = {"outcome": "ok", "figures": figures, "why": ""}
     print(json.dumps(said))
     return 0
-
-
-def _find_last_line(text: str) -> str:
-    lines = text.strip().splitlines() or ["it says nothing"]
-    return lines[-1][:_SHOWN_CHARACTERS]
 
 
 def _make_line(result: Result) -> str:

@@ -30,7 +30,7 @@ _CLOSE_LOSS = 0.02
 def check_program(bench: Bench) -> Figures:
     """Score a table with the whole program, on the device and on the CPU."""
     workload = bench.shrink(TABLE)
-    rows = bench.count(4_000_000)
+    rows = bench.count(2_000_000)
     shards = _write_shards(bench, workload, rows)
     package = _pack_table(workload, bench.folder)
     seconds = {}

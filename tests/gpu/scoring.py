@@ -82,7 +82,7 @@ def check_dtypes(bench: Bench) -> Figures:
     for wanted in (PICTURES, TEXTS):
         workload = bench.shrink(wanted)
         package = pack(workload, bench.folder)
-        rows = workload.make_rows(bench.count(2048))
+        rows = workload.make_rows(bench.count(1024))
         expected: Arrays = {}
         for dtype in dtypes:
             score_rows = bench.load(package, Settings(workload.batch_rows, dtype))
@@ -151,7 +151,7 @@ def check_model_alone(bench: Bench) -> Figures:
     for wanted in (PICTURES, TEXTS):
         workload = bench.shrink(wanted)
         package = pack(workload, bench.folder)
-        rows = workload.make_rows(bench.count(2048))
+        rows = workload.make_rows(bench.count(1024))
         for dtype in dtypes:
             score_rows = bench.load(package, Settings(workload.batch_rows, dtype))
             alone = _make_loop(bench, workload, rows, dtype)

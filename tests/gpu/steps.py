@@ -22,21 +22,21 @@ class Step(NamedTuple):
 
 
 STEPS: dict[str, Step] = {
-    "placement": Step(scoring.check_placement, 20, "scores on the device are the CPU's"),
+    "placement": Step(scoring.check_placement, 15, "scores on the device are the CPU's"),
     "streams": Step(
-        scoring.check_streams, 30, "pinned copies and streams of several threads, same bits"
+        scoring.check_streams, 15, "pinned copies and streams of several threads, same bits"
     ),
-    "dtypes": Step(scoring.check_dtypes, 60, "float32, bfloat16, float16: speed and agreement"),
-    "compiled": Step(scoring.check_compiled, 90, "machine code for the device"),
+    "dtypes": Step(scoring.check_dtypes, 40, "float32, bfloat16, float16: speed and agreement"),
+    "compiled": Step(scoring.check_compiled, 80, "machine code for the device"),
     "out_of_memory": Step(
-        scoring.check_out_of_memory, 45, "memory really runs out, and no row is lost"
+        scoring.check_out_of_memory, 40, "memory really runs out, and no row is lost"
     ),
-    "onnxruntime": Step(scoring.check_onnxruntime, 40, "ONNX Runtime on the device"),
+    "onnxruntime": Step(scoring.check_onnxruntime, 55, "ONNX Runtime on the device"),
     "tensorrt": Step(scoring.check_tensorrt, 60, "TensorRT"),
     "model_alone": Step(
-        scoring.check_model_alone, 45, "ResNet-50 and MiniLM beside the network alone"
+        scoring.check_model_alone, 50, "ResNet-50 and MiniLM beside the network alone"
     ),
-    "program": Step(programs.check_program, 30, "the whole program on a table"),
-    "tuning": Step(programs.check_tuning, 30, "tuning for the device, and scoring as it found"),
-    "training": Step(programs.check_training, 30, "training on the device, in three precisions"),
+    "program": Step(programs.check_program, 45, "the whole program on a table"),
+    "tuning": Step(programs.check_tuning, 45, "tuning for the device, and scoring as it found"),
+    "training": Step(programs.check_training, 25, "training on the device, in three precisions"),
 }

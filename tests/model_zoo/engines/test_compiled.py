@@ -16,6 +16,7 @@ import torch
 from configs.errors import ModelError
 from model_zoo.engines import compiled as module
 from model_zoo.engines.compiled import compile_network
+from model_zoo.engines.machine_code_trial import try_machine_code
 from model_zoo.engines.settings import Settings
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import Scorer, load_scorer
@@ -109,6 +110,27 @@ def test_what_torch_unpacked_is_gone_while_it_runs(scorer: Scorer) -> None:
     assert unpacked
     assert [folder for folder in unpacked if Path(folder).exists()] == []
     assert "compiled" in scorer({"x": X}).computed_by
+
+
+def test_machine_code_for_a_gpu_is_loaded_by_a_process_of_its_own_first(
+    scorer: Scorer, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried with a CPU's here; once it has passed nobody starts a process again."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (made,) = machine.glob("compiled-models-*/*.pt2")
+    try_machine_code(made, torch.device("cpu"))
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    try_machine_code(made, torch.device("cpu"))
+
+
+def test_machine_code_that_does_not_load_is_refused_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    broken = tmp_path / "broken.pt2"
+    broken.write_bytes(b"no archive")
+    with pytest.raises(ModelError, match=r"machine code for cpu does not load: .+; tune again"):
+        try_machine_code(broken, torch.device("cpu"))
 
 
 def test_a_table_by_columns_is_read_as_its_rows(scorer: Scorer) -> None:

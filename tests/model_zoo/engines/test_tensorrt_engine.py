@@ -91,7 +91,7 @@ def test_other_dtypes_are_its_own_options(
     opened: list[Any], package: Package, dtype: Any, option: str
 ) -> None:
     TensorRtEngine().load(package, GPU, 1, Settings(16, dtype, engine="tensorrt"))
-    assert opened[-1][0].options[option] == "1"
+    assert opened[-1][0].options[option] == "True"
 
 
 def test_a_plan_is_of_one_graph_gpu_version_and_settings(
