@@ -7,7 +7,7 @@ auto` score with. The reference is float32, eager; of a package without a networ
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from configs.errors import JobError
@@ -16,6 +16,7 @@ from model_zoo.engines.table import ENGINES
 from model_zoo.engines.tuning_report import TuningReport
 from model_zoo.package.card import ModelCard
 from model_zoo.scoring.devices import resolve_devices, threads_for
+from model_zoo.scoring.freed_memory import keep_freed_memory
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
 from pipelines.cli.command_line import say as say_on_stdout
 from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
@@ -37,13 +38,12 @@ from pipelines.tuning.engines import (
 from pipelines.tuning.loading import make_loader
 from pipelines.tuning.measured import Measured
 from pipelines.tuning.night import LoadTimes, Night
-from pipelines.tuning.report import make_report, refuse_unwritable, store_report
+from pipelines.tuning.report import count_workers, make_report, refuse_unwritable, store_report
 from pipelines.tuning.sample import Sample
 from pipelines.tuning.sampling import take_sample
 from pipelines.tuning.search import WITHOUT, Search
 from pipelines.tuning.table import COLUMNS, make_cells, make_line, shown_settings
 from pipelines.tuning.trials import Trials
-from pipelines.tuning.workers import choose_workers
 
 # A few seconds of a small network.
 _ROWS = 1 << 17
@@ -65,6 +65,8 @@ def main(argv: Sequence[str]) -> int:
     if job.model.certificate is not None:
         say(OLD_CERTIFICATE)
     budget = Budget(arguments.minutes * 60)
+    # As in a process that scores, where preprocessing finds its memory faster.
+    keep_freed_memory()
     plan = make_plan(_without_report(job))
     card = plan.package.card
     # All devices of a job are of one kind.
@@ -81,13 +83,9 @@ def main(argv: Sequence[str]) -> int:
 
     fixed_rows = job.model.batch_rows
     batch_rows = fixed_rows or default_batch_rows(card)
-    best = search.find_best(batch_rows, fixed_rows is not None, arguments.without)
-    fastest = best[0]
-    # Any rate will do where none is known: it only says how long a pass should take.
-    rate = fastest.rows_per_second or 1.0
-    workers = choose_workers(trials.bench, fastest.settings, rate)
-    report = make_report(job, plan, best, trials.measured, workers.best, rows_per_night)
-    _say_rates(workers.rates, say)
+    found = search.find_best(batch_rows, fixed_rows is not None, arguments.without)
+    report = make_report(job, plan, found, trials.measured, rows_per_night)
+    _say_turns(found.turns, say)
 
     store_report(url, report)
     _say_result(report, card, shown_path(url), say)
@@ -172,10 +170,16 @@ def _say_head(
     say(make_line(COLUMNS))
 
 
-def _say_rates(rates: Mapping[int, float], say: Say) -> None:
-    for workers, rate in rates.items():
+def _say_turns(turns: Sequence[Measured], say: Say) -> None:
+    for measured in turns:
+        workers = count_workers(measured)
         threads = threads_for(workers)
-        say(f"with preprocessing, {workers} workers x {threads} threads: {rate:,.0f} rows/s")
+        say(
+            f"with preprocessing, {workers} workers x {threads} threads, "
+            f"{shown_settings(measured.settings)}, mini-batches of "
+            f"{measured.settings.batch_rows:,}: {measured.rate:,.0f} rows/s, "
+            f"{measured.speed_up or 1.0:.2f} times as fast, in {measured.rounds} turns"
+        )
 
 
 def _say_result(
@@ -193,7 +197,10 @@ def _say_result(
         f"{report.speed_up:.2f} times as fast as {reference}, preprocessing included"
     )
     for choice in report.next_best:
-        say(f"next best: {shown_settings(choice.settings)}, {choice.speed_up:.2f} times as fast")
+        say(
+            f"next best: {shown_settings(choice.settings)}, {choice.workers} workers, "
+            f"{choice.speed_up:.2f} times as fast"
+        )
     say(f"tuning report: {path}; jobs with model.dtype=auto use it")
 
 

@@ -49,7 +49,8 @@ class Choice:
     Attributes:
         library: what computed with them, with its version; empty where nobody wrote it down.
         agreement: with the reference, on a sample of the job's own rows.
-        rows_per_second, speed_up: of the network alone, and relative to the reference.
+        rows_per_second, speed_up: on all cores with preprocessing, and relative to the reference.
+        workers: how many were fastest with them; None in reports of before that was compared.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
@@ -58,6 +59,7 @@ class Choice:
     agreement: Agreement
     rows_per_second: float
     speed_up: float
+    workers: int | None = None
 
 
 NextBest: TypeAlias = Annotated[tuple[Choice, ...], BeforeValidator(leave_out_gone)]
@@ -78,7 +80,8 @@ class TuningReport:
             where nobody knew them.
         made_at: time in UTC, ISO 8601.
         next_best: others that may be used, the fastest first.
-        tried: every setting that was measured, as the table shows it.
+        tried: every setting that was measured, as the table shows it, of the network alone.
+        compared: those that took turns, preprocessing included, each with so many workers.
         format: version of this file's format; others than these are not read.
     """
 
@@ -95,6 +98,7 @@ class TuningReport:
     speed_up: float
     made_at: str
     tried: tuple[Mapping[str, Any], ...] = ()
+    compared: tuple[Mapping[str, Any], ...] = ()
     # Reports of format 2 are of one engine, and have none of these fields.
     library: str = ""
     threads: int | None = None
@@ -111,6 +115,7 @@ class TuningReport:
             agreement=self.agreement,
             rows_per_second=self.rows_per_second,
             speed_up=self.speed_up,
+            workers=self.workers,
         )
         return (fastest, *self.next_best)
 
@@ -144,14 +149,15 @@ def parse_tuning_report(content: bytes, url: str) -> TuningReport:
         ) from error
     cores = report.machine.get("cores", "")
     digits = cores[:_CORES_DIGITS]
-    # Tuning tries no more, and a thread each would be started.
-    is_possible = cores.isdecimal() and 1 <= report.workers <= int(digits)
-    if not is_possible:
-        raise JobError(
-            f"{url}: names {report.workers:,} workers for a machine of {digits} "
-            "cores; run pipelines.tune again"
-        )
     for choice in report.choices:
+        workers = report.workers if choice.workers is None else choice.workers
+        # Tuning tries no more, and a thread each would be started.
+        is_possible = cores.isdecimal() and 1 <= workers <= int(digits)
+        if not is_possible:
+            raise JobError(
+                f"{url}: names {workers:,} workers for a machine of {digits} "
+                "cores; run pipelines.tune again"
+            )
         _refuse_impossible(choice, url)
         _refuse_impossible_scales(choice.settings, url)
     _refuse_unmeasured(report, url)

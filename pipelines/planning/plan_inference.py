@@ -92,7 +92,8 @@ def _take_reported(
         settings=locate_graph(choice.settings, url),
         machine=describe_machine(report.machine, choice),
         agreement=choice.agreement,
-        workers=report.workers,
+        # Older reports know one number for all.
+        workers=choice.workers or report.workers,
         why=why,
         chosen_by=chosen_by,
     )

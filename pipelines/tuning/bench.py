@@ -17,16 +17,15 @@ from pipelines.tuning.sample import Parts, ReadRows, Sample, cut_batches, join_p
 
 # Long enough that a moment in which the machine is busy does not count.
 SECONDS = 1.0
-# Turns that settings or numbers of workers take: so many that a busy moment is not the median.
-ROUNDS = 5
-# A gain that is smaller is not worth scores that differ.
-WORTH_IT = 1.03
 # Of a pass that takes less, so many are enough, once they are a part of that time: of a fast engine
 # on a small sample five passes are over within one busy moment.
 _ENOUGH_PASSES = 5
 _ENOUGH_SHARE = 0.25
 # What the reference may take for the whole sample.
 SAMPLE_SECONDS = 20.0
+# With one piece each, workers would preprocess at the same time and then all score; in a run they get
+# out of step, and one scores while another one preprocesses.
+_PIECES_OF_A_WORKER = 2
 # Enough to count labels that differ.
 _FEWEST_ROWS = 512
 Score: TypeAlias = Callable[[Arrays], Arrays]
@@ -74,25 +73,34 @@ class Bench:
         count = _divide_up(times * rows_at_once, part_rows)
         return join_parts(inputs[:count], batch_rows)
 
-    def choose_read_rows(self, rows_per_second: float, batch_rows: int) -> list[ReadRows]:
+    def choose_read_rows(
+        self,
+        rows_per_second: float,
+        batch_rows: int,
+        workers: int,
+    ) -> list[ReadRows]:
         """Return rows to preprocess and score that keep all cores busy for about as long.
 
         Args:
-            rows_per_second: how fast the model is, about.
+            rows_per_second: how fast both are together, about.
             batch_rows: rows of a mini-batch.
+            workers: how many take pieces, and share the cores.
         """
         wanted_rows = max(int(SECONDS * rows_per_second), cores() * batch_rows)
-        # Of a slow model a whole batch is too much, and every core shall have a piece.
-        most_rows = max(batch_rows, _divide_up(wanted_rows, cores()))
+        # Of a slow model a whole batch is too much, but each thread of a worker shall have a
+        # mini-batch, as it has in a run.
+        threads = max(1, cores() // workers)
+        share = _divide_up(wanted_rows, workers * _PIECES_OF_A_WORKER)
+        most_rows = max(threads * batch_rows, share)
         chosen: list[ReadRows] = []
         rows = 0
         for piece in cut_batches(self.sample.batches, most_rows):
-            if rows >= wanted_rows and len(chosen) % cores() == 0:
+            if rows >= wanted_rows and len(chosen) % workers == 0:
                 break
             chosen.append(piece)
             rows += piece.length
-        # As many for each core: one that is left over would be waited for by all others.
-        left_over = len(chosen) % cores()
+        # As many for each worker: one that is left over would be waited for by all others.
+        left_over = len(chosen) % workers
         return chosen[: len(chosen) - left_over] or chosen
 
     def prepare_and_score(self, score: Score, rows: ReadRows) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 import time
 
-# The fastest settings take turns afterwards, and numbers of workers are compared.
+# Afterwards the fastest settings take turns, with several numbers of workers.
 _SEARCH_SHARE = 0.7
 # The reference scores the whole sample, and most others do so once.
 _SAMPLE_SHARE = 1 / 15
@@ -40,3 +40,8 @@ class Budget:
     def is_search_over(self) -> bool:
         """Tell whether nothing new may be begun before the last comparison."""
         return self.spent >= self.seconds * _SEARCH_SHARE
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the last comparison takes no more turns than it needs."""
+        return self.spent >= self.seconds

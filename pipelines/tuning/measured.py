@@ -18,6 +18,8 @@ class Measured:
         speed_up: over the reference, both measured in turns; None where that was not done.
         agreement: with the reference; None when it was given up.
         problem: why it was given up, or cannot be kept.
+        workers: that shared the cores when it was compared in turns; None where that was not done.
+        rounds: turns that it took.
     """
 
     settings: Settings
@@ -25,6 +27,8 @@ class Measured:
     speed_up: float | None = None
     agreement: Agreement | None = None
     problem: str = ""
+    workers: int | None = None
+    rounds: int = 0
 
     @property
     def rate(self) -> float:

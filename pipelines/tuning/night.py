@@ -112,6 +112,16 @@ class Night:
         problem = _describe_waste(measured, best, extra, rows)
         return replace(measured, problem=problem)
 
+    def find_run_seconds(self, measured: Measured) -> float:
+        """Return how long a run takes; of a row alone where nobody knows how many there are.
+
+        Args:
+            measured: with a rate.
+        """
+        if self.rows is None:
+            return 1 / measured.rate
+        return self._find_whole_seconds(measured)
+
     def refuse_compiling(self, rate: float) -> str:
         """Return why compiling cannot pay, however fast the machine code is; empty where it may.
 

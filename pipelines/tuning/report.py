@@ -9,7 +9,7 @@ import uuid
 
 from configs.errors import JobError
 from model_zoo.engines.engine import make_engine
-from model_zoo.engines.machine import machine_kind
+from model_zoo.engines.machine import cores, machine_kind
 from model_zoo.engines.tuning_report import Choice, TuningReport
 from model_zoo.scoring.devices import resolve_devices, threads_for
 from pipelines.planning.jobs import ScoringJob
@@ -17,15 +17,15 @@ from pipelines.planning.plan import Plan
 from pipelines.planning.plan_inference import list_deciding_values
 from pipelines.tuning.kept_graphs import keep_graphs
 from pipelines.tuning.measured import Measured
+from pipelines.tuning.turns import Comparison
 from storage import files
 
 
 def make_report(
     job: ScoringJob,
     plan: Plan,
-    best: Sequence[Measured],
+    found: Comparison,
     tried: Sequence[Measured],
-    workers: int,
     rows_per_night: int | None,
 ) -> TuningReport:
     """Return the report of a tuning that has ended.
@@ -33,15 +33,15 @@ def make_report(
     Args:
         job: the job that was tuned.
         plan: what it would do.
-        best: the settings that may be used, the fastest first.
-        tried: everything that was measured.
-        workers: how many were fastest.
+        found: the settings that may be used, and what took turns.
+        tried: everything that was measured before.
         rows_per_night: the rows of a run; None where nobody knows them.
     """
     card = plan.package.card
     device = resolve_devices(job.model.device)[0]
     made_at = datetime.now(UTC)
-    fastest, *others = [_make_choice(measured) for measured in best]
+    fastest, *others = [_make_choice(measured) for measured in found.best]
+    workers = count_workers(found.best[0])
     return TuningReport(
         model={"name": card.name, "version": card.version, "digest": plan.package.digest},
         job=list_deciding_values(job, card),
@@ -58,7 +58,13 @@ def make_report(
         made_at=made_at.isoformat(timespec="seconds"),
         next_best=tuple(others),
         tried=tuple(_describe(measured) for measured in tried),
+        compared=tuple(_describe_turns(measured) for measured in found.turns),
     )
+
+
+def count_workers(measured: Measured) -> int:
+    """Return how many workers settings are fastest with; one per core where that was not compared."""
+    return measured.workers or cores()
 
 
 def store_report(url: str, report: TuningReport) -> None:
@@ -117,6 +123,7 @@ def _make_choice(measured: Measured) -> Choice:
         agreement=measured.agreement,
         rows_per_second=measured.rate,
         speed_up=measured.speed_up or 1.0,
+        workers=count_workers(measured),
     )
 
 
@@ -133,4 +140,18 @@ def _describe(measured: Measured) -> dict[str, Any]:
         "rows_per_second": measured.rows_per_second,
         "agreement": agreement,
         "problem": measured.problem,
+    }
+
+
+def _describe_turns(measured: Measured) -> dict[str, Any]:
+    workers = count_workers(measured)
+    return {
+        "engine": measured.settings.engine,
+        "settings": str(measured.settings),
+        "batch_rows": measured.settings.batch_rows,
+        "workers": workers,
+        "threads": threads_for(workers),
+        "rounds": measured.rounds,
+        "rows_per_second": measured.rows_per_second,
+        "speed_up": measured.speed_up,
     }

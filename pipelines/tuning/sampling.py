@@ -99,7 +99,17 @@ def _cut(inputs: Arrays, part_rows: int) -> list[Arrays]:
 
 def _preprocess(plan: Plan, batch: RawBatch) -> FeatureBatch:
     card = plan.package.card
-    return preprocess_batch(batch, plan.contract, plan.steps, card.inputs)
+    # All that a worker of a run does: what watches over pictures, and what looks at values, takes
+    # time as well.
+    return preprocess_batch(
+        batch,
+        plan.contract,
+        plan.steps,
+        card.inputs,
+        timeout_seconds=plan.job.model.timeout_seconds,
+        summaries=plan.summaries,
+        checks=plan.checks,
+    )
 
 
 def _prepare_rows(plan: Plan, raw: list[RawBatch], wanted: ReadRows) -> Arrays:

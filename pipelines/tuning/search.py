@@ -1,7 +1,8 @@
 """Which settings are tried, in which order, and which of them are the best.
 
     reference -> float32 of every other engine -> their dtypes and layouts, the most promising first
-        -> mini-batch sizes of the fastest -> those compiled -> the fastest of each kind in turns
+        -> mini-batch sizes of the fastest -> those compiled
+        -> the fastest of each kind, with several numbers of workers, in turns
 
 The reference is float32, eager, or, of a package without a network, what its own engine makes of
 it.
@@ -22,7 +23,7 @@ from pipelines.tuning.engines import find_reference
 from pipelines.tuning.measured import Measured, find_fastest_of_new_kind
 from pipelines.tuning.promise import can_win, expect_rate
 from pipelines.tuning.trials import Trials
-from pipelines.tuning.turns import compare_in_turns
+from pipelines.tuning.turns import Comparison, compare_in_turns
 
 WITHOUT = ("bfloat16", "float16", "int8", "channels_last", "compile")
 
@@ -59,7 +60,7 @@ class Search:
         batch_rows: int,
         fixed_rows: bool,
         without: Sequence[str],
-    ) -> list[Measured]:
+    ) -> Comparison:
         """Measure one setting after the other, and return those that may be kept, the best first.
 
         Args:
@@ -230,9 +231,15 @@ class Search:
             found.append(trials.reference)
         return found
 
-    def _compare_in_turns(self, finalists: Sequence[Measured]) -> list[Measured]:
+    def _compare_in_turns(self, finalists: Sequence[Measured]) -> Comparison:
         trials = self.trials
-        return compare_in_turns(trials.bench, trials.reference, finalists)
+        return compare_in_turns(
+            trials.bench,
+            trials.reference,
+            finalists,
+            trials.night,
+            self.budget,
+        )
 
     def _list_best_of_other_engines(self, found: Sequence[Measured]) -> list[Measured]:
         """Return the fastest of each engine that has none among those found."""

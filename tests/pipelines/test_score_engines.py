@@ -64,7 +64,6 @@ def report(tmp_path: Path, run: Run) -> Callable[..., str]:
                 "postprocess.threshold": 0.5,
             },
             machine=machine_kind(torch.device("cpu")),
-            workers=1,
             tolerance=Tolerance(),
             made_at="",
             next_best=next_best,

@@ -9,12 +9,13 @@ import pytest
 
 from model_zoo.engines.settings import Settings
 from model_zoo.evaluation.agreement import Agreement
+from model_zoo.scoring.devices import threads_for
 from pipelines import tune
 from pipelines.cli.command_line import run_program
 from pipelines.tuning.measured import Measured
 from pipelines.tuning.search import Search
 from pipelines.tuning.table import COLUMNS, make_cells, make_line
-from pipelines.tuning.workers import Workers
+from pipelines.tuning.turns import Comparison
 
 SAME = Agreement(143, 0.0, 1.0, None)
 FLOAT32 = Measured(Settings(64), 1000.0, agreement=SAME)
@@ -26,22 +27,17 @@ def run_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunTune:
     """Run the program with a search that ends so, and return what the steps were told, and the report."""
     told: dict[str, Any] = {}
 
-    def run(best: Measured, *flags: str, workers: Workers | None = None) -> dict[str, Any]:
+    def run(best: Measured, *flags: str, turns: Sequence[Measured] = ()) -> dict[str, Any]:
         def find_best(
             search: Search, batch_rows: int, fixed: bool, without: Sequence[str]
-        ) -> list[Measured]:
+        ) -> Comparison:
             told.update(batch_rows=batch_rows, fixed=fixed, without=without)
             told["sample_rows"] = search.trials.bench.sample.rows
             for measured in (FLOAT32, best):
                 search.trials.note(measured)
-            return [best, FLOAT32]
-
-        def choose_workers(bench: object, settings: Settings, rate: float) -> Workers:
-            told.update(settings=settings, rate=rate)
-            return workers or Workers(2, {})
+            return Comparison([best, FLOAT32], list(turns))
 
         monkeypatch.setattr(Search, "find_best", find_best)
-        monkeypatch.setattr(tune, "choose_workers", choose_workers)
         report = tmp_path / "report.json"
         words = ["--set", f"model.tuning_report={report}", "--set", "model.dtype=auto"]
         assert run_program(tune.main, [*words, *flags]) == 0
@@ -61,39 +57,54 @@ def test_the_search_begins_with_the_job_s_own_rows_of_a_mini_batch_or_the_defaul
 
 
 @pytest.mark.parametrize(
-    ("best", "rate", "speed_up"),
+    ("best", "speed_up", "workers"),
     [
-        (Measured(Settings(64, "bfloat16"), 2500.0, 2.5, SAME), 2500.0, 2.5),
-        (FLOAT32, 1000.0, 1.0),
-        (Measured(Settings(64), None, None, SAME), 1.0, 1.0),
+        (Measured(Settings(64, "bfloat16"), 2500.0, 2.5, SAME, workers=1), 2.5, 1),
+        (FLOAT32, 1.0, tune.cores()),
+        (Measured(Settings(64), None, None, SAME), 1.0, tune.cores()),
     ],
 )
 def test_the_report_says_how_fast_the_best_is(
-    best: Measured, rate: float, speed_up: float, run_tune: RunTune
+    best: Measured, speed_up: float, workers: int, run_tune: RunTune
 ) -> None:
-    """Where nobody knows, any rate says how long a pass should take, and no gain is a gain of one."""
-    found = run_tune(best, "--quiet")
-    assert (found["rate"], found["settings"]) == (rate, best.settings)
-    report = found["report"]
-    assert (report["speed_up"], report["workers"]) == (speed_up, 2)
+    """Where nobody knows, no gain is a gain of one, and there is a worker per core."""
+    report = run_tune(best, "--quiet")["report"]
+    assert (report["speed_up"], report["workers"]) == (speed_up, workers)
     assert report["rows_per_second"] == (best.rows_per_second or 0.0)
     assert report["settings"]["dtype"] == best.settings.dtype
     assert [tried["rows_per_second"] for tried in report["tried"]] == [1000.0, best.rows_per_second]
     assert report["tried"][0]["agreement"]["rows"] == 143
+    [next_best] = report["next_best"]
+    assert next_best["workers"] == tune.cores()
 
 
-def test_people_see_each_result_the_rates_of_workers_and_the_fastest(
+def test_people_and_the_report_are_told_all_that_took_turns(
     run_tune: RunTune, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    best = Measured(Settings(64, "bfloat16"), 2500.0, 2.5, SAME)
-    run_tune(best, workers=Workers(1, {2: 1234.5, 1: 2000.0}))
+    best = Measured(Settings(64, "bfloat16"), 2500.0, 2.5, SAME, workers=1, rounds=5)
+    slower = Measured(Settings(64), 1234.5, 1.0, SAME, workers=2, rounds=3)
+    report = run_tune(best, turns=[best, slower])["report"]
+    threads = threads_for(1)
     out = capsys.readouterr().out
     assert "tuning breast_cancer on at most 143 rows" in out
-    assert "with preprocessing, 2 workers x" in out
-    assert ": 2,000 rows/s" in out
+    shown = f"with preprocessing, 1 workers x {threads} threads, torch bfloat16, mini-batches of 64"
+    assert f"{shown}: 2,500 rows/s, 2.50 times as fast, in 5 turns" in out
+    assert "torch float32, mini-batches of 64: 1,234 rows/s, 1.00 times as fast, in 3 turns" in out
     assert "fastest: torch bfloat16, mini-batches of 64, 1 workers x" in out
     assert "2.50 times as fast as float32, eager" in out
     assert "certificate" not in out
+    fastest, other = report["compared"]
+    assert fastest == {
+        "engine": "torch",
+        "settings": "bfloat16",
+        "batch_rows": 64,
+        "workers": 1,
+        "threads": threads,
+        "rounds": 5,
+        "rows_per_second": 2500.0,
+        "speed_up": 2.5,
+    }
+    assert (other["settings"], other["workers"], other["rounds"]) == ("float32", 2, 3)
     run_tune(best, "--quiet")
     assert capsys.readouterr().out == ""
 

@@ -46,10 +46,10 @@ def test_its_file_is_a_line_for_each_field_and_says_its_format() -> None:
 
 
 def test_all_its_choices_come_back_the_fastest_first() -> None:
-    bfloat16 = Choice(Settings(8, "bfloat16"), "torch 2", REPORT.agreement, 2.0, 1.5)
+    bfloat16 = Choice(Settings(8, "bfloat16"), "torch 2", REPORT.agreement, 2.0, 1.5, workers=1)
     report = replace(REPORT, library="onnxruntime 1", threads=2, next_best=(bfloat16,))
     read = parse_tuning_report(report.to_json(), "r")
-    fastest = Choice(REPORT.settings, "onnxruntime 1", REPORT.agreement, 1.0, 1.0)
+    fastest = Choice(REPORT.settings, "onnxruntime 1", REPORT.agreement, 1.0, 1.0, workers=4)
     assert read.choices == (fastest, bfloat16)
 
 
@@ -122,6 +122,9 @@ def test_as_many_workers_as_cores_are_taken_and_no_more(cores: str, fewest: int,
     for workers in (fewest - 1, most + 1):
         with pytest.raises(JobError, match=f"^r: names {workers:,} workers for a machine of"):
             parse_tuning_report(replace(of_machine, workers=workers).to_json(), "r")
+        next_best = replace(of_machine.choices[0], workers=workers)
+        with pytest.raises(JobError, match=f"^r: names {workers:,} workers for a machine of"):
+            parse_tuning_report(replace(of_machine, next_best=(next_best,)).to_json(), "r")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """How many rows are timed, how often, and on how many workers, on a clock of the test's own."""
 
-from collections.abc import Callable
-from dataclasses import replace
 import threading
 
 import numpy as np
@@ -9,11 +7,10 @@ import pytest
 
 from model_zoo.engines.settings import Settings
 from model_zoo.scoring.scored import Scored
-from pipelines.tuning import workers as workers_module
 from pipelines.tuning.bench import time_pass
 from pipelines.tuning.loading import _score
 from pipelines.tuning.sample import ReadRows, count_all_rows, cut_batches, join_parts
-from pipelines.tuning.workers import Workers, choose_workers
+from pipelines.tuning.workers import list_numbers
 from tests.pipelines.tuning.clocked_bench import Clock, Loader, Model, make_bench, use_clock
 
 SETTINGS = Settings(8)
@@ -46,30 +43,35 @@ def test_so_many_rows_keep_all_cores_busy_for_a_second(
 
 
 @pytest.mark.parametrize(
-    ("rows_per_second", "batch_rows", "cores", "pieces"),
+    ("rows_per_second", "cores", "workers", "pieces"),
     [
-        (50, 8, 1, [(0, 0, 30), (1, 0, 30)]),  # whole batches, for about a second
-        (60, 8, 1, [(0, 0, 30), (1, 0, 30)]),
-        (61, 8, 1, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),
-        (1_000, 8, 1, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),  # there are no more
-        (20, 8, 2, [(0, 0, 10), (0, 10, 10)]),  # a piece for each core
-        (0.1, 8, 2, [(0, 0, 7), (0, 7, 8), (0, 15, 7), (0, 22, 8)]),  # of a mini-batch
-        (0.1, 16, 2, [(0, 0, 15), (0, 15, 15), (1, 0, 15), (1, 15, 15)]),
-        (1_000, 8, 2, [(0, 0, 30), (1, 0, 30)]),  # as many for each core
-        (1_000, 8, 4, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),  # unless there are fewer
+        # Two pieces for each worker, for about a second.
+        (50, 1, 1, [(0, 0, 15), (0, 15, 15), (1, 0, 15), (1, 15, 15)]),
+        (40, 2, 2, [(0, 0, 10), (0, 10, 10), (0, 20, 10), (1, 0, 10)]),
+        # At most a batch, as that is what a worker takes.
+        (80, 1, 1, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),
+        # As many for each worker, and there are no more.
+        (1_000, 2, 2, [(0, 0, 30), (1, 0, 30)]),
+        # Unless there are fewer.
+        (1_000, 4, 4, [(0, 0, 30), (1, 0, 30), (2, 0, 30)]),
+        # Of a slow model a mini-batch of 8 for each thread.
+        (0.1, 2, 2, [(0, 0, 7), (0, 7, 8), (0, 15, 7), (0, 22, 8)]),
+        (0.1, 2, 1, [(0, 0, 15), (0, 15, 15)]),
+        (0.1, 3, 1, [(0, 0, 15), (0, 15, 15)]),
+        (0.1, 4, 2, [(0, 0, 15), (0, 15, 15), (1, 0, 15), (1, 15, 15)]),
     ],
 )
-def test_what_is_preprocessed_are_whole_batches_or_of_a_slow_model_pieces(
+def test_workers_preprocess_whole_batches_or_of_a_slow_model_pieces(
     rows_per_second: float,
-    batch_rows: int,
     cores: int,
+    workers: int,
     pieces: list[tuple[int, int, int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loader = Loader(lambda _: Model(1.0))
     bench = make_bench(loader, [30] * 3)
     use_clock(monkeypatch, loader.clock, cores)
-    assert bench.choose_read_rows(rows_per_second, batch_rows) == pieces
+    assert bench.choose_read_rows(rows_per_second, 8, workers) == pieces
 
 
 def test_rows_that_preprocessing_rejects_are_not_scored() -> None:
@@ -151,54 +153,6 @@ def test_of_a_slow_model_so_many_parts_are_scored(
     assert bench.count_affordable_parts(bench.load(SETTINGS, 1)) == parts
 
 
-def by_workers(rates: dict[int, float]) -> Callable[[Settings], Model]:
-    """Say by turns how fast the model is for many workers, and for one: they are loaded in this order."""
-    models = iter([Model(rates[2]), Model(rates[1])])
-    return lambda _: next(models)
-
-
-@pytest.mark.parametrize(
-    ("many", "one", "best"), [(100.0, 102.9, 2), (100.0, 103.1, 1), (200.0, 100.0, 2)]
-)
-def test_one_worker_is_taken_where_it_is_worth_it(
-    many: float, one: float, best: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loader = Loader(by_workers({2: many, 1: one}))
-    bench = make_bench(loader, [20] * 10)
-    use_clock(monkeypatch, loader.clock, cores=2)
-    found = choose_workers(bench, SETTINGS, 100.0)
-    assert found.best == best
-    assert found.rates == {2: pytest.approx(many), 1: pytest.approx(one)}
-    assert [workers for _, workers in loader.loaded] == [2, 1]
-
-
-@pytest.mark.parametrize(("cores", "rows", "measured"), [(1, 1_000, False), (2, 31, False), (2, 32, True)])  # fmt: skip
-def test_workers_are_measured_where_there_are_several_and_two_mini_batches_for_each(
-    cores: int, rows: int, measured: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loader = Loader(lambda _: Model(100.0))
-    bench = make_bench(loader, [rows])
-    use_clock(monkeypatch, loader.clock, cores)
-    found = choose_workers(bench, SETTINGS, 100.0)
-    assert bool(found.rates) is measured
-    assert measured or found == Workers(cores, {})
-
-
-def test_workers_are_timed_with_preprocessing(monkeypatch: pytest.MonkeyPatch) -> None:
-    loader = Loader(by_workers({2: 100.0, 1: 100.0}))
-    bench = make_bench(loader, [20] * 10)
-    sample, clock = bench.sample, loader.clock
-
-    def prepare(rows: ReadRows) -> dict[str, np.ndarray]:
-        clock.now += rows.length / 100
-        return sample.prepare(rows)
-
-    bench = replace(bench, sample=replace(sample, prepare=prepare))
-    use_clock(monkeypatch, clock, cores=2)
-    rates = choose_workers(bench, SETTINGS, 100.0).rates
-    assert rates == {2: pytest.approx(50.0), 1: pytest.approx(50.0)}
-
-
 @pytest.mark.parametrize(
     ("parts", "rows", "joined"),
     [
@@ -249,33 +203,22 @@ def test_as_many_threads_score_as_there_are_workers(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("cores", "numbers"),
-    [(2, [2, 1]), (3, [3, 1]), (4, [4, 2, 1]), (8, [8, 4, 2, 1]), (9, [9, 4, 2, 1])],
+    ("cores", "rows", "numbers"),
+    [
+        (1, 1_000, [1]),
+        (2, 1_000, [2, 1]),
+        (3, 1_000, [3, 1]),
+        (4, 1_000, [4, 2, 1]),
+        (8, 1_000, [8, 4, 2, 1]),
+        (9, 1_000, [9, 4, 2, 1]),
+        # Two mini-batches for each core, or nothing can be told.
+        (2, 32, [2, 1]),
+        (2, 31, [2]),
+    ],
 )
-def test_many_workers_and_fewer_take_five_turns_each(
-    cores: int, numbers: list[int], monkeypatch: pytest.MonkeyPatch
+def test_one_worker_per_core_is_compared_with_fewer(
+    cores: int, rows: int, numbers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turns: list[int] = []
-
-    def time_turn(score: object, parts: int, workers: int) -> float:
-        turns.append(workers)
-        return 1.0
-
-    monkeypatch.setattr(workers_module, "time_pass", time_turn)
     loader = Loader(lambda _: Model(100.0))
-    bench = make_bench(loader, [20] * 10)
     use_clock(monkeypatch, loader.clock, cores)
-    assert choose_workers(bench, SETTINGS, 100.0).best == cores
-    assert turns == numbers * 5
-
-
-def test_of_several_numbers_the_one_that_gains_most_is_taken(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """4 workers take 10 s, 2 take 8 s, 1 takes 9 s."""
-    seconds = {4: 10.0, 2: 8.0, 1: 9.0}
-    monkeypatch.setattr(workers_module, "time_pass", lambda _, parts, workers: seconds[workers])
-    loader = Loader(lambda _: Model(100.0))
-    bench = make_bench(loader, [20] * 10)
-    use_clock(monkeypatch, loader.clock, cores=4)
-    assert choose_workers(bench, SETTINGS, 100.0).best == 2
+    assert list_numbers(make_bench(loader, [rows]).sample, batch_rows=8) == numbers
