@@ -5,8 +5,8 @@ hands a worker's exception back as text only, so `refusal_in` finds them again i
 is why a message is always one line.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 import re
 import threading
@@ -179,23 +179,36 @@ class CrashError(Exception):
         return _make_crash, (str(self), self.kind)
 
 
-@contextmanager
-def crashes_as_errors() -> Iterator[None]:
+class _CrashesAsErrors:
+    """A block whose crashes become errors.
+
+    A class, because a generator takes several times as long, and tiny pictures take microseconds.
+    """
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, crash: BaseException | None, trace: object) -> None:
+        # A panic of Rust code, and SystemExit, are no Exceptions.
+        if crash is None or isinstance(crash, Exception):
+            return
+        # Only the main thread is told of Ctrl-C.
+        is_told = threading.current_thread() is threading.main_thread()
+        if isinstance(crash, KeyboardInterrupt) and is_told:
+            return
+        raise CrashError(type(crash).__name__, text_of(crash)) from crash
+
+
+# It keeps nothing itself, so one will do.
+_crashes_as_errors = _CrashesAsErrors()
+
+
+def crashes_as_errors() -> AbstractContextManager[None]:
     """Raise a `CrashError` for whatever the block raises that is no `Exception`.
 
     The block is code of a library or of a user. Nothing that it raises may end a worker's thread, or
     the program with status 0 and without a word. Ctrl-C stays what it is.
     """
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException as crash:  # a panic of Rust code, and SystemExit, are no Exceptions
-        # Only the main thread is told of Ctrl-C.
-        is_told = threading.current_thread() is threading.main_thread()
-        if isinstance(crash, KeyboardInterrupt) and is_told:
-            raise
-        raise CrashError(type(crash).__name__, text_of(crash)) from crash
+    return _crashes_as_errors
 
 
 def text_of(error: BaseException) -> str:

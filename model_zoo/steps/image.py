@@ -15,6 +15,15 @@ from pyarrow import Array
 from pydantic import Field, model_validator
 
 from configs.errors import RejectedRows, RowError, crashes_as_errors
+from model_zoo.picture_pixels import (
+    CropStarts,
+    Interpolation,
+    crop_centre,
+    resize,
+    resize_with_pillow,
+    to_8_bits,
+    turn_upright,
+)
 from model_zoo.pictures import open_picture
 from model_zoo.piece_watch import one_piece
 from model_zoo.steps.arrays import get_column
@@ -22,8 +31,6 @@ from model_zoo.steps.columns import Columns, NewColumns, to_arrow
 from model_zoo.steps.step import StepModel, Widths
 
 Resize: TypeAlias = Literal["exact", "shorter"]
-Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
-CropStarts: TypeAlias = Literal["rounded", "cut"]
 ResizeWith: TypeAlias = Literal["torch", "pillow"]
 Decoding: TypeAlias = Literal["whole", "scaled"]
 Side: TypeAlias = Annotated[int, Field(ge=1)]
@@ -33,6 +40,9 @@ _MOST_RESIZED = 1 << 24
 # The largest value of a byte, in the width that pixels are computed in.
 _WHITE = np.float32(255.0)
 
+# Numbers of pictures that are normalised together, at most: what stays in a core's cache.
+_NORMALISED_AT_ONCE = 1 << 16
+
 # JPEG alone is decoded smaller; MPO is several of them, of which the first is taken.
 _SCALABLE = ("JPEG", "MPO")
 # What is left for the resizing to do, which looks at all pixels that a new one covers.
@@ -40,13 +50,6 @@ _LEAST_SHRINKING = 2
 # The number of EXIF's orientation, of which the last four lay the picture on its side.
 _ORIENTATION = 274
 _ON_ITS_SIDE = range(5, 9)
-
-# Numbers of TIFF's tags, and what the second one may say.
-_BITS_PER_SAMPLE = 258
-_PHOTOMETRIC = 262
-_WHITE_IS_ZERO = 0
-# A PNG's pixels have all of them.
-_DEEP_BITS = 16
 
 
 def _is_default(default: object) -> Callable[[object], bool]:
@@ -199,24 +202,27 @@ def decode_images(encoded: Array, step: Image) -> np.ndarray:
     rows = len(encoded)
     channels = _count_channels(step.mode)
     line_length = step.width * channels
-    shape = (rows, step.height, line_length)
-    pixels = np.empty(shape, dtype=np.float32)
-    mean, factor = _make_normalisation(step, line_length)
+    shape = (step.height, line_length)
+    pixels = np.empty((rows, *shape), dtype=np.float32)
+    normalisation = _make_normalisation(step, line_length)
+    # Tiny pictures by the hundred, as each call takes as long as their numbers; one of a photograph's
+    # size alone, while it is in the cache.
+    at_once = max(1, _NORMALISED_AT_ONCE // (step.height * line_length))
+    decoded = np.empty((at_once, *shape), dtype=np.uint8)
     reasons: dict[int, Exception] = {}
-    for row, value in enumerate(encoded):
-        lines = pixels[row]
-        try:
-            with one_piece(), crashes_as_errors():
-                picture = value.as_py()
-                decoded = _decode_image(picture, step)
-            decoded = decoded.reshape(lines.shape)
-        except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
-            reasons[row] = error
-            continue
-        # Normalised image by image, while its numbers are in the cache.
-        np.divide(decoded, _WHITE, out=lines, dtype=np.float32)
-        lines -= mean
-        lines *= factor
+    for first in range(0, rows, at_once):
+        values = encoded[first : first + at_once]
+        for place, value in enumerate(values):
+            try:
+                with one_piece(), crashes_as_errors():
+                    picture = value.as_py()
+                    image = _decode_image(picture, step)
+                decoded[place] = image.reshape(shape)
+            except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
+                reasons[first + place] = error
+        count = len(values)
+        normalised = pixels[first : first + count]
+        _normalise(decoded[:count], normalisation, normalised)
     if reasons:
         raise RejectedRows(reasons)
     images = pixels.reshape(rows, step.height, step.width, channels)
@@ -246,26 +252,36 @@ def _make_normalisation(step: Image, line_length: int) -> _Normalisation:
     return _Normalisation(means, factors)
 
 
+def _normalise(decoded: np.ndarray, by: _Normalisation, into: np.ndarray) -> None:
+    """Write bytes (rows, height, line_length) normalised into float32 of that shape."""
+    np.divide(decoded, _WHITE, out=into, dtype=np.float32)
+    into -= by.mean
+    into *= by.factor
+
+
 def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
     """Return one image as uint8 (height, width) or (height, width, 3), in the size of the step."""
-    import PIL.ImageOps  # takes a tenth of a second, and jobs without images need none
-
     if not encoded:
         raise RowError("no image")
     with open_picture(encoded, step.max_pixels) as image:
         size = None
         if step.decoding == "scaled" and image.format in _SCALABLE:
             size = _ask_for_smaller(image, step)
-        PIL.ImageOps.exif_transpose(image, in_place=True)
-        shallow = _to_8_bits(image)
-        converted = shallow.convert(step.mode)
-        height, width = size or step.choose_size(converted.height, converted.width)
+        turn_upright(image)
+        shallow = to_8_bits(image)
+        # Else it would be a copy.
+        if shallow.mode != step.mode:
+            shallow = shallow.convert(step.mode)
+        height, width = size or step.choose_size(shallow.height, shallow.width)
         if step.resize_with == "pillow":
-            pixels = _resize_with_pillow(converted, height, width, step.interpolation)
+            pixels = resize_with_pillow(shallow, height, width, step.interpolation)
+        elif (height, width) == (shallow.height, shallow.width):
+            pixels = np.asarray(shallow)
         else:
-            decoded = np.array(converted)
-            pixels = _resize(decoded, height, width, step.interpolation)
-    return _crop_centre(pixels, step.height, step.width, step.crop_starts)
+            # A copy, as torch wants to be able to write.
+            decoded = np.array(shallow)
+            pixels = resize(decoded, height, width, step.interpolation)
+    return crop_centre(pixels, step.height, step.width, step.crop_starts)
 
 
 def _ask_for_smaller(image: Any, step: Image) -> tuple[int, int]:
@@ -286,113 +302,3 @@ def _ask_for_smaller(image: Any, step: Image) -> tuple[int, int]:
     # Of no mode: its own brightness in place of grey is another number.
     image.draft(None, least)
     return upright
-
-
-def _crop_centre(
-    pixels: np.ndarray,
-    height: int,
-    width: int,
-    crop_starts: CropStarts,
-) -> np.ndarray:
-    """Return uint8 (height, width, ...): the middle of it, with black borders where it is smaller."""
-    for axis, wanted in enumerate((height, width)):
-        given = pixels.shape[axis]
-        missing = wanted - given
-        if missing == 0:
-            continue
-        if missing > 0:
-            borders = [(0, 0)] * pixels.ndim
-            before = missing // 2
-            borders[axis] = (before, missing - before)
-            pixels = np.pad(pixels, borders)
-            continue
-        surplus = -missing
-        # Python rounds half a pixel to the even side, and so does torchvision.
-        start = round(surplus / 2) if crop_starts == "rounded" else surplus // 2
-        kept = range(start, start + wanted)
-        pixels = np.take(pixels, kept, axis)
-    return pixels
-
-
-def _resize_with_pillow(
-    image: Any,
-    height: int,
-    width: int,
-    interpolation: Interpolation,
-) -> np.ndarray:
-    """Return uint8 (height, width) or (height, width, 3) of an image of Pillow in another size."""
-    import PIL.Image
-
-    name = interpolation.upper()
-    resampling = getattr(PIL.Image.Resampling, name)
-    # Pillow says the width first.
-    resized = image.resize((width, height), resampling)
-    return np.array(resized)
-
-
-def _resize(
-    pixels: np.ndarray,
-    height: int,
-    width: int,
-    interpolation: Interpolation,
-) -> np.ndarray:
-    """Return uint8 (height, width) or (height, width, 3) in another size.
-
-    Each new pixel is the mean, by nearness, of those that it covers.
-    """
-    size = pixels.shape[:2]
-    if size == (height, width):
-        return pixels
-
-    # A second, which a job without images need not take before it is refused.
-    import torch
-    from torch.nn import functional
-
-    # Grey pixels have no axis of channels, and torch wants one.
-    with_channels = pixels.reshape(*size, -1)
-    image = torch.from_numpy(with_channels)
-    with torch.inference_mode():
-        # A batch of one, (1, channels, height, width): a view, whose numbers stay pixel by pixel.
-        rows = image[None]
-        batch = rows.permute(0, 3, 1, 2)
-        resized = functional.interpolate(
-            batch,
-            size=(height, width),
-            mode=interpolation,
-            # Shrinking takes all pixels that a new one covers, and not the nearest four.
-            antialias=True,
-        )
-    only = resized[0]
-    lines = only.permute(1, 2, 0)
-    return lines.numpy()
-
-
-def _read_depth(image: Any) -> tuple[int, bool]:
-    """Return the bits of a pixel of deep grey, and whether 0 is white.
-
-    In TIFF alone they may be fewer than 16, and 0 may be white; Pillow changes neither.
-    """
-    tags = getattr(image, "tag_v2", {})
-    depths = tags.get(_BITS_PER_SAMPLE, (_DEEP_BITS,))
-    is_white_zero = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-    return depths[0], is_white_zero
-
-
-def _to_8_bits(image: Any) -> Any:
-    """Keep the upper 8 bits of deeper grey, where Pillow's `convert` would make white of all above 255."""
-    import PIL.Image
-
-    if image.mode.startswith("I;16"):
-        depth, is_white_zero = _read_depth(image)
-        lower_bits = depth - 8
-        pixels = np.asarray(image)
-        shifted = pixels >> lower_bits
-        upper_bits = shifted.astype(np.uint8)
-        if is_white_zero:
-            upper_bits = 255 - upper_bits
-        return PIL.Image.fromarray(upper_bits)
-    if image.mode in ("I", "F"):
-        raise RowError(
-            f"image with 32 bits per pixel (mode {image.mode}), for which there is no black and white"
-        )
-    return image

@@ -86,7 +86,7 @@ def test_a_picture_that_never_ends_is_bounded_and_the_others_of_a_batch_are_none
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sink = io.BytesIO()
-    Pillow.new("L", (6, 6)).save(sink, "PNG")
+    Pillow.new("L", (6, 6)).save(sink, "BMP")
     step = Image(step="image", column="i", into="x", height=6, width=6)
     pictures: dict[str, pa.Array] = {"i": pa.array([sink.getvalue()] * 50)}
     assert len(apply_steps([step], pictures, 50, timeout_seconds=60)["x"]) == 50

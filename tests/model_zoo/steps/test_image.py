@@ -1,15 +1,18 @@
+from collections.abc import Callable
 import io
 import struct
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
 import pyarrow as pa
 from pydantic import ValidationError
 import pytest
 import torch
 
 from configs.errors import RejectedRows
+from model_zoo.steps import image
 from model_zoo.steps.image import Image, decode_images
 from tests.faults.counts import full_or
 
@@ -204,6 +207,48 @@ def test_the_orientation_that_a_camera_noted_is_applied(orientation: int) -> Non
     Pillow.fromarray(np.ascontiguousarray(turned)).save(sink, "PNG", exif=exif)
     (x,) = decode_images(column(sink.getvalue()), step())
     np.testing.assert_array_equal(x[0], upright / np.float32(255))
+
+
+def _note_in_text(orientation: int) -> PngInfo:
+    """Return what older programs write: EXIF in hexadecimal digits, below three lines of their own."""
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    info = PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n0\n{exif.tobytes().hex()}", zip=True)
+    return info
+
+
+def _note_in_xmp(orientation: int) -> PngInfo:
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", f'<x tiff:Orientation="{orientation}"/>')
+    return info
+
+
+@pytest.mark.parametrize("note", [_note_in_text, _note_in_xmp])
+def test_wherever_a_png_notes_its_orientation(note: Callable[[int], PngInfo]) -> None:
+    upright = RANDOM.integers(0, 256, (6, 5), dtype=np.uint8)
+    sink = io.BytesIO()
+    half_a_turn = np.ascontiguousarray(upright[::-1, ::-1])
+    Pillow.fromarray(half_a_turn).save(sink, "PNG", pnginfo=note(3))
+    (x,) = decode_images(column(sink.getvalue()), step())
+    np.testing.assert_array_equal(x[0], upright / np.float32(255))
+
+
+@pytest.mark.parametrize("at_once", [1, 30, 60, 90, 1 << 16])
+def test_pictures_that_are_normalised_together_keep_their_rows(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of five pictures the fourth is broken."""
+    monkeypatch.setattr(image, "_NORMALISED_AT_ONCE", at_once)
+    pictures = RANDOM.integers(0, 256, (5, 6, 5), dtype=np.uint8)
+    contents = [encoded(picture) for picture in pictures]
+    normalised = decode_images(column(*contents), step(mean=(0.25,), std=(0.5,)))
+    expected = (pictures / np.float32(255) - np.float32(0.25)) * np.float32(2)
+    np.testing.assert_array_equal(normalised[:, 0], expected)
+    contents[3] = b"x"
+    with pytest.raises(RejectedRows) as caught:
+        decode_images(column(*contents), step())
+    assert list(caught.value.reasons) == [3]
 
 
 def test_cmyk_is_converted() -> None:
