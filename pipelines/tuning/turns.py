@@ -238,14 +238,21 @@ class _Race:
         return sorted(near, reverse=True)
 
     def list_results(self, reference: Settings) -> list[Measured]:
-        """Return what all came to, the fastest first, with gains over the reference's own fastest."""
+        """Return what all came to, the fastest first, with gains over the reference.
+
+        That has the workers that it would be kept with.
+        """
         pacemaker = self.pacemaker
         gains = [entrant.find_gain(pacemaker) for entrant in self.entrants]
         of_reference = []
         for entrant, gain in zip(self.entrants, gains, strict=True):
             if entrant.measured.settings == reference:
                 of_reference.append(gain)
-        least = max(of_reference)
+        # It entered with one worker per core first.
+        with_most_workers = of_reference[0]
+        baseline = max(of_reference)
+        if baseline <= with_most_workers * WORTH_IT:
+            baseline = with_most_workers
         # By gains, as some were in rounds in which the machine was busier.
         pace = median(pacemaker.rates.values())
         results = []
@@ -253,7 +260,7 @@ class _Race:
             result = replace(
                 entrant.measured,
                 rows_per_second=gain * pace,
-                speed_up=gain / least,
+                speed_up=gain / baseline,
                 workers=entrant.workers,
                 rounds=len(entrant.rates),
             )

@@ -34,8 +34,9 @@ GRAPH = Choice(
     agreement=SAME,
     rows_per_second=300.0,
     speed_up=3.0,
+    workers=1,
 )
-EAGER = Choice(Settings(8), TorchEngine().describe_version(), SAME, 100.0, 1.0)
+EAGER = Choice(Settings(8), TorchEngine().describe_version(), SAME, 100.0, 1.0, workers=1)
 Run = Callable[..., Outcome]
 
 

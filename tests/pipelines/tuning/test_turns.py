@@ -192,6 +192,15 @@ def test_settings_are_compared_with_the_workers_that_are_fastest_with_them(
     assert [m.rate for m in found.best] == pytest.approx([140, 125, 110])
 
 
+@pytest.mark.parametrize(("rate", "gain"), [(102.9, 1.2), (103.1, 120 / 103.1), (90.0, 1.2)])
+def test_gains_are_over_the_reference_with_the_workers_that_it_would_be_kept_with(
+    rate: float, gain: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = {(INT8, 2): 120.0, (INT8, 1): 90.0, (FLOAT32, 2): 100.0, (FLOAT32, 1): rate}
+    found = Machine(steady(rates)).compare(monkeypatch, {INT8: 300.0, FLOAT32: 100.0})
+    assert found.best[0].speed_up == pytest.approx(gain)
+
+
 def test_all_that_took_turns_is_told_the_fastest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Machine(steady(CONTENDED)).compare(monkeypatch, ALONE)
     rates = sorted(CONTENDED.values(), reverse=True)
