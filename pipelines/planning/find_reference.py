@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 from pyarrow import Table
-import pyarrow.parquet as pq
 
 from configs.errors import InputError, JobError, ModelError, VerifyError
 from configs.monitor import find_last
@@ -36,6 +35,7 @@ from transforms.output.compared_reference import (
 )
 from transforms.summaries.merged_profiles import merge_profiles
 from transforms.summaries.profile_schema import SCHEMA
+from transforms.summaries.summary import decode_table
 from transforms.summaries.training_profile import read_training_table
 
 _SUMMARY = "profile"
@@ -226,7 +226,7 @@ def _read_profile(run: RunFolder, manifest: Manifest) -> Table | None:
 
 def _parse_profile(url: str, content: bytes) -> Table:
     try:
-        return pq.read_table(pa.BufferReader(content)).cast(SCHEMA)
+        return decode_table(content).cast(SCHEMA)
     except (pa.ArrowException, OSError, ValueError) as error:
         kind = type(error).__name__
         raise InputError(

@@ -16,6 +16,7 @@ from storage import files
 from storage.layout import find_document, is_published, read_held, read_manifest
 from storage.output_names import RUNS
 from storage.run_folder import RunFolder, is_plain
+from transforms.summaries.summary import decode_table
 
 Manifest: TypeAlias = Mapping[str, Any]
 # Stage, class of the error, and message.
@@ -205,8 +206,7 @@ def _read_table(told: ToldRun, path: str) -> Profile:
     if content is None:
         raise VerifyError(f"{url}: is missing; score the input again to publish it anew")
     try:
-        source = pa.BufferReader(content)
-        rows = pq.read_table(source).to_pylist()
+        rows = decode_table(content).to_pylist()
         return {(row["kind"], row["column"], row["measure"]): row for row in rows}
     except (pa.ArrowException, KeyError) as error:
         kind = type(error).__name__

@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 from pyarrow import Table
-import pyarrow.parquet as pq
 
 from transforms.output.encoded_table import encode_table
 from transforms.summaries.profile_schema import SCHEMA
+from transforms.summaries.summary import decode_table
 
 ReferenceKind: TypeAlias = Literal["training", "previous", "last", "run", "file", "none"]
 _KEY = b"reference"
@@ -70,7 +70,7 @@ def decode_reference(content: bytes) -> ComparedReference:
         ValueError: it made none of them.
     """
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        table = decode_table(content)
         told: dict[str, Any] = json.loads((table.schema.metadata or {})[_KEY])
         # JSON has lists alone.
         head = ReferenceHead(**{**told, **{name: tuple(told[name]) for name in _LISTS}})

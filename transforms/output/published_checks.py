@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from model_zoo.evaluation.findings import Finding
 from storage import files
@@ -13,7 +12,7 @@ from storage.run_folder import RunFolder
 from transforms.checks.check_counts import CheckCounts
 from transforms.checks.findings import judge_counts, judge_unique
 from transforms.checks.unique_values import UniqueValues
-from transforms.summaries.summary import Summaries
+from transforms.summaries.summary import Summaries, decode_table
 
 # A file as the manifest lists it.
 Entry: TypeAlias = dict[str, Any]
@@ -60,4 +59,4 @@ def _read(run: RunFolder, path: str) -> pa.Table:
     content = files.read(url)
     if content is None:
         raise FileNotFoundError(f"{url}: somebody removed it")
-    return pq.read_table(pa.BufferReader(content))
+    return decode_table(content)

@@ -12,9 +12,6 @@ from collections.abc import Mapping, Sequence
 import errno
 from typing import Any, TypeAlias
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from configs.errors import PublishError
 from model_zoo.evaluation.findings import Finding, Rules, Verdict, find_verdict, sort_findings
 from model_zoo.evaluation.judged import judge_drifts, judge_rows
@@ -29,6 +26,7 @@ from transforms.output.compared_reference import (
     make_empty_profile,
 )
 from transforms.output.stored_summary import put_summary
+from transforms.summaries.summary import decode_table
 
 # A file as the manifest lists it.
 Entry: TypeAlias = dict[str, Any]
@@ -170,5 +168,5 @@ def _read_profile(run: RunFolder, summaries: Sequence[Entry]) -> list[dict[str, 
     for entry in summaries:
         if entry["name"] == PROFILE:
             content = files.read(files.join(run.published, entry["path"])) or b""
-            return pq.read_table(pa.BufferReader(content)).to_pylist()
+            return decode_table(content).to_pylist()
     return []

@@ -12,7 +12,6 @@ import hashlib
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from configs.errors import PublishError
 from storage import files
@@ -21,7 +20,7 @@ from transforms.output.encoded_table import encode_table
 from transforms.output.many_requests import call_for_each
 from transforms.output.published_files import find_summary_name
 from transforms.output.stored_summary import put_summary
-from transforms.summaries.summary import State, StoredSummary, Summaries, Summary
+from transforms.summaries.summary import State, StoredSummary, Summaries, Summary, decode_table
 
 # A file as the manifest lists it.
 Entry: TypeAlias = Mapping[str, Any]
@@ -118,7 +117,7 @@ def _read_state(run: RunFolder, summary: Summary, entry: Entry) -> State:
     if content is None:
         raise FileNotFoundError(f"{url}: somebody removed it")
     _refuse_altered(run, url, hashlib.sha256(content).hexdigest(), entry)
-    table = pq.read_table(pa.BufferReader(content))
+    table = decode_table(content)
     try:
         return summary.read(table)
     except ValueError as error:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from transforms.summaries.known import Known, Measure
 from transforms.summaries.numbers import CutPoints
-from transforms.summaries.summary import Kind
+from transforms.summaries.summary import Kind, decode_table
 
 # As a profile of training names them, and as a run does.
 _KINDS: dict[str, Kind] = {"feature": "input", "score": "score"}
@@ -42,7 +41,7 @@ def read_training_profile(content: bytes) -> Reference:
         ValueError: it is no such file.
     """
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        table = decode_table(content)
         records = table.to_pylist()
         known = dict(_read_record(record) for record in records)
     except (pa.ArrowException, OSError, KeyError, TypeError) as error:

@@ -10,7 +10,9 @@ and batches are cut alike by all workers.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+import pyarrow as pa
 from pyarrow import Table
+import pyarrow.parquet as pq
 
 # Columns as they were read, with all rows; what the network takes, and score columns, of those rows that
 # were not rejected before.
@@ -111,3 +113,17 @@ def write_states(summaries: Summaries, states: States) -> Iterator[NamedTable]:
         return
     for summary, state in zip(summaries, states, strict=True):
         yield NamedTable(summary.name, summary.write(state))
+
+
+def decode_table(content: bytes) -> Table:
+    """Return the table of a small Parquet file.
+
+    Args:
+        content: the file's.
+
+    Raises:
+        pyarrow.ArrowException, OSError: it is no Parquet file.
+    """
+    # `read_table` imports datasets, which takes longer than all files of a run, and other threads
+    # than this one take longer to begin than to read.
+    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)

@@ -5,11 +5,11 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 from pyarrow import Table
-import pyarrow.parquet as pq
 
 from model_zoo.evaluation.profile_drift import estimate_counts
 from transforms.summaries.profile_schema import SCHEMA
 from transforms.summaries.reference import find_training_place
+from transforms.summaries.summary import decode_table
 
 _LEVELS = b"quantile_levels"
 # Packages of older versions have no counts: where fewer numbers differ, quantiles do not tell how many are
@@ -29,7 +29,7 @@ def read_training_table(content: bytes, new_names: Mapping[str, str]) -> Table:
         ValueError: it is no such file.
     """
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        table = decode_table(content)
         levels = _read_levels(table)
         records = [_convert(record, levels, new_names) for record in table.to_pylist()]
     except (pa.ArrowException, OSError, KeyError, TypeError) as error:
