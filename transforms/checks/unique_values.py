@@ -72,8 +72,11 @@ class UniqueValues:
         digests = _sort(state)
         chunks = []
         for first in range(0, len(digests), _GROUP_ROWS):
-            high, low = digests[first : first + _GROUP_ROWS].T
-            chunks.append(RecordBatch.from_arrays([pa.array(high), pa.array(low)], schema=_STORED))
+            behind = first + _GROUP_ROWS
+            high, low = digests[first:behind].T
+            columns = [pa.array(high), pa.array(low)]
+            chunk = RecordBatch.from_arrays(columns, schema=_STORED)
+            chunks.append(chunk)
         return Table.from_batches(chunks, schema=_STORED)
 
     def read(self, table: Table) -> _State:
@@ -86,11 +89,13 @@ class UniqueValues:
         """Return how many values of all files are there more than once; see `StoredSummary`."""
         rows = sum(map(_count_rows, urls))
         # A power of two, as digests are told apart by their first bits.
-        bits = max(0, (rows - 1) // _AT_ONCE).bit_length()
+        more_parts = max(0, rows - 1) // _AT_ONCE
+        bits = more_parts.bit_length()
         repeated = 0
         for part in range(1 << bits):
             state = [_read_part(url, part, bits) for url in urls]
-            repeated += _count_repeated(_sort(state))
+            digests = _sort(state)
+            repeated += _count_repeated(digests)
         record = {
             "column": self.check.column,
             "rule": self.check.rule,
@@ -104,12 +109,15 @@ def _sort(state: Sequence[np.ndarray]) -> np.ndarray:
     empty = np.empty((0, 2), dtype=np.uint64)
     digests = np.concatenate([empty, *state])
     high, low = digests.T
-    return digests[np.lexsort((low, high))]
+    order = np.lexsort((low, high))
+    return digests[order]
 
 
 def _count_repeated(digests: np.ndarray) -> int:
     """Return how many of sorted digests are equal to the one before."""
-    is_equal = (digests[1:] == digests[:-1]).all(axis=1)
+    behind = digests[1:]
+    before = digests[:-1]
+    is_equal = (behind == before).all(axis=1)
     return int(np.count_nonzero(is_equal))
 
 
@@ -126,16 +134,18 @@ def _read_part(url: str, part: int, bits: int) -> np.ndarray:
         part: number among 2 ** `bits`.
         bits: how many bits tell the part.
     """
-    first = part << (_BITS - bits)
-    last = first + (1 << (_BITS - bits)) - 1
+    other_bits = _BITS - bits
+    first = part << other_bits
+    last = first + (1 << other_bits) - 1
     with files.open_read(url) as file:
         stored = pq.ParquetFile(file)
-        groups = [
-            number
-            for number in range(stored.num_row_groups)
-            if _overlaps(stored.metadata.row_group(number), first, last)
-        ]
-        digests = _to_array(stored.read_row_groups(groups, use_threads=False))
+        numbers = []
+        for number in range(stored.num_row_groups):
+            group = stored.metadata.row_group(number)
+            if _overlaps(group, first, last):
+                numbers.append(number)
+        rows = stored.read_row_groups(numbers, use_threads=False)
+    digests = _to_array(rows)
     high = digests[:, 0]
     begin = np.searchsorted(high, np.uint64(first), side="left")
     end = np.searchsorted(high, np.uint64(last), side="right")
@@ -143,8 +153,14 @@ def _read_part(url: str, part: int, bits: int) -> np.ndarray:
 
 
 def _overlaps(group: pq.RowGroupMetaData, first: int, last: int) -> bool:
+    """Tell whether any digest of a row group may begin with bits between two, both included."""
+    # Of a unit of which no row could be read, or none has a value: it has no statistics either.
+    if not group.num_rows:
+        return False
     statistics = group.column(0).statistics
-    return bool(statistics.min <= last and statistics.max >= first)
+    begins_before = statistics.min <= last
+    ends_behind = statistics.max >= first
+    return bool(begins_before and ends_behind)
 
 
 def _to_array(table: Table) -> np.ndarray:

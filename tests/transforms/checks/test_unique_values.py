@@ -106,6 +106,15 @@ def test_no_values_are_all_different(tmp_path: Path) -> None:
     assert told([]) == (0, 0)
 
 
+def test_a_unit_of_which_no_row_could_be_read_has_no_value(tmp_path: Path) -> None:
+    """Its file has a row group without rows, of which Parquet keeps no least and largest digest."""
+    some = write(tmp_path, "some", UNIQUE.of("input", {"c": pa.array([1, 2, 1])}))
+    none = tmp_path / "none.parquet"
+    pq.write_table(UNIQUE.write(()), none)
+    assert pq.read_metadata(none).num_row_groups == 1
+    assert told([some, str(none)]) == (3, 1)
+
+
 def test_the_order_of_batches_changes_no_byte(tmp_path: Path) -> None:
     pieces = [UNIQUE.of("input", {"c": COLUMNS["text"].slice(first, 2)}) for first in (0, 2, 4)]
     whole = UNIQUE.write(reduce(UNIQUE.merge, pieces))
