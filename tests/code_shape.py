@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 import io
 from pathlib import Path
+import re
 import sys
 import tokenize
 
@@ -19,6 +20,8 @@ from tests.support.repository import REPOSITORY
 
 ROOMS = ("configs", "model_zoo", "pipelines", "storage", "transforms")
 _FOR_TOOLS = ("# noqa", "# type:", "# fmt:")
+# With the names in parentheses, on however many lines.
+_IMPORT = re.compile(r"^\s*(?:from|import)\s[^\n(]*(?:\([^)]*\))?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,12 @@ class Shape:
 def parse_file(path: Path) -> ast.Module:
     """Return the syntax tree of a file, parsed once for all who look at it; nobody changes it."""
     return ast.parse(path.read_text())
+
+
+def may_import_tests(path: Path) -> bool:
+    """Tell whether an import in a file may name what belongs to pytest; the others need not be parsed."""
+    imports = _IMPORT.findall(path.read_text())
+    return any("test_" in text or "conftest" in text for text in imports)
 
 
 def measure_file(path: Path) -> Shape:
