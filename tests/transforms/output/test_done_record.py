@@ -1,0 +1,44 @@
+"""The record of a unit that is done: what it holds, and what it leaves out where a job asks for nothing more."""
+
+import json
+
+import pytest
+
+from storage import files
+from storage.run_folder import RunFolder
+from tests.support.builders import make_unit
+from transforms.batches import WrittenFile, WrittenPart
+from transforms.broken_shard import BrokenShard
+from transforms.output.done_record import finish_unit, is_done, read_done_record
+
+SUMMARY = WrittenFile("profile-1.parquet", 3, 100, "0" * 64)
+LOST = BrokenShard("s.parquet", "read", 7, None, "is cut")
+
+
+@pytest.mark.parametrize("summaries", [(), (SUMMARY,)])
+@pytest.mark.parametrize("broken", [(), (LOST,)])
+def test_a_record_holds_what_most_jobs_have_not_where_it_is_there_alone(
+    summaries: tuple[WrittenFile, ...], broken: tuple[BrokenShard, ...], run: RunFolder
+) -> None:
+    part = WrittenPart(
+        unit=0,
+        attempt="a",
+        first_row=0,
+        rows_in=10,
+        rows_scored=10,
+        rows_filtered=0,
+        rows_rejected=0,
+        last=True,
+        scored=(),
+        rejected=(),
+        summaries=summaries,
+        broken=broken,
+    )
+    files.make_folder(run.attempts)
+    assert not is_done(run, 0)
+    assert finish_unit(run, make_unit(), part) == (part,)
+    assert is_done(run, 0)
+    stored = json.loads(files.read(run.done_record(0)) or b"")
+    assert ("summaries" in stored) == bool(summaries)
+    assert ("broken" in stored) == bool(broken)
+    assert read_done_record(run, 0) == part
