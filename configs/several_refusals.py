@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from configs.errors import InputError
+from configs.joined_words import join_some
 
 # Whoever mends so many looks at the others, too; and a line must be read.
 MOST_REFUSED = 20
@@ -50,7 +51,6 @@ def _tell(alike: Sequence[RefusedFile]) -> str:
     message = str(first.error)
     if not others:
         return message
-    shown = ", ".join(file.url for file in others[:_NAMED])
-    left = len(others) - _NAMED
-    more = f" and {left} more" if left > 0 else ""
-    return f"{message} (the same of {shown}{more})"
+    urls = [file.url for file in others]
+    shown = join_some(urls, _NAMED)
+    return f"{message} (the same of {shown})"

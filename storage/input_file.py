@@ -47,9 +47,12 @@ def make_folder(url: str, members: Sequence[InputFile]) -> InputFile:
     """
     digest = hashlib.sha256()
     for file in members:
-        digest.update(f"{file.url}\n{file.version}\n".encode(errors="surrogatepass"))
+        line = f"{file.url}\n{file.version}\n"
+        # A name may hold bytes that are no UTF-8.
+        digest.update(line.encode(errors="surrogatepass"))
     size_bytes = sum(file.bytes for file in members)
-    version = f"{_FILES_VERSION}{digest.hexdigest()[:_VERSION_DIGITS]}"
+    digits = digest.hexdigest()[:_VERSION_DIGITS]
+    version = f"{_FILES_VERSION}{digits}"
     return InputFile(url, size_bytes, version, identity=url, members=tuple(members))
 
 
@@ -121,6 +124,6 @@ def is_version_of(current: str, recorded: str) -> bool:
     False
     """
     own = without_reading(recorded)
-    then = set(own.split(","))
-    now = set(current.split(","))
-    return then <= now
+    recorded_parts = set(own.split(","))
+    parts_now = set(current.split(","))
+    return recorded_parts <= parts_now

@@ -1,6 +1,6 @@
 """How many broken shards a run may have and still be published."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pyarrow import Schema
@@ -59,13 +59,25 @@ def check_broken(
     count = len(first_of_each)
     if count <= rules.count_allowed(shards):
         return
-    told = list(first_of_each.values())[:MOST_REFUSED]
-    refused = [RefusedFile(each.shard, InputError(each.message)) for each in told]
-    more = count - len(told)
-    others = f"; and {more:,} more" if more else ""
-    how_many = f"{count:,}" if is_all else f"at least {count:,}"
+    how_many = f"{count:,}"
+    if not is_all:
+        how_many = f"at least {count:,}"
     raise BudgetError(
         f"{how_many} of {shards:,} shards are broken, but errors.max_broken_shards is "
         f"{rules.max_shards} and errors.max_broken_percent {rules.max_percent:g}: nothing is "
-        f"published; mend them, or allow more; {list_reasons(refused)}{others}"
+        f"published; mend them, or allow more; {_tell_first(first_of_each.values())}"
     )
+
+
+def _tell_first(broken: Iterable[BrokenShard]) -> str:
+    """Return what is broken about the first of some shards, and how many others there are."""
+    all_broken = list(broken)
+    refused = []
+    for shard in all_broken[:MOST_REFUSED]:
+        error = InputError(shard.message)
+        refused.append(RefusedFile(shard.shard, error))
+    reasons = list_reasons(refused)
+    more = len(all_broken) - len(refused)
+    if not more:
+        return reasons
+    return f"{reasons}; and {more:,} more"

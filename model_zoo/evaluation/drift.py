@@ -38,6 +38,10 @@ class Change(NamedTuple):
     chance: float
 
 
+# Also where there is nothing to compare.
+_NO_CHANGE = Change(0.0, 1.0)
+
+
 def compare_psi(reference: Counts, counts: Counts) -> Change:
     """Return the population stability index, with the chance of one as large.
 
@@ -48,15 +52,20 @@ def compare_psi(reference: Counts, counts: Counts) -> Change:
         reference, counts: rows in each bin, then and now.
     """
     then, now = _drop_empty(reference, counts)
-    rows = (then.sum(), now.sum())
-    if not all(rows) or len(then) < 2:
-        return Change(0.0, 1.0)
-    share_then = (then + _HALF) / (rows[0] + _HALF * len(then))
-    share_now = (now + _HALF) / (rows[1] + _HALF * len(now))
-    terms = (share_now - share_then) * np.log(share_now / share_then)
+    rows_then = then.sum()
+    rows_now = now.sum()
+    bins = len(then)
+    if not rows_then or not rows_now or bins < 2:
+        return _NO_CHANGE
+    halves = _HALF * bins
+    share_then = (then + _HALF) / (rows_then + halves)
+    share_now = (now + _HALF) / (rows_now + halves)
+    growth = np.log(share_now / share_then)
+    terms = (share_now - share_then) * growth
     distance = float(terms.sum())
-    expected = 1 / rows[0] + 1 / rows[1]
-    return Change(distance, _find_tail(distance / expected, len(then) - 1))
+    expected = 1 / rows_then + 1 / rows_now
+    chance = _find_tail(distance / expected, bins - 1)
+    return Change(distance, chance)
 
 
 def measure_jensen_shannon(reference: Counts, counts: Counts) -> float:
@@ -74,9 +83,11 @@ def measure_jensen_shannon(reference: Counts, counts: Counts) -> float:
     share_then = then / then.sum()
     share_now = now / now.sum()
     middle = (share_then + share_now) / 2
-    divergence = rel_entr(share_then, middle).sum() + rel_entr(share_now, middle).sum()
-    # In bits; and rounding may leave a little less than nothing.
-    return sqrt(max(0.0, divergence / 2 / log(2)))
+    of_then = rel_entr(share_then, middle).sum()
+    of_now = rel_entr(share_now, middle).sum()
+    mean_bits = (of_then + of_now) / 2 / log(2)
+    # Rounding may leave a little less than nothing.
+    return sqrt(max(0.0, mean_bits))
 
 
 def compare_kolmogorov_smirnov(reference: Counts, counts: Counts) -> Change:
@@ -94,11 +105,14 @@ def compare_kolmogorov_smirnov(reference: Counts, counts: Counts) -> Change:
     rows_then = then.sum()
     rows_now = now.sum()
     if not rows_then or not rows_now:
-        return Change(0.0, 1.0)
-    differences = np.cumsum(then) / rows_then - np.cumsum(now) / rows_now
-    distance = float(np.abs(differences).max())
-    effective = rows_then * rows_now / (rows_then + rows_now)
-    return Change(distance, float(kolmogorov(distance * sqrt(effective))))
+        return _NO_CHANGE
+    share_up_to_then = np.cumsum(then) / rows_then
+    share_up_to_now = np.cumsum(now) / rows_now
+    differences = np.abs(share_up_to_then - share_up_to_now)
+    distance = float(differences.max())
+    effective_rows = rows_then * rows_now / (rows_then + rows_now)
+    chance = kolmogorov(distance * sqrt(effective_rows))
+    return Change(distance, float(chance))
 
 
 def compare_categories(reference: Counts, counts: Counts) -> Change:
@@ -109,19 +123,25 @@ def compare_categories(reference: Counts, counts: Counts) -> Change:
     Args:
         reference, counts: rows with each value, then and now.
     """
-    then, now = put_rare_together(*_drop_empty(reference, counts))
+    found_then, found_now = _drop_empty(reference, counts)
+    then, now = put_rare_together(found_then, found_now)
     rows_then = then.sum()
     rows_now = now.sum()
-    if not rows_then or not rows_now or len(then) < 2:
-        return Change(0.0, 1.0)
+    values = len(then)
+    if not rows_then or not rows_now or values < 2:
+        return _NO_CHANGE
     both = then + now
     all_rows = rows_then + rows_now
     statistic = 0.0
     for found, rows in ((then, rows_then), (now, rows_now)):
         expected = both * rows / all_rows
-        statistic += float(((found - expected) ** 2 / expected).sum())
-    shares = np.abs(then / rows_then - now / rows_now)
-    return Change(float(shares.max()), _find_tail(statistic, len(then) - 1))
+        squares = (found - expected) ** 2
+        terms = squares / expected
+        statistic += float(terms.sum())
+    differences = np.abs(then / rows_then - now / rows_now)
+    distance = float(differences.max())
+    chance = _find_tail(statistic, values - 1)
+    return Change(distance, chance)
 
 
 def compare_shares(
@@ -137,23 +157,29 @@ def compare_shares(
         count, rows: the same, now.
     """
     if not reference_rows or not rows:
-        return Change(0.0, 1.0)
-    distance = abs(count / rows - reference / reference_rows)
+        return _NO_CHANGE
+    share_then = reference / reference_rows
+    share_now = count / rows
+    distance = abs(share_now - share_then)
     both = reference + count
     without = reference_rows + rows - both
     if not both or not without:
         return Change(distance, 1.0)
     # Exact, while that is quick.
     if min(both, without) < _FEW:
-        then = (reference, reference_rows - reference)
         from scipy.stats import fisher_exact
 
-        chance = fisher_exact([then, (count, rows - count)]).pvalue
-        return Change(distance, float(chance))
+        then = (reference, reference_rows - reference)
+        now = (count, rows - count)
+        exact = fisher_exact([then, now])
+        return Change(distance, float(exact.pvalue))
     share = both / (reference_rows + rows)
-    deviation = sqrt(share * (1 - share) * (1 / reference_rows + 1 / rows))
+    variance_of_one = share * (1 - share)
+    deviation = sqrt(variance_of_one * (1 / reference_rows + 1 / rows))
+    normal_score = distance / deviation
     # Of a standard normal number, on either side.
-    return Change(distance, erfc(distance / deviation / sqrt(2)))
+    chance = erfc(normal_score / sqrt(2))
+    return Change(distance, chance)
 
 
 def measure_volume(rows: int, earlier: Sequence[int]) -> float:
@@ -189,10 +215,12 @@ def find_beyond_chance(chances: Sequence[float], level: float) -> list[bool]:
     >>> find_beyond_chance([0.04, 0.0001, 0.03], 0.05)
     [False, True, False]
     """
-    is_beyond = [False] * len(chances)
-    order = sorted(range(len(chances)), key=lambda place: chances[place])
+    count = len(chances)
+    is_beyond = [False] * count
+    order = sorted(range(count), key=chances.__getitem__)
     for rank, place in enumerate(order):
-        if chances[place] > level / (len(chances) - rank):
+        level_here = level / (count - rank)
+        if chances[place] > level_here:
             break
         is_beyond[place] = True
     return is_beyond
@@ -215,6 +243,7 @@ def join_sparse(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarr
     smaller = min(then.sum(), now.sum())
     if not smaller:
         return then, now
+    # Of the smaller of the two, whose rows are fewer in each bin.
     expected = both * smaller / both.sum()
     firsts = [0]
     of_group = 0.0
@@ -248,8 +277,14 @@ def put_rare_together(then: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np
     is_rare = expected < _FEWEST_EXPECTED
     if is_rare.sum() < 2:
         return then, now
-    together = [np.append(counts[~is_rare], counts[is_rare].sum()) for counts in (then, now)]
-    return together[0], together[1]
+    return _join(then, is_rare), _join(now, is_rare)
+
+
+def _join(counts: np.ndarray, is_rare: np.ndarray) -> np.ndarray:
+    """Return counts with those that are rare as one, behind the others."""
+    others = counts[~is_rare]
+    together = counts[is_rare].sum()
+    return np.append(others, together)
 
 
 def _find_tail(statistic: float, degrees: int) -> float:

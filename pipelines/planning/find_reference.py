@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyarrow import Table
 
 from configs.errors import InputError, JobError, ModelError, VerifyError
+from configs.joined_words import join_some
 from configs.monitor import find_last
 from model_zoo.package.package import PROFILE
 from model_zoo.package.packed_model import PackedModel
@@ -30,7 +31,6 @@ from transforms.output.compared_reference import (
     ReferenceHead,
     ReferenceKind,
     decode_reference,
-    join_words,
     make_empty_profile,
 )
 from transforms.summaries.merged_profiles import merge_profiles
@@ -41,6 +41,8 @@ from transforms.summaries.training_profile import read_training_table
 _SUMMARY = "profile"
 # A store answers in tens of milliseconds.
 _THREADS = 8
+# Enough to see which ones, few enough for a line.
+_SHOWN_RUNS = 3
 Manifest: TypeAlias = dict[str, Any]
 
 
@@ -202,7 +204,7 @@ def _compare_with(
     ids = [run.run_id for run, _ in runs]
     word = "run" if len(ids) == 1 else "runs"
     rows = [_count_rows(manifest) for _, manifest in runs]
-    says = f"{word} {join_words(ids)} ({sum(rows):,} rows)"
+    says = f"{word} {join_some(ids, _SHOWN_RUNS)} ({sum(rows):,} rows)"
     head = ReferenceHead(asked, kind, says, tuple(ids), tuple(rows), tuple(notes))
     return ComparedReference(head, merged)
 

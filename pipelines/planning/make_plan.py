@@ -105,8 +105,7 @@ def make_plan(
     found = _look_into(job, card, listed, row_work, table)
     output_plan = plan_output(job, card, package.digest, found.schema, steps)
     inference = plan_inference(job, package)
-    listed_files = _list_files(found, _cut_into_pieces(found, job, card, inference, row_work))
-    units = _join_small_shards(listed_files, job.sink.rows_per_file, row_work)
+    listed_files, units = _list_units(found, job, card, inference, row_work)
     run_id = _name_run(job, package, inference, found, output_plan, units, table)
     return Plan(
         job=job,
@@ -117,8 +116,7 @@ def make_plan(
         units=pack_many(units),
         schema=found.schema,
         format=listed_files.format,
-        # Its pieces are in the units.
-        files=replace(listed_files, units=()),
+        files=listed_files,
         inference=inference,
         rows_per_batch=job.source.rows_per_batch or _count_rows_per_batch(card, inference),
         steps=steps,
@@ -144,6 +142,21 @@ def find_output(job: ScoringJob) -> str:
             "where a file can be created only if there is none: publishing rests on that"
         )
     return _to_absolute(job.sink.path, "sink.path", JobError)
+
+
+def _list_units(
+    found: "_Found",
+    job: ScoringJob,
+    card: ModelCard,
+    inference: InferenceSettings,
+    row_work: int,
+) -> tuple[ListedFiles, Sequence[WorkUnit]]:
+    """Return the files that rows name, and the units of work."""
+    pieces = _cut_into_pieces(found, job, card, inference, row_work)
+    listed = _list_files(found, pieces)
+    units = _join_small_shards(listed, job.sink.rows_per_file, row_work)
+    # The pieces are in the units.
+    return replace(listed, units=()), units
 
 
 def _cut_into_pieces(

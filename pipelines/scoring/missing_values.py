@@ -6,6 +6,7 @@ from functools import partial
 from typing import TypeAlias
 
 from configs.errors import InputError
+from configs.joined_words import join_some
 from pipelines.planning.plan import Plan
 from storage.few_ahead import map_few_ahead, take_some
 from transforms.formats.format import NullCounts, Shard
@@ -98,7 +99,7 @@ def describe_missing(found: Sequence[Missing], shards: int) -> str:
         line = f"none in {whole_count:,} of {column_count:,} columns"
         lines.append(line)
     for count, names in untold.items():
-        shown = _list_some(names)
+        shown = join_some(names, _SHOWN_NAMES)
         line = f"{shown}: not told by {count:,} of {shards:,} shards"
         lines.append(line)
     return "\n".join(lines)
@@ -171,14 +172,6 @@ def _count_of_shard(plan: Plan, names: Sequence[str], url: str) -> NullCounts:
         return counts
     # Of no column is it known how many there are.
     return dict.fromkeys(names)
-
-
-def _list_some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN_NAMES])
-    more = len(names) - _SHOWN_NAMES
-    if more <= 0:
-        return shown
-    return f"{shown} and {more:,} more"
 
 
 def _describe_rows(missing: Missing, shards: int) -> str:

@@ -1,8 +1,9 @@
 """What a training tells: what was found in the data before it, and how good the model is after it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 import shlex
 
+from configs.joined_words import join_some
 from model_zoo.evaluation.metrics import Evaluation, render
 from pipelines.packing.writing.packed import Packed
 from pipelines.planning.jobs import FittingJob
@@ -32,7 +33,7 @@ def describe_understood(understood: Understood, prepared: Prepared) -> Iterator[
     parts = prepared.parts
     yield f"model      {job.name}, version {job.version}"
     label = ", ".join(job.data.label)
-    shown = _shorten_labels(job.data.labels)
+    shown = join_some(job.data.labels, _SHOWN_LABELS)
     yield f"label      {label}: {job.task} of {shown}"
     schema = parts["training"].rows.schema
     for name in packaging.columns or ():
@@ -58,15 +59,6 @@ def describe_understood(understood: Understood, prepared: Prepared) -> Iterator[
             )
     weights = sum(tensor.numel() for tensor in prepared.network.parameters())
     yield f"network    {packaging.network} {packaging.parameters}, {weights:,} weights"
-
-
-def _shorten_labels(labels: Sequence[str]) -> str:
-    """Return the first labels; of a thousand nobody reads all."""
-    shown = ", ".join(labels[:_SHOWN_LABELS])
-    more = len(labels) - _SHOWN_LABELS
-    if more <= 0:
-        return shown
-    return f"{shown} and {more:,} more"
 
 
 def describe_training(

@@ -1,4 +1,4 @@
-"""What tests of the programs share: the graph without Beam, and a job that takes long enough to be stopped in the middle."""
+"""What tests of the programs share: the graph without Beam, pages with pictures and without, and a job that takes long enough to be stopped in the middle."""
 
 import pytest
 
@@ -18,6 +18,14 @@ def _without_beam(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     """What is not about Beam is done without it; tests that are marked `beam` prove the same way through it."""
     if request.node.get_closest_marker("beam") is None:
         run_without_beam(monkeypatch)
+
+
+@pytest.fixture(params=[pytest.param(True, marks=pytest.mark.slow), False], ids=["drawn", "tables"])
+def drawn(request: pytest.FixtureRequest) -> bool:
+    """With matplotlib, and as if it were not there."""
+    if request.param:
+        pytest.importorskip("matplotlib")
+    return bool(request.param)
 
 
 @pytest.fixture(scope="session")

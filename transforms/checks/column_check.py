@@ -83,12 +83,15 @@ class ColumnCheck:
         Raises:
             pyarrow.ArrowException: the rule makes no sense of such values.
         """
-        passes = _RULES[self.rule](_to_plain(column), self.wanted)
+        rule = _RULES[self.rule]
+        passes = rule(_to_plain(column), self.wanted)
+        # Nobody can tell of a missing value.
         fails = pc.invert(passes).fill_null(False)
         # Most often nothing does.
         if not fails.true_count:
             return np.empty(0, dtype=np.int64)
-        return np.flatnonzero(fails.to_numpy(zero_copy_only=False))
+        by_row = fails.to_numpy(zero_copy_only=False)
+        return np.flatnonzero(by_row)
 
 
 def find_newest(column: Array) -> int | None:
@@ -116,21 +119,25 @@ def _to_plain(column: Array) -> Array:
 
 
 def _is_at_least(column: Array, bound: Any) -> Array:
-    return compare_exactly(pc.greater_equal, column, as_moment(_to_scalar(bound), column))
+    least = as_moment(_to_scalar(bound), column)
+    return compare_exactly(pc.greater_equal, column, least)
 
 
 def _is_at_most(column: Array, bound: Any) -> Array:
-    return compare_exactly(pc.less_equal, column, as_moment(_to_scalar(bound), column))
+    most = as_moment(_to_scalar(bound), column)
+    return compare_exactly(pc.less_equal, column, most)
 
 
 def _is_allowed(column: Array, allowed: tuple[Any, ...]) -> Array:
     value_set = make_value_set(list(allowed), column.type)
-    return _where_known(column, pc.is_in(column, value_set=value_set))
+    answers = pc.is_in(column, value_set=value_set)
+    return _where_known(column, answers)
 
 
 def _matches(column: Array, pattern: str) -> Array:
     # Of the whole text: a pattern that is found somewhere in it finds almost anything.
-    return pc.match_substring_regex(column, pattern=rf"\A(?:{pattern})\z")
+    whole = rf"\A(?:{pattern})\z"
+    return pc.match_substring_regex(column, pattern=whole)
 
 
 def _is_there(column: Array, _: Any) -> Array:
@@ -138,7 +145,9 @@ def _is_there(column: Array, _: Any) -> Array:
 
 
 def _has_a_moment(column: Array, _: Any) -> Array:
-    find_newest(column.slice(0, 0))
+    no_rows = column.slice(0, 0)
+    # Refused as all of them would be.
+    find_newest(no_rows)
     # Which is the newest of all is known when all are read.
     return pa.repeat(True, len(column))
 
@@ -163,4 +172,5 @@ def _to_scalar(bound: Any) -> pa.Scalar:
 def _where_known(column: Array, answers: Array) -> Array:
     """Return answers, null where the value is."""
     unknown = pa.scalar(None, pa.bool_())
-    return pc.if_else(column.is_valid(), answers, unknown)
+    is_known = column.is_valid()
+    return pc.if_else(is_known, answers, unknown)

@@ -4,7 +4,6 @@ Its rows are those of a profile, none where there is nothing to compare with; it
 tells where they come from. A copy stands beside the run's own profile, so that a run explains itself.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 import json
 from typing import Any, Literal, TypeAlias
@@ -58,8 +57,10 @@ class ComparedReference:
 
 def encode_reference(reference: ComparedReference) -> bytes:
     """Return a reference as the bytes of its file."""
-    head = json.dumps(asdict(reference.head))
-    table = reference.profile.cast(SCHEMA).replace_schema_metadata({_KEY: head.encode()})
+    fields = asdict(reference.head)
+    head = json.dumps(fields)
+    rows = reference.profile.cast(SCHEMA)
+    table = rows.replace_schema_metadata({_KEY: head.encode()})
     return encode_table(table)
 
 
@@ -71,10 +72,14 @@ def decode_reference(content: bytes) -> ComparedReference:
     """
     try:
         table = decode_table(content)
-        told: dict[str, Any] = json.loads((table.schema.metadata or {})[_KEY])
+        metadata = table.schema.metadata or {}
+        fields: dict[str, Any] = json.loads(metadata[_KEY])
         # JSON has lists alone.
-        head = ReferenceHead(**{**told, **{name: tuple(told[name]) for name in _LISTS}})
-        return ComparedReference(head, table.cast(SCHEMA))
+        for name in _LISTS:
+            fields[name] = tuple(fields[name])
+        head = ReferenceHead(**fields)
+        profile = table.cast(SCHEMA)
+        return ComparedReference(head, profile)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         kind = type(error).__name__
         raise ValueError(f"is no reference: {kind}") from error
@@ -83,14 +88,3 @@ def decode_reference(content: bytes) -> ComparedReference:
 def make_empty_profile() -> Table:
     """Return a profile of nothing."""
     return SCHEMA.empty_table()
-
-
-def join_words(words: Sequence[str], most: int = 3) -> str:
-    """Return the first of some words, and how many others there are.
-
-    >>> join_words(["a", "b", "c", "d"])
-    'a, b, c and 1 more'
-    """
-    shown = ", ".join(words[:most])
-    left = len(words) - most
-    return f"{shown} and {left} more" if left > 0 else shown

@@ -37,9 +37,12 @@ def find_unmet_checks(
     findings: list[Finding] = []
     for summary in summaries:
         # A table without files has no summaries.
-        if summary.name in paths and isinstance(summary, CheckCounts | UniqueValues):
-            table = _read(run, paths[summary.name])
-            findings += _judge(summary, table, datetime.fromisoformat(planned_at))
+        path = paths.get(summary.name)
+        if path is None or not isinstance(summary, CheckCounts | UniqueValues):
+            continue
+        table = _read(run, path)
+        moment = datetime.fromisoformat(planned_at)
+        findings += _judge(summary, table, moment)
     return findings
 
 
@@ -49,7 +52,8 @@ def _judge(
     planned_at: datetime,
 ) -> Iterator[Finding]:
     if isinstance(summary, CheckCounts):
-        return judge_counts(summary, summary.read(table), planned_at)
+        counts = summary.read(table)
+        return judge_counts(summary, counts, planned_at)
     (record,) = table.to_pylist()
     return judge_unique(summary, record["rows"], record["repeated"])
 

@@ -52,19 +52,14 @@ class Profile:
         """Return what is known of some rows; see `Summary.of`."""
         if kind == "network":
             return _measure_network(columns)
-        names = self.inputs if kind == "input" else tuple(columns)
-        if kind == "input" and self.moments:
-            columns = {**columns, **to_plain_columns(columns, self.moments)}
-        state: dict[Place, ColumnState] = {}
-        for name in names:
-            value = self.reference.find(kind, name, "value")
-            length = self.reference.find(kind, name, "length")
-            measured = measure_column(columns[name], value, length)
-            for measure, column_state in measured.items():
-                state[kind, name, measure] = column_state
-        if kind == "input":
-            state |= self._measure_pictures(columns)
-        return state
+        if kind == "score":
+            return self._measure_columns(kind, columns, tuple(columns))
+        if self.moments:
+            numbers = to_plain_columns(columns, self.moments)
+            columns = {**columns, **numbers}
+        of_columns = self._measure_columns(kind, columns, self.inputs)
+        of_pictures = self._measure_pictures(columns)
+        return {**of_columns, **of_pictures}
 
     def merge(self, first: _State, second: _State) -> _State:
         """Return what is known of the rows of both; see `Summary.merge`."""
@@ -82,6 +77,17 @@ class Profile:
     def read(self, table: Table) -> _State:
         """Return what was written; see `Summary.read`."""
         return from_table(table)
+
+    def _measure_columns(self, kind: Kind, columns: Columns, names: Sequence[str]) -> _State:
+        """Return what is known of the values of some columns."""
+        state: dict[Place, ColumnState] = {}
+        for name in names:
+            value = self.reference.find(kind, name, "value")
+            length = self.reference.find(kind, name, "length")
+            measured = measure_column(columns[name], value, length)
+            for measure, column_state in measured.items():
+                state[kind, name, measure] = column_state
+        return state
 
     def _measure_pictures(self, columns: Columns) -> _State:
         """Return what is known of pictures as they are stored."""

@@ -71,14 +71,6 @@ class Page(HTMLParser):
         return sum(tag == "svg" for tag, _ in self.tags)
 
 
-@pytest.fixture(params=[pytest.param(True, marks=pytest.mark.slow), False], ids=["drawn", "tables"])
-def drawn(request: pytest.FixtureRequest) -> bool:
-    """With matplotlib, and as if it were not there."""
-    if request.param:
-        pytest.importorskip("matplotlib")
-    return bool(request.param)
-
-
 @pytest.fixture(autouse=True)
 def _without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take most of the time, and most tests are about words."""

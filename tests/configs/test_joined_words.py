@@ -1,8 +1,8 @@
-"""What a training tells of many labels."""
+"""Of a long list the first words are told, and how many others there are."""
 
 import pytest
 
-from pipelines.training.summary import _shorten_labels
+from configs.joined_words import join_some
 
 LETTERS = "abcdefghijkl"
 
@@ -16,5 +16,5 @@ LETTERS = "abcdefghijkl"
         (12, "a, b, c, d, e, f, g, h, i, j and 2 more"),
     ],
 )
-def test_ten_labels_are_told(count: int, shown: str) -> None:
-    assert _shorten_labels(LETTERS[:count]) == shown
+def test_ten_words_are_told(count: int, shown: str) -> None:
+    assert join_some(LETTERS[:count], most=10) == shown
