@@ -62,3 +62,9 @@ def test_a_mask_has_one_dimension(shape: list[int]) -> None:
     for mask in ("mask", "nothing"):
         with pytest.raises(ValidationError, match=f"one dimension.* got '{mask}'"):
             card_of(inputs=inputs, mask=mask)
+
+
+def test_a_card_names_a_model() -> None:
+    fields = {name: value for name, value in tiny_card().items() if name != "builder"}
+    with pytest.raises(ValidationError, match="builder is missing; a card names a network"):
+        ModelCard.model_validate({**fields, "parameters": {}, "files": {}})

@@ -21,7 +21,7 @@ from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import to_packaging
 from pipelines.training.network_sizes import Outputs
 from pipelines.training.prepared import Packaging, Part
-from pipelines.training.preparing import _choose_taken, _name_stack, _name_taken
+from pipelines.training.preparing import _ROW, _choose_taken, _find_target, _name_stack, _name_taken
 from pipelines.training.preparing import prepare as prepare_network
 from pipelines.training.reading import read_source
 from pipelines.training.understanding import list_parts, understand
@@ -212,3 +212,19 @@ def test_a_stack_goes_into_the_only_argument(
     network: nn.Module, columns: list[str], named: dict[str, str]
 ) -> None:
     assert _name_stack(network, dict.fromkeys(columns)) == named
+
+
+@pytest.mark.parametrize(
+    ("task", "is_told"),
+    [("classification", True), ("multi_label", True), ("regression", True), ("embedding", False)],
+)
+def test_steps_are_told_what_is_to_be_predicted_of_the_rows_that_are_kept(
+    task: str, is_told: bool
+) -> None:
+    job: Any = SimpleNamespace(task=task)
+    kept = pa.table({_ROW: [2, 0]})
+    found = _find_target(job, kept, np.array([5, 6, 7]))
+    assert (found is not None) is is_told
+    if found is not None:
+        assert found.task == task
+        assert found.values.tolist() == [7, 5]

@@ -110,3 +110,12 @@ ARRAY = {"type": "array", "items": "long"}
 )
 def test_values_that_hold_any_number_of_others(raw: Any, expected: bool) -> None:
     assert holds_items(raw) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "conversion"),
+    [("string", "bytes", "text"), ("bytes", "bytes", "plain"), ("long", "long", "plain")],
+)
+def test_a_text_is_decoded_later(name: str, raw: str, conversion: str) -> None:
+    made = make_primitive(name)
+    assert (made.raw, made.conversion) == (raw, conversion)

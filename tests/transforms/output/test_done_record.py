@@ -1,6 +1,7 @@
 """The record of a unit that is done: what it holds, and what it leaves out where a job asks for nothing more."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,12 @@ from storage.run_folder import RunFolder
 from tests.support.builders import make_unit
 from transforms.batches import WrittenFile, WrittenPart
 from transforms.broken_shard import BrokenShard
-from transforms.output.done_record import finish_unit, is_done, read_done_record
+from transforms.output.done_record import (
+    finish_unit,
+    is_done,
+    read_done_record,
+    remove_torn_records,
+)
 
 SUMMARY = WrittenFile("profile-1.parquet", 3, 100, "0" * 64)
 LOST = BrokenShard("s.parquet", "read", 7, None, "is cut")
@@ -42,3 +48,13 @@ def test_a_record_holds_what_most_jobs_have_not_where_it_is_there_alone(
     assert ("summaries" in stored) == bool(summaries)
     assert ("broken" in stored) == bool(broken)
     assert read_done_record(run, 0) == part
+
+
+def test_torn_records_go_and_those_that_are_being_written_stay(tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path), "run1")
+    files.make_folder(run.done)
+    contents = {"0.json": b"{}", "1.json": b"{", "2.json": b"", ".3.json": b"{"}
+    for name, content in contents.items():
+        (Path(run.done) / name).write_bytes(content)
+    assert remove_torn_records(run) == 2
+    assert sorted(path.name for path in Path(run.done).iterdir()) == [".3.json", "0.json"]

@@ -60,3 +60,20 @@ def test_a_note_that_cannot_be_left_stops_no_scoring(
     handler = ScorerHandler(lambda: score, "reject", run=run)
     assert len(handler.run_inference(features, score)) == 1  # type: ignore[arg-type]
     assert not Path(run.temporary).exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"120 7.5", progress_note.Note(120, 7.5)),
+        # As a version left it that told no time.
+        (b"120", progress_note.Note(120, 0.0)),
+        (b"120 seven", None),
+        (b"\0\0\0", None),
+        (None, None),
+    ],
+)
+def test_a_note_is_whole_or_none(
+    content: bytes | None, expected: progress_note.Note | None
+) -> None:
+    assert progress_note.parse_note(content) == expected

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from model_zoo.engines.child.tflite_model import (
+    Model,
     Place,
     _fill_up,
     _find_fixed_rows,
     _list_places,
 )
+from tests.support.tflite_models import linear_model
 
 # One step is a quarter, and 0 is the integer 3.
 SCALE, ZERO = 0.25, 3
@@ -128,3 +130,20 @@ def test_inputs_that_do_not_agree_are_refused(details: Any, why: str) -> None:
 @pytest.mark.parametrize(("rows", "expected"), [(2, [0, 1]), (4, [0, 1, 1, 1])])
 def test_the_last_row_fills_up(rows: int, expected: list[int]) -> None:
     assert _fill_up(np.arange(2), rows).tolist() == expected
+
+
+@pytest.mark.parametrize("fixed_rows", [0, 2])
+def test_a_file_computes_any_number_of_rows(fixed_rows: int) -> None:
+    pytest.importorskip("ai_edge_litert")
+    weights = np.array([[1.0, -2.0], [0.5, 3.0]], np.float32)
+    model = Model(linear_model(weights, fixed_rows))
+    for rows in (3, 3, 1):
+        x = np.arange(2 * rows, dtype=np.float32).reshape(rows, 2)
+        np.testing.assert_allclose(model({"x": x})["logit"], x @ weights, rtol=1e-6)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0\0TFL2" + bytes(100)])
+def test_what_is_no_such_file_is_refused(content: bytes) -> None:
+    pytest.importorskip("ai_edge_litert")
+    with pytest.raises(ValueError, match=r"no \.tflite file"):
+        Model(content)
