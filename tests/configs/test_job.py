@@ -322,3 +322,11 @@ def test_a_url_that_carries_none_is_taken(tmp_path: Path, url: str) -> None:
     path = tmp_path / "job.yaml"
     path.write_text("name: a\nsource: {paths: x}\nmodel: {package: m}\nsink: {path: s}\n")
     assert load(ScoringJob, str(path), [("source.paths", f"'{url}'")]).source.paths == (url,)
+
+
+@pytest.mark.parametrize(("format", "name"), [("delta", "version"), ("iceberg", "snapshot")])
+def test_numbers_of_versions_begin_with_0(format: str, name: str) -> None:
+    source = {"paths": "a", "format": format}
+    assert getattr(job(source={**source, name: 0}).source, name) == 0
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        job(source={**source, name: -1})
