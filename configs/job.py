@@ -94,8 +94,8 @@ class Source(_Section, Generic[InputFormatT]):
         catalog: of an Iceberg table that `paths` names in a catalog, `space.table`; what the catalog
             asks for is in pyiceberg's own settings.
         outside: folders in which files of a table may be beside its own folder.
-        rows_per_batch: rows that travel together; by default as many as make 64 MiB of network
-            input, at most 65 536.
+        rows_per_batch: rows that travel together; by default as many as make 24 MiB of network
+            input of a table, and 64 MiB of any other, at most 65 536.
         max_expansion: how many times its stored size a file may hold, decoded, before it is refused
             as a bomb; by default 1 000 for Parquet and 200 for compressed text.
         sparse: columns that all lines of a file of JSON lines may lack: writers leave out nulls.

@@ -247,6 +247,7 @@ FOUNDATION = {
     "transforms.timing",
     "transforms.unit_members",
     "model_zoo.steps.arrays",
+    "model_zoo.steps.categories",
     "model_zoo.steps.chosen_columns",
     "model_zoo.steps.columns",
     "model_zoo.steps.lists",

@@ -17,6 +17,7 @@ from pyarrow.types import is_decimal, is_float16
 from configs.errors import InputError, JobError, RejectedRows, RowError
 from model_zoo.package.card import InputColumn, Tensor
 from model_zoo.steps.arrays import cast_array
+from model_zoo.steps.categories import find_categories, is_kept_in_dictionary
 from model_zoo.steps.columns import Column
 from model_zoo.steps.decimals import to_nearest_doubles
 from model_zoo.steps.missing import fill_missing, find_missing
@@ -64,14 +65,29 @@ def preprocess_rows(
     """
     named = zip(rows.schema.names, rows.columns, strict=True)
     columns: dict[str, Column] = dict(named)
-    columns.update(to_plain_columns(columns, contract))
+    # Steps that ask for categories alone take them as they were read.
+    categories = find_categories(steps)
+    plain_rules = [
+        rule
+        for rule in contract
+        if rule.name not in categories or not is_kept_in_dictionary(columns[rule.name])
+    ]
+    columns.update(to_plain_columns(columns, plain_rules))
     # Before the steps, so that they see no missing value that the contract settles.
     columns.update(_settle_missing(columns, contract))
-    preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as, timeout_seconds)
+    # Where no column is stated, the input has the name of its own.
+    of_inputs = {name: wanted.column or name for name, wanted in inputs.items()}
+    preprocessed = apply_steps(
+        steps,
+        columns,
+        rows.num_rows,
+        clock=clocked_as,
+        timeout_seconds=timeout_seconds,
+        wanted=set(of_inputs.values()),
+    )
     arrays: dict[str, np.ndarray] = {}
     for name, wanted in inputs.items():
-        # Where no column is stated, the input has the name of its own.
-        column = wanted.column or name
+        column = of_inputs[name]
         arrays[name] = _select_input(column, preprocessed, wanted, rows.num_rows)
     return arrays
 

@@ -92,6 +92,18 @@ def to_matrix(columns: Columns, names: Sequence[str], step: str) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
+def count_numbers_of_row(column: Column) -> int:
+    """Return how many numbers one row of a column has, which are its lines of a stacked array.
+
+    >>> count_numbers_of_row(np.zeros((3, 2)))
+    2
+    """
+    # A value of Arrow's is one.
+    if not isinstance(column, np.ndarray) or column.ndim == 1:
+        return 1
+    return int(column.shape[1])
+
+
 def flatten_rows(numbers: np.ndarray) -> np.ndarray:
     """Return (rows, ...) as (rows, numbers), and no rows as (0, numbers).
 

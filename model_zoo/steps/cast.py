@@ -1,6 +1,6 @@
 """Step `cast`: numbers in another dtype."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from model_zoo.steps.step import ColumnNames, StepModel
 class Cast(StepModel):
     """Make each column a numpy array of `dtype`; a value that does not fit rejects its row."""
 
+    is_column_wise: ClassVar = True
     step: Literal["cast"]
     columns: ColumnNames
     dtype: Literal[

@@ -5,10 +5,10 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from configs.errors import InputError
 from model_zoo.steps.arrays import get_column, reject_where
+from model_zoo.steps.categories import find_codes, is_kept_in_dictionary, look_up
 from model_zoo.steps.columns import Column, Columns, NewColumns, Scalar, decode_dictionary, to_arrow
 from model_zoo.steps.fitting import present_values, training_column
 from model_zoo.steps.step import ColumnNames, StepModel, Widths
@@ -29,6 +29,7 @@ class OneHot(StepModel):
     """
 
     fitted: ClassVar = ("categories",)
+    is_column_wise: ClassVar = True
     step: Literal["one_hot"]
     columns: ColumnNames
     unknown: Literal["error", "reject", "zeros"]
@@ -67,6 +68,7 @@ class Ordinal(StepModel):
     """
 
     fitted: ClassVar = ("categories",)
+    is_column_wise: ClassVar = True
     step: Literal["ordinal"]
     columns: ColumnNames
     unknown: Literal["error", "reject", "code"]
@@ -133,14 +135,14 @@ def _encode(
         InputError: `unknown` is `error`, and a row does.
     """
     array = to_arrow(column)
-    # Codes of a dictionary are those of this file or batch alone.
-    array = decode_dictionary(array)
-    known = pa.array(categories, type=array.type)
-    # A missing value is never a category.
-    indices = pc.index_in(array, value_set=known, skip_nulls=True)
-    indices = indices.fill_null(-1)
-    numbers = indices.to_numpy()
-    codes: np.ndarray = numbers.astype(np.int64)
+    if is_kept_in_dictionary(array):
+        known = pa.array(categories, type=array.type.value_type)
+        codes = look_up(array, known)
+    else:
+        # Codes of a dictionary are those of this file or batch alone.
+        array = decode_dictionary(array)
+        known = pa.array(categories, type=array.type)
+        codes = find_codes(array, known)
     is_unknown = codes < 0
     # `zeros` and `code` let such rows pass.
     known_by_model = f"the {len(categories)} categories that the model knows"

@@ -1,6 +1,6 @@
 """Step `fill`: one value per column in place of those that are missing."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ class Fill(StepModel):
     written. Integers whose mean or median has a fraction become float64, as scikit-learn makes them.
     """
 
+    is_column_wise: ClassVar = True
     step: Literal["fill"]
     columns: ColumnNames
     strategy: Literal["constant", "mean", "median", "most_frequent"] = "constant"

@@ -1,5 +1,7 @@
 """Missing values of columns, null or NaN, of lists too: which they are, and what takes their place."""
 
+from functools import lru_cache
+
 import numpy as np
 import pyarrow as pa
 from pyarrow import Array, DataType
@@ -7,6 +9,7 @@ import pyarrow.compute as pc
 from pyarrow.types import is_float16, is_floating, is_large_string, is_string
 
 from configs.errors import JobError
+from model_zoo.steps.categories import fill_indices, is_kept_in_dictionary
 from model_zoo.steps.columns import Column, Scalar, is_number, to_arrow
 from model_zoo.steps.lists import fill_items, find_item_type, find_lists_with_missing, is_list
 
@@ -51,17 +54,10 @@ def fill_missing(column: Column, value: Scalar) -> Array:
         JobError: the value does not fit the column's type.
     """
     array = to_arrow(column)
-    try:
-        # Not pa.scalar(value, type): that would cut 0.5 down to 0 for an integer column, in silence.
-        fill = pa.scalar(value)
-        item_type = find_item_type(array.type)
-        fill = fill.cast(item_type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        kind = type(value).__name__
-        raise JobError(
-            f"fill value of type {kind} does not fit a column of type {array.type}"
-        ) from error
-
+    if is_kept_in_dictionary(array):
+        fill = _make_fill(value, array.type.value_type)
+        return fill_indices(array, fill)
+    fill = _make_fill(value, array.type)
     # Most batches have none, and are not copied.
     if _is_complete(array):
         return array
@@ -74,6 +70,26 @@ def fill_missing(column: Column, value: Scalar) -> Array:
             return filled
     missing = pc.is_null(array, nan_is_null=True)
     return pc.if_else(missing, fill, array)
+
+
+# It takes as long as to fill some thousand rows. By type, as True equals 1.
+@lru_cache(maxsize=1024, typed=True)
+def _make_fill(value: Scalar, dtype: DataType) -> pa.Scalar:
+    """Return a value in the type of a column, or of the items of its lists.
+
+    Raises:
+        JobError: it does not fit.
+    """
+    try:
+        # Not pa.scalar(value, type): that would cut 0.5 down to 0 for an integer column, in silence.
+        exact = pa.scalar(value)
+        item_type = find_item_type(dtype)
+        return exact.cast(item_type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        kind = type(value).__name__
+        raise JobError(
+            f"fill value of type {kind} does not fit a column of type {dtype}"
+        ) from error
 
 
 def _is_complete(column: Array) -> bool:

@@ -14,6 +14,7 @@ class Scale(StepModel):
     """`x * factor + offset`, column by column; fitted with scikit-learn's MinMaxScaler to `range`."""
 
     fitted: ClassVar = ("factor", "offset")
+    is_column_wise: ClassVar = True
     step: Literal["scale"]
     columns: ColumnNames
     range: tuple[float, float] = (0.0, 1.0)
@@ -54,6 +55,7 @@ class Standardise(StepModel):
     """`(x - mean) / scale`, column by column; fitted with scikit-learn's StandardScaler."""
 
     fitted: ClassVar = ("mean", "scale")
+    is_column_wise: ClassVar = True
     step: Literal["standardise"]
     columns: ColumnNames
     mean: tuple[float, ...] | None = None

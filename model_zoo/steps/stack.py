@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 
 from configs.errors import JobError
-from model_zoo.steps.arrays import cast_array, get_numbers
-from model_zoo.steps.columns import Columns, NewColumns
+from model_zoo.steps.arrays import cast_array, count_numbers_of_row, get_numbers
+from model_zoo.steps.columns import Column, Columns, NewColumns
 from model_zoo.steps.step import AnyColumnNames, StepModel, Widths
 
 
@@ -30,16 +30,38 @@ class Stack(StepModel):
             JobError: a column of arrays, which do not lie side by side with numbers.
         """
         parts = self._take_parts(columns)
-        width = sum(map(_count_lines, parts))
-        shape = (width, rows)
-        buffer = np.empty(shape, dtype=self.dtype)
+        width = sum(map(count_numbers_of_row, parts))
+        buffer = self.make_buffer(width, rows)
         start = 0
         for name, part in zip(self.columns, parts, strict=True):
-            stop = start + _count_lines(part)
+            stop = start + count_numbers_of_row(part)
             lines = buffer[start:stop]
             _fill_lines(name, part, lines)
             start = stop
         return {self.into: buffer.T}
+
+    def make_buffer(self, width: int, rows: int) -> np.ndarray:
+        """Return what columns are put into, (width, rows); its transpose is what `apply` returns."""
+        shape = (width, rows)
+        return np.empty(shape, dtype=self.dtype)
+
+    def put(self, name: str, column: Column, lines: np.ndarray) -> None:
+        """Put one of the columns into its lines of the buffer, as `apply` does.
+
+        Args:
+            name: of the column.
+            column: as the steps before left it.
+            lines: (numbers of a row, rows).
+
+        Raises:
+            RejectedRows, JobError: as `apply`.
+        """
+        part = self._take_part({name: column}, name)
+        if self.dtype.startswith("int"):
+            part = cast_array(name, part, lines.dtype)
+        # numpy would repeat a line that is to be several.
+        assert count_numbers_of_row(part) == len(lines)  # noqa: S101
+        _fill_lines(name, part, lines)
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
         numbers = 0
@@ -51,8 +73,7 @@ class Stack(StepModel):
         """Return the step's columns as numbers; for an integer buffer, already in its dtype."""
         parts = []
         for name in self.columns:
-            part = get_numbers(columns, name, self.step)
-            _refuse_deep(name, part)
+            part = self._take_part(columns, name)
             parts.append(part)
         if not self.dtype.startswith("int"):
             return parts
@@ -65,6 +86,11 @@ class Stack(StepModel):
             whole.append(cast)
         return whole
 
+    def _take_part(self, columns: Columns, name: str) -> np.ndarray:
+        part = get_numbers(columns, name, self.step)
+        _refuse_deep(name, part)
+        return part
+
 
 def _refuse_deep(name: str, part: np.ndarray) -> None:
     row_shape = part.shape[1:]
@@ -75,13 +101,6 @@ def _refuse_deep(name: str, part: np.ndarray) -> None:
             "and lists of numbers lie side by side; make it an input of its own, or flatten it in a "
             "function step"
         )
-
-
-def _count_lines(part: np.ndarray) -> int:
-    """Return how many lines of the buffer a column takes: the numbers of one of its rows."""
-    if part.ndim == 1:
-        return 1
-    return int(part.shape[1])
 
 
 def _fill_lines(name: str, part: np.ndarray, lines: np.ndarray) -> None:

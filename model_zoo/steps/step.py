@@ -112,6 +112,8 @@ class StepModel(BaseModel):
     # An unknown key is a misspelt one, and what it was meant to say would be lost in silence.
     model_config = ConfigDict(frozen=True, extra="forbid")
     stage: ClassVar[str] = "preprocess"
+    # Whether each of its columns is made of that column alone, and takes its place.
+    is_column_wise: ClassVar[bool] = False
     # The fields that training fits, of one entry per column each. The steps declare them, behind
     # their other fields: that is the order of the keys in a package, whose digest depends on it.
     fitted: ClassVar[Names] = ()
@@ -174,6 +176,17 @@ class StepModel(BaseModel):
             entries = getattr(self, field)
             if entries is not None:
                 changes[field] = entries * len(names)
+        return self.model_copy(update=changes)
+
+    def narrow(self, name: str) -> Self:
+        """Return the step for one of its columns, where it is column-wise."""
+        # As in `name_columns`.
+        step: Any = self
+        place = step.columns.index(name)
+        changes: dict[str, object] = {"columns": (name,)}
+        for field in self.per_column:
+            entries = getattr(self, field)
+            changes[field] = (entries[place],)
         return self.model_copy(update=changes)
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:

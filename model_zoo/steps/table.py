@@ -1,14 +1,16 @@
 """The table of steps: a new one is a file in this folder, an import, and its name in a union below."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import Annotated, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
+from configs.errors import Refusal, RejectedRows
 from model_zoo.piece_watch import run_watched
 from model_zoo.steps.cast import Cast
+from model_zoo.steps.column_wise import plan_columns
 from model_zoo.steps.columns import Column, Columns, NewColumns, to_arrow_type
 from model_zoo.steps.date_parts import DateParts
 from model_zoo.steps.encode import OneHot, Ordinal
@@ -46,6 +48,7 @@ def apply_steps(
     rows: int,
     clock: Clock = _count_nothing,
     timeout_seconds: float | None = None,
+    wanted: Collection[str] | None = None,
 ) -> NewColumns:
     """Apply steps in order.
 
@@ -55,14 +58,37 @@ def apply_steps(
         rows: their number.
         clock: called with the stage of each step.
         timeout_seconds: the longest time that one picture, or some texts, may take; None for any.
+        wanted: the columns that are asked for; None for all.
 
     Returns:
-        All columns, with those that the steps replaced or added.
+        All columns, with those that the steps replaced or added; others than `wanted` may be as they
+        were.
 
     Raises:
         RejectedRows, JobError, InputError: as `Step.apply`.
         WorkerError: a picture or text took too long.
     """
+    apply_each = partial(_apply_each, rows=rows, clock=clock, timeout_seconds=timeout_seconds)
+    plan = None
+    # Whoever asks for all gets each as the last step left it.
+    if wanted is not None:
+        plan = plan_columns(tuple(steps), wanted)
+    if plan is None:
+        return apply_each(steps, columns)
+    result = apply_each(plan.before, columns)
+    # Of several faults that is told of which the steps find first, one after the other.
+    with suppress(RejectedRows, Refusal), clock(plan.stack.stage):
+        return result | plan.apply(result, rows)
+    return apply_each((*plan.steps, plan.stack), result)
+
+
+def _apply_each(
+    steps: Sequence[AnyStep],
+    columns: Columns,
+    rows: int,
+    clock: Clock,
+    timeout_seconds: float | None,
+) -> NewColumns:
     result = dict(columns)
     for step in steps:
         work = partial(step.apply, result, rows)

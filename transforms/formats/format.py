@@ -176,6 +176,16 @@ class FindsSections(Protocol):
 
 
 @runtime_checkable
+class KeepsDictionaries(Protocol):
+    """A format that reads plain texts into dictionaries, which ends batches with row groups.
+
+    The details of its shards are one of each row group.
+    """
+
+    keeps_dictionaries: ClassVar[bool]
+
+
+@runtime_checkable
 class CountsNulls(Protocol):
     """A format whose files may tell how many values are missing without being read."""
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import ClassVar, TypeAlias
 
 import pyarrow as pa
 from pyarrow import RecordBatch, Schema
 import pyarrow.parquet as pq
+from pyarrow.types import is_dictionary
 
 from configs.errors import InputError
 from storage import files
@@ -89,6 +91,7 @@ class ParquetFormat:
     max_expansion: int = MAX_EXPANSION
     row_work: int = 0
     needs_types: ClassVar[bool] = False
+    keeps_dictionaries: ClassVar[bool] = True
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
         """Read the footer; see `Format.inspect`."""
@@ -206,7 +209,9 @@ def _read_batches(
     if start:
         check_unchanged(unit)
     with ExitStack() as stack:
-        file = stack.enter_context(_open(unit.shard, USUAL))
+        # Texts that a run has in a dictionary are not made to be put into one.
+        dictionaries = [field.name for field in schema if is_dictionary(field.type)]
+        file = stack.enter_context(_open(unit.shard, USUAL, dictionaries))
         first, count, *_ = unit.span
         layout = find_layout(unit.shard, file, schema)
         rows_at_once = rows_per_batch
@@ -329,7 +334,11 @@ def _find_failing_column(unit: WorkUnit, names: Sequence[str]) -> str:
     return ""
 
 
-def _open(url: str, reading: Reading) -> pq.ParquetFile:
+def _open(
+    url: str,
+    reading: Reading,
+    dictionaries: Sequence[str] = (),
+) -> pq.ParquetFile:
     """Open a file: a local one to be read in small pieces, a remote one in few requests.
 
     Not memory-mapped: a file that is cut short under a map ends the process with SIGBUS.
@@ -337,18 +346,20 @@ def _open(url: str, reading: Reading) -> pq.ParquetFile:
     Args:
         url: the file.
         reading: how it is read.
+        dictionaries: columns of texts that come out in dictionaries.
     """
+    open_file = partial(
+        open_for,
+        url,
+        reading,
+        page_checksum_verification=True,
+        read_dictionary=list(dictionaries),
+    )
     if is_held(url):
-        return open_for(url, reading, pre_buffer=False, page_checksum_verification=True)
+        return open_file(pre_buffer=False)
     if files.is_local(url):
-        return open_for(
-            url,
-            reading,
-            pre_buffer=False,
-            page_checksum_verification=True,
-            buffer_size=_READ_BYTES,
-        )
-    return open_for(url, reading, pre_buffer=True, page_checksum_verification=True)
+        return open_file(pre_buffer=False, buffer_size=_READ_BYTES)
+    return open_file(pre_buffer=True)
 
 
 def _groups_read_together(

@@ -24,23 +24,31 @@ from transforms.formats.loading import LoadingFormat
 
 
 @pytest.mark.parametrize(
-    ("numbers", "batch_rows", "rows"),
+    ("shape", "batch_rows", "rows"),
     [
-        (1, 1, 65_536),  # never more
-        (256, 1, 65_536),  # 64 MiB of rows of 1 KiB
-        (257, 1, 65_280),
-        (1024, 1, 16_384),
-        (1024, 1000, 16_000),  # in whole mini-batches
-        (1 << 24, 1, 1),
-        (1 << 25, 1, 1),  # a row is more than 64 MiB
-        (1 << 20, 100, 100),  # a mini-batch is
+        ((96,), 1, 65_536),  # 24 MiB of rows of 384 bytes
+        ((1,), 1, 65_536),  # never more
+        ((97,), 1, 64_860),
+        ((1024,), 1, 6144),
+        ((1024,), 1000, 6000),  # in whole mini-batches
+        ((6 << 20,), 1, 1),
+        ((7 << 20,), 1, 1),  # a row is more than 24 MiB
+        ((1 << 20,), 100, 100),  # a mini-batch is
+        # Pictures, which are no table: 64 MiB.
+        ((1, 32, 32), 1, 16_384),
+        ((1, 1 << 12, 1 << 12), 1, 1),
     ],
 )
-def test_rows_that_travel_together_make_64_mib_of_whole_mini_batches(
-    numbers: int, batch_rows: int, rows: int
+def test_rows_that_travel_together_make_24_mib_of_a_table_or_64_in_whole_mini_batches(
+    shape: tuple[int, ...], batch_rows: int, rows: int
 ) -> None:
     inference = InferenceSettings(Settings(batch_rows))
-    assert _count_rows_per_batch(make_card_of(numbers), inference) == rows
+    assert _count_rows_per_batch(make_card_of(*shape), inference) == rows
+
+
+def test_tokens_that_are_sorted_by_length_are_no_table() -> None:
+    card = make_card_of(1024).model_copy(update={"mask": "x"})
+    assert _count_rows_per_batch(card, InferenceSettings(Settings(1))) == 16_384
 
 
 @pytest.fixture(scope="module")

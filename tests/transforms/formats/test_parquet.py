@@ -67,3 +67,15 @@ def test_columns_that_nobody_wants_make_no_batch_small(
 def test_ordinary_rows_travel_as_the_plan_says(tmp_path: Path) -> None:
     unit = write_rows(tmp_path / "p.parquet", 1_000)
     assert read_sizes(unit, 250, "id", "text") == [250, 50]
+
+
+def test_plain_texts_are_read_into_the_dictionaries_that_a_run_has(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    texts = pa.array(["b", None, "a", "b"])
+    pq.write_table(pa.table({"text": texts, "other": texts}), path)
+    dtype = pa.dictionary(pa.int32(), pa.string())
+    schema = pa.schema({"other": pa.string(), "text": dtype})
+    (batch,) = ParquetFormat().read(unit_of(path, 4, span=(0, 1)), schema, 10, RowRecord())
+    assert batch.rows.schema == schema
+    assert batch.rows.column("text").dictionary.to_pylist() == ["b", "a"]
+    assert batch.rows.to_pydict() == {"other": texts.to_pylist(), "text": texts.to_pylist()}

@@ -1,0 +1,58 @@
+"""Which texts are read as a dictionary and numbers, as Parquet mostly stores them.
+
+Of a column whose category alone counts, each text is then looked at once, and not once in every row.
+"""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from pyarrow import Field, Schema
+
+from model_zoo.steps.categories import find_categories, has_dictionary_type
+from model_zoo.steps.table import AnyStep
+from pipelines.planning.jobs import ScoringJob
+from transforms.formats.format import Format, KeepsDictionaries, Shard
+
+# Arrow ends a batch where a dictionary ends, which is with its row group. Smaller batches cost more
+# than texts do.
+_FEWEST_ROWS_OF_A_GROUP = 8192
+
+
+def keep_dictionaries(
+    job: ScoringJob,
+    schema: Schema,
+    reader: Format,
+    shards: Sequence[Shard],
+    steps: Sequence[AnyStep],
+) -> Schema:
+    """Return the schema in which a run's rows are read, with dictionaries where they pay.
+
+    Args:
+        job: the job.
+        schema: the columns that are read, as the files have them.
+        reader: how they are read.
+        shards: the files.
+        steps: all of the run, complete.
+    """
+    # What is recorded of a rejected row has the types of the files.
+    if job.errors.store_values or not isinstance(reader, KeepsDictionaries):
+        return schema
+    if not _has_large_groups(shards):
+        return schema
+    # What is carried to the output is read as it will be written.
+    names = find_categories(steps).difference(job.source.carried)
+    fields = [_keep(field) if field.name in names else field for field in schema]
+    return pa.schema(fields)
+
+
+def _has_large_groups(shards: Sequence[Shard]) -> bool:
+    groups = sum(len(shard.details) for shard in shards)
+    rows = sum(shard.rows or 0 for shard in shards)
+    return rows >= groups * _FEWEST_ROWS_OF_A_GROUP
+
+
+def _keep(field: Field) -> Field:
+    in_dictionary = pa.dictionary(pa.int32(), field.type)
+    if not has_dictionary_type(in_dictionary):
+        return field
+    return field.with_type(in_dictionary)
