@@ -50,9 +50,9 @@ def _read_depth(image: Any) -> tuple[int, bool]:
 
 def to_8_bits(image: Any) -> Any:
     """Keep the upper 8 bits of deeper grey, where Pillow's `convert` would make white of all above 255."""
-    import PIL.Image
-
     if image.mode.startswith("I;16"):
+        import PIL.Image
+
         depth, is_white_zero = _read_depth(image)
         lower_bits = depth - 8
         pixels = np.asarray(image)

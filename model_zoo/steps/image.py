@@ -272,10 +272,11 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
         # Else it would be a copy.
         if shallow.mode != step.mode:
             shallow = shallow.convert(step.mode)
-        height, width = size or step.choose_size(shallow.height, shallow.width)
+        old_width, old_height = shallow.size
+        height, width = size or step.choose_size(old_height, old_width)
         if step.resize_with == "pillow":
             pixels = resize_with_pillow(shallow, height, width, step.interpolation)
-        elif (height, width) == (shallow.height, shallow.width):
+        elif (height, width) == (old_height, old_width):
             pixels = np.asarray(shallow)
         else:
             # A copy, as torch wants to be able to write.

@@ -26,6 +26,9 @@ SAMPLE_SECONDS = 20.0
 # With one piece each, workers would preprocess at the same time and then all score; in a run they get
 # out of step, and one scores while another one preprocesses.
 _PIECES_OF_A_WORKER = 2
+# Texts are shorter than the longest, so that as many fit into one mini-batch; in a batch of a run, sorted
+# by length, there are many.
+_TEXT_MINI_BATCHES = 4
 # Enough to count labels that differ.
 _FEWEST_ROWS = 512
 Score: TypeAlias = Callable[[Arrays], Arrays]
@@ -86,12 +89,15 @@ class Bench:
             batch_rows: rows of a mini-batch.
             workers: how many take pieces, and share the cores.
         """
-        wanted_rows = max(int(SECONDS * rows_per_second), cores() * batch_rows)
+        least_rows = batch_rows
+        if self.package.card.mask is not None:
+            least_rows *= _TEXT_MINI_BATCHES
+        wanted_rows = max(int(SECONDS * rows_per_second), cores() * least_rows)
         # Of a slow model a whole batch is too much, but each thread of a worker shall have a
         # mini-batch, as it has in a run.
         threads = max(1, cores() // workers)
         share = _divide_up(wanted_rows, workers * _PIECES_OF_A_WORKER)
-        most_rows = max(threads * batch_rows, share)
+        most_rows = max(threads * least_rows, share)
         chosen: list[ReadRows] = []
         rows = 0
         for piece in cut_batches(self.sample.batches, most_rows):

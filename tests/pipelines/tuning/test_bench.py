@@ -74,6 +74,21 @@ def test_workers_preprocess_whole_batches_or_of_a_slow_model_pieces(
     assert bench.choose_read_rows(rows_per_second, 8, workers) == pieces
 
 
+def test_of_texts_a_piece_has_several_mini_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many short ones as fill one of the longest would leave one thread of two without any."""
+    loader = Loader(lambda _: Model(1.0))
+    bench = make_bench(loader, [30] * 9)
+    bench.package.card.mask = "mask"  # type: ignore[misc]
+    use_clock(monkeypatch, loader.clock, cores=2)
+    assert bench.choose_read_rows(0.1, 3, workers=1) == [(0, 0, 15), (0, 15, 15)]
+    assert bench.choose_read_rows(0.1, 3, workers=2) == [
+        (0, 0, 10),
+        (0, 10, 10),
+        (0, 20, 10),
+        (1, 0, 10),
+    ]
+
+
 def test_rows_that_preprocessing_rejects_are_not_scored() -> None:
     loader = Loader(lambda _: Model(1.0))
     bench = make_bench(loader, [4])

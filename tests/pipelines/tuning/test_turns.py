@@ -1,6 +1,6 @@
 """Settings and numbers of workers in turns: which are kept, in which order, and who leaves early, on a clock of the test's own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -11,6 +11,7 @@ from pipelines.tuning.bench import Bench
 from pipelines.tuning.budget import Budget
 from pipelines.tuning.measured import Measured, count_departures
 from pipelines.tuning.night import LoadTimes, Night
+from pipelines.tuning.sample import ReadRows
 from pipelines.tuning.turns import Comparison, compare_in_turns, rank
 from tests.pipelines.tuning.clocked_bench import Clock, Loader, Model, make_bench, use_clock
 
@@ -133,6 +134,7 @@ class Machine:
     cores: int = 2
     seconds: float = 0.0
     turns: list[tuple[Settings, int]] = field(default_factory=list)
+    warmed: list[tuple[Settings, int]] = field(default_factory=list)
 
     def compare(
         self, patch: pytest.MonkeyPatch, alone: Mapping[Settings, float], minutes: float = 1e9
@@ -142,7 +144,7 @@ class Machine:
         clock = Clock()
         use_clock(patch, clock, self.cores)
         patch.setattr(turns_module, "time_pass", self._time_pass)
-        patch.setattr(turns_module, "_take_piece", lambda *_: None)
+        patch.setattr(turns_module, "_take_piece", self._take_piece)
         patch.setattr(turns_module, "_find_whole_rate", lambda *_: 100.0)
         load = _Named(loader, self)
         bench: Bench = replace(make_bench(loader, [20] * 20), load=load)
@@ -151,6 +153,11 @@ class Machine:
         budget = Budget(minutes, clock.perf_counter)
         reference = Measured(FLOAT32, 100.0)
         return compare_in_turns(bench, reference, finalists, make_night(), budget)
+
+    def _take_piece(
+        self, bench: Bench, score: Settings, pieces: Sequence[ReadRows], number: int
+    ) -> None:
+        self.warmed.append((score, pieces[number].length))
 
     def _time_pass(self, take_piece: object, parts: int, workers: int) -> float:
         score = take_piece.args[1]  # type: ignore[attr-defined]
@@ -209,6 +216,14 @@ def test_gains_are_over_the_reference_with_the_workers_that_it_would_be_kept_wit
     assert found.best[0].speed_up == pytest.approx(gain)
 
 
+def test_the_first_call_is_in_no_turn_and_has_a_mini_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(steady(CONTENDED))
+    machine.compare(monkeypatch, ALONE)
+    # With either number of workers.
+    expected = [(settings, 8) for settings in (INT8, FLOAT32, GRAPH) for _ in range(2)]
+    assert machine.warmed == expected
+
+
 def test_all_that_took_turns_is_told_the_fastest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Machine(steady(CONTENDED)).compare(monkeypatch, ALONE)
     rates = sorted(CONTENDED.values(), reverse=True)
@@ -239,7 +254,8 @@ def test_one_that_is_near_with_either_of_them_is_tried(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("rate", "rounds"), [(49.0, 2), (51.0, 3), (69.0, 3), (71.0, 4), (84.0, 4), (86.0, 5)]
+    ("rate", "rounds"),
+    [(24.0, 1), (26.0, 2), (49.0, 2), (51.0, 3), (69.0, 3), (71.0, 4), (84.0, 4), (86.0, 5)],
 )
 def test_who_is_far_behind_leaves(
     rate: float, rounds: int, monkeypatch: pytest.MonkeyPatch
