@@ -26,8 +26,9 @@ from pipelines.tuning.workers import list_numbers
 
 # A gain that is smaller is not worth scores that differ.
 WORTH_IT = 1.03
-# Rounds in which all take a turn: so many that a busy moment is not the median.
-_ROUNDS = 5
+# Of those that are near the fastest: so many that two of them that differ by a few percent are told
+# apart.
+_ROUNDS = 9
 # When the time is up: a median needs three.
 _FEWEST_ROUNDS = 3
 # In which numbers of workers are told that are far behind, with the fastest network and with the
@@ -36,7 +37,7 @@ _ROUNDS_OF_NUMBERS = 3
 _NEAR = 0.85
 # Who is slower than such a part of the fastest leaves after so many turns: the fewer they are, the
 # more of a difference a busy moment may have made.
-_HOPELESS = {1: 0.25, 2: 0.5, 3: 0.7, 4: 0.85}
+_HOPELESS = {1: 0.25, 2: 0.5, 3: 0.7, 4: 0.85, 5: 0.9}
 
 
 class Comparison(NamedTuple):

@@ -58,6 +58,7 @@ def _short() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("bench", "trials"):
             patch.setattr(f"pipelines.tuning.{module}.SECONDS", 0.05)
+        patch.setattr("pipelines.tuning.turns._ROUNDS", 3)
         yield
 
 
