@@ -6,6 +6,7 @@
 | `TooLargeError` | the same; a batch of fewer rows is smaller |
 | `BusyError` | ask again later, and less at a time |
 | `GoneError` | ask again later: another try may find a server that is back |
+| `MissingError` | the same, once the model has answered: the server may have been restarted |
 | `WrongError` | end the run: no answer of this server can be trusted |
 | `DeniedError` | end the run: somebody must be allowed first |
 
@@ -13,7 +14,8 @@ A message is one line of ours; of what a server says itself only `quote_server` 
 can be no value of a row and no secret.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from configs.errors import ModelError, Refusal, ServerError
 from configs.redaction import shown
@@ -53,7 +55,11 @@ class BusyError(RemoteError):
 
 
 class GoneError(RemoteError):
-    """There is no server, it broke off, it took too long, or it has not loaded the model yet."""
+    """There is no server, it broke off, or it took too long."""
+
+
+class MissingError(GoneError):
+    """The server knows no such model or version, or has not loaded it yet."""
 
 
 class WrongError(RemoteError):
@@ -66,6 +72,22 @@ class WrongError(RemoteError):
 
 class DeniedError(RemoteError):
     """The server does not let us in (401, 403, UNAUTHENTICATED), or is not who it must be."""
+
+
+@contextmanager
+def about(url: str) -> Iterator[None]:
+    """Put the server's URL before the message of any failure in the block.
+
+    Args:
+        url: as the job names the server.
+    """
+    try:
+        yield
+    except RemoteError as failure:
+        message = f"{url}: {failure}"
+        # In its place: each class keeps what else it knows.
+        failure.args = (message,)
+        raise
 
 
 def quote_server(text: str, secrets: Iterable[str] = ()) -> str:
@@ -89,6 +111,8 @@ def make_refusal(failure: RemoteError) -> Refusal:
     ServerError('grpc://host:8001: connection refused')
     """
     message = str(failure)
+    if isinstance(failure, MissingError):
+        return ModelError(message)
     if isinstance(failure, BusyError | GoneError | DeniedError):
         return ServerError(message)
     return ModelError(message)
