@@ -14,6 +14,7 @@ from tests.installation.locks import (
     AIRFLOW,
     IMAGE,
     RUNTIME,
+    SERVERS,
     TEST,
     Entry,
     asked_for,
@@ -101,7 +102,7 @@ def test_a_lock_has_all_that_is_required_and_nothing_else(lock: str) -> None:
     assert not lines, "\n  ".join([f"{lock} is not whole:", *lines])
 
 
-@pytest.mark.parametrize("lock", [*OURS, AIRFLOW])
+@pytest.mark.parametrize("lock", [*OURS, AIRFLOW, *SERVERS])
 def test_every_entry_of_a_lock_has_a_hash(lock: str) -> None:
     locked = entries(lock)
     assert len(locked) > 50

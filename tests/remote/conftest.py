@@ -1,0 +1,44 @@
+"""Real servers, one of each for all tests of this folder; who kills a server has one of its own."""
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.remote.servers import (
+    RealServer,
+    make_kserve,
+    make_mlserver,
+    mlserver_echo,
+    mlserver_logistic,
+    running,
+)
+
+COLUMNS = 5
+
+
+@pytest.fixture(scope="package")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of the weights that all servers of these tests load."""
+    path = tmp_path_factory.mktemp("fitted") / "fitted.json"
+    weights = np.linspace(-1, 1, COLUMNS).tolist()
+    path.write_text(json.dumps({"weights": weights, "bias": 0.25}))
+    return path
+
+
+@pytest.fixture(scope="package")
+def mlserver(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """MLServer with the versions 3 and 4 of `churn`, and with `echo`."""
+    models = [mlserver_logistic(fitted, COLUMNS, version) for version in ("3", "4")]
+    folder = tmp_path_factory.mktemp("mlserver") / "served"
+    with running(make_mlserver(folder, [*models, mlserver_echo()])) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def kserve(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """KServe's model server with `churn`."""
+    with running(make_kserve(tmp_path_factory.mktemp("kserve"), fitted, COLUMNS)) as server:
+        yield server
