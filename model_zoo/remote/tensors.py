@@ -92,8 +92,9 @@ def reshape(values: np.ndarray, shape: Sequence[int], name: str) -> np.ndarray:
         name: the output's, for messages.
 
     Raises:
-        WrongError: there are more or fewer elements, or a size is beyond what numpy counts to.
+        WrongError: it is the shape of no rows, there are more or fewer elements, or a size is beyond what numpy counts to.
     """
+    count_elements(shape, name)
     try:
         return values.reshape(shape)
     except (ValueError, OverflowError) as error:

@@ -1,0 +1,77 @@
+"""Opens connections to an HTTP server: with TLS, with a client's certificate, through a proxy."""
+
+import os
+import ssl
+from typing import Any
+from urllib import request
+
+import urllib3
+
+from configs.errors import JobError
+from model_zoo.remote.target import Target, Tls
+from model_zoo.remote.urls import Address
+
+
+def open_pool(address: Address, target: Target) -> Any:
+    """Return a pool of connections that are kept; nothing is sent yet.
+
+    Args:
+        address: where the server is.
+        target: whose certificates are used, and how many requests are open at a time.
+
+    Raises:
+        JobError: a file of a certificate cannot be read, or the proxy is of a kind that is not known.
+    """
+    options: dict[str, Any] = {"maxsize": target.max_in_flight}
+    if address.has_tls:
+        options["ssl_context"] = _make_context(target.tls)
+    proxy = find_proxy(address)
+    if proxy is not None:
+        manager = _open_proxy(proxy, options)
+        return manager.connection_from_host(address.host, address.port, address.scheme)
+    if address.has_tls:
+        return urllib3.HTTPSConnectionPool(address.host, address.port, **options)
+    return urllib3.HTTPConnectionPool(address.host, address.port, **options)
+
+
+def find_proxy(address: Address) -> str | None:
+    """Return the proxy that the environment names for a server, as curl reads it; None for none."""
+    # A proxy that is named for everything else does not know of this machine's own servers.
+    if address.is_loopback:
+        return None
+    proxies = request.getproxies_environment()
+    place = f"{address.host}:{address.port}"
+    # Python's own reading of NO_PROXY, which its types leave out.
+    if request.proxy_bypass_environment(place, proxies):  # type: ignore[attr-defined]
+        return None
+    return proxies.get(address.scheme) or proxies.get("all")
+
+
+def _open_proxy(proxy: str, options: dict[str, Any]) -> Any:
+    # As in the environment, a proxy without a scheme is one of HTTP.
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    if not url.startswith(("http://", "https://")):
+        # Not shown: it may hold a password.
+        raise JobError("the environment names a proxy that is none of HTTP; set NO_PROXY")
+    parsed = urllib3.util.parse_url(url)
+    headers = urllib3.util.make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None
+    return urllib3.ProxyManager(url, proxy_headers=headers, **options)
+
+
+def _make_context(tls: Tls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if tls.certificate is not None:
+            context.load_cert_chain(tls.certificate, tls.key, _refuse_to_ask)
+    except ssl.SSLError as error:
+        places = ", ".join(place for place in (tls.ca, tls.certificate, tls.key) if place)
+        raise JobError(f"{places}: no certificate and key in PEM: {error.reason}") from error
+    except OSError as error:
+        places = ", ".join(place for place in (tls.ca, tls.certificate, tls.key) if place)
+        raise JobError(f"{places}: {os.strerror(error.errno or 0)}") from error
+    return context
+
+
+def _refuse_to_ask() -> str:
+    """Return no password: the library would ask whoever sits before the screen, and wait."""
+    return ""
