@@ -59,3 +59,20 @@ class Target:
     deadline_seconds: float = 30.0
     patience_seconds: float = 60.0
     max_in_flight: int = 8
+
+
+def describe_target(target: Target, server: str) -> str:
+    """Return model, version and server as a manifest shows them.
+
+    Args:
+        target: the model.
+        server: the server's software, as far as it tells.
+
+    >>> describe_target(Target("oip-grpc", "grpc://churn:8001", "churn", "3"), "mlserver 1.7.1")
+    'churn version 3 at grpc://churn:8001, oip-grpc, mlserver 1.7.1'
+    """
+    words = target.name
+    if target.version is not None:
+        words += f" version {target.version}"
+    words += f" at {target.url}, {target.protocol}"
+    return f"{words}, {server}" if server else words

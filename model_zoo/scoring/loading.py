@@ -1,5 +1,6 @@
 """Load the model that a launcher has named, in a worker: checked anew, and within the package's limits."""
 
+from dataclasses import replace
 from functools import partial
 
 from model_zoo.library_caches import refuse_shared_caches
@@ -24,6 +25,7 @@ def load_model(scoring: Scoring) -> Scorer | Replicas:
     keep_freed_memory()
     # The launcher's digest, so that a package that changed since is refused.
     package = read_package(scoring.package, scoring.digest, scoring.modules)
+    package = replace(package, target=scoring.target)
     threads = threads_for(scoring.workers)
     load = partial(
         load_scorer,

@@ -39,9 +39,11 @@ from pipelines.planning.plan_checks import PlannedChecks, plan_checks
 from pipelines.planning.plan_inference import plan_inference
 from pipelines.planning.plan_output import plan_output
 from pipelines.planning.plan_reading import plan_reading
+from pipelines.planning.plan_server import find_server
 from pipelines.planning.plan_summaries import hash_users_summaries, plan_summaries
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.row_work import estimate_row_work
+from pipelines.planning.served import Served
 from pipelines.planning.shard_inspection import read_shards
 from pipelines.planning.shards import (
     Listed,
@@ -91,9 +93,8 @@ def make_plan(
     """
     # Before the inputs are listed: what is put there later must not count as seen.
     planned_at = planned_at or datetime.now(UTC)
-    output_url = find_output(job)
-    _refuse_overlap(job, output_url)
-    package = _read_package(job)
+    output_url = _find_output_apart(job)
+    package, served = _open_model(job)
     card = package.card
     table = list_table(job, card, version)
     listed, ignored = _list_source(job, table)
@@ -104,10 +105,10 @@ def make_plan(
     row_work = _estimate_row_work(job, card, steps)
     found = _look_into(job, card, listed, row_work, table)
     output_plan = plan_output(job, card, package.digest, found.schema, steps)
-    inference = plan_inference(job, package)
+    inference = plan_inference(job, package, served)
     listed_files = _list_files(found, _cut_into_pieces(found, job, card, inference, row_work))
     units = _join_small_shards(listed_files, job.sink.rows_per_file, row_work)
-    run_id = _name_run(job, package, inference, found, output_plan, units, table)
+    run_id = _name_run(job, package, served, inference, found, output_plan, units, table)
     return Plan(
         job=job,
         package=package,
@@ -129,6 +130,7 @@ def make_plan(
         summaries=(*summaries, *found.checks.counted),
         broken=found.broken,
         checks=found.checks.rejecting,
+        served=served,
     )
 
 
@@ -185,6 +187,7 @@ def _join_small_shards(
 def _name_run(
     job: ScoringJob,
     package: Package,
+    served: Served | None,
     inference: InferenceSettings,
     found: "_Found",
     output_plan: OutputPlan,
@@ -203,12 +206,28 @@ def _name_run(
         table=None if table is None else table.describe(),
         broken=found.broken,
         summaries=hash_users_summaries(job),
+        served=None if served is None else served.describe(),
     )
 
 
-def _refuse_overlap(job: ScoringJob, output_url: str) -> None:
+def _find_output_apart(job: ScoringJob) -> str:
+    """Return the URL of the output folder, which no input leads to."""
+    output_url = find_output(job)
     paths = [_to_absolute(path, "source.paths", InputError) for path in job.source.paths]
     refuse_overlap(paths, output_url)
+    return output_url
+
+
+class _Model(NamedTuple):
+    """A package, and the server that computes it where this program does not."""
+
+    package: Package
+    served: Served | None
+
+
+def _open_model(job: ScoringJob) -> _Model:
+    package = _read_package(job)
+    return _Model(package, find_server(job, package.card))
 
 
 def _read_package(job: ScoringJob) -> Package:

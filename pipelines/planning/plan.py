@@ -23,6 +23,7 @@ from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.listed_files import ListedFiles
 from pipelines.planning.output_plan import OutputPlan
 from pipelines.planning.planned_table import PlannedTable
+from pipelines.planning.served import Served
 from storage import files
 from storage.packed import pack_many
 from storage.run_folder import RunFolder
@@ -68,6 +69,7 @@ class Plan:
         checks: what a row must pass, or is rejected.
         rules, reference: from which changes on the run is held back, and what it is compared with; None
             where that is nothing.
+        served: the server that computes the model; None where an engine does here.
     """
 
     job: AnyJob
@@ -91,6 +93,7 @@ class Plan:
     checks: tuple[ColumnCheck, ...] = ()
     rules: Rules | None = None
     reference: ComparedReference | None = None
+    served: Served | None = None
 
     @property
     def contract(self) -> tuple[InputColumn, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from configs.errors import JobError
 from configs.packaging import CONVERTED, PackagingJob
-from model_zoo.package.package import CARD
+from model_zoo.package.card import CARD
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.questions import Questions
 from pipelines.packing.material import Material
