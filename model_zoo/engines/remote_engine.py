@@ -4,7 +4,7 @@ Here nothing is computed. Who asks again, and when a run ends, is decided in `mo
 that the server refuses is halved as with every engine, until the rows that it refuses are alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -12,14 +12,13 @@ import numpy as np
 import torch
 
 from configs.errors import ModelError
-from model_zoo.arrays import Arrays
 from model_zoo.engines.engine import Network, Sample
 from model_zoo.engines.settings import Settings
 from model_zoo.package.card import CARD, ModelCard
 from model_zoo.package.packed_model import PackedModel
+from model_zoo.remote.called_model import CalledModel
 from model_zoo.remote.calls import Calls
 from model_zoo.remote.card_match import refuse_other_model
-from model_zoo.remote.client import Description
 from model_zoo.remote.failures import TooLargeError
 from model_zoo.remote.table import connect
 from model_zoo.remote.target import describe_target
@@ -60,7 +59,7 @@ class RemoteEngine:
         described = calls.describe()
         refuse_other_model(package.card, target, described)
         return Network(
-            compute=_Call(calls, package.card, described),
+            compute=_Call(CalledModel(calls, described), package.card),
             dtype=None,
             layout=torch.contiguous_format,
             at_once=target.max_in_flight,
@@ -125,41 +124,20 @@ def _refuse_settings(url: str, device: torch.device, settings: Settings) -> None
 class _Call:
     """A server, called with tensors by name as a network is."""
 
-    calls: Callable[[Arrays], Arrays]
+    model: CalledModel
     card: ModelCard
-    described: Description
 
     def __call__(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the outputs of a mini-batch."""
-        rows = len(next(iter(inputs.values())))
-        arrays = {name: self._shape_input(name, values) for name, values in inputs.items()}
-        answered = self.calls(self._fill(arrays, rows))
+        arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
+        answered = self.model(arrays)
         outputs = {}
         # What else the server gives is nobody's.
-        for name in self.card.outputs:
-            outputs[name] = self._shape_output(name, answered[name][:rows])
+        for name, declared in self.card.outputs.items():
+            array = answered[name]
+            # A list of one is a number, to this program.
+            if not declared.shape and array.shape[1:] == (1,):
+                array = array.reshape(-1)
+            # What lies in a message's bytes may not be written to, of which torch would warn.
+            outputs[name] = torch.from_numpy(np.require(array, requirements=["W"]))
         return outputs
-
-    def _shape_input(self, name: str, tensor: torch.Tensor) -> np.ndarray:
-        """Return numbers as lists of one, where the server takes those."""
-        array = tensor.numpy()
-        spec = self.described.inputs.get(name)
-        if spec is None or array.ndim > len(spec.shape):
-            return array
-        return array.reshape(len(array), *[1] * len(spec.shape))
-
-    def _fill(self, arrays: Arrays, rows: int) -> Arrays:
-        """Return as many rows as the server insists on: the last ones again."""
-        wanted = self.described.most_rows
-        if self.described.takes_fewer_rows or wanted is None or rows >= wanted:
-            return arrays
-        places = np.minimum(np.arange(wanted), rows - 1)
-        return {name: array[places] for name, array in arrays.items()}
-
-    def _shape_output(self, name: str, array: np.ndarray) -> torch.Tensor:
-        """Return an output in the card's shape: lists of one as numbers."""
-        wanted = self.card.outputs[name].shape
-        if not wanted and array.shape[1:] == (1,):
-            array = array.reshape(-1)
-        # What lies in a message's bytes may not be written to, of which torch would warn.
-        return torch.from_numpy(np.require(array, requirements=["W"]))

@@ -11,7 +11,7 @@ from pipelines.packing.asking.questions import Questions
 from pipelines.packing.material import Material
 from storage import files
 
-_OTHER_KINDS = ", ".join(("huggingface", *CONVERTED))
+_OTHER_KINDS = ", ".join(("huggingface", *CONVERTED, "remote"))
 
 
 def ask_for_gaps(material: Material, questions: Questions) -> None:
