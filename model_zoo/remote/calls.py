@@ -18,7 +18,7 @@ from typing import TypeVar
 import uuid
 
 from model_zoo.arrays import Arrays, count_rows
-from model_zoo.remote.circuit import Circuit
+from model_zoo.remote.circuit import Circuit, give_up
 from model_zoo.remote.client import Client, Description
 from model_zoo.remote.failures import (
     BusyError,
@@ -102,6 +102,10 @@ class Calls:
         except RefusedError:
             raise
         except RemoteError as failure:
+            # Nor is anything else to be sent that waits for its turn.
+            self._circuit.open(failure)
+            with self._changed:
+                self._changed.notify_all()
             raise make_refusal(failure) from failure
 
     def close(self) -> None:
@@ -111,7 +115,7 @@ class Calls:
     def _try_again(self, send: Callable[[], T]) -> T:
         begin = time.monotonic()
         for tries in itertools.count(1):
-            self._refuse_when_open()
+            self._circuit.refuse_when_open()
             sent = time.monotonic()
             try:
                 answer = send()
@@ -175,7 +179,7 @@ class Calls:
             while not self._may_send():
                 rest = self._quiet_until - time.monotonic()
                 self._changed.wait(rest if rest > 0 else None)
-            self._refuse_when_open()
+            self._circuit.refuse_when_open()
             self._open_requests += 1
         try:
             yield
@@ -190,21 +194,9 @@ class Calls:
         is_quiet = time.monotonic() < self._quiet_until
         return not is_quiet and self._open_requests < self._limit.limit
 
-    def _refuse_when_open(self) -> None:
-        failure = self._circuit.failure
-        if failure is not None:
-            seconds = self._target.patience_seconds
-            raise _give_up(failure, f"nothing but failures for {seconds:g} seconds")
-
     def _refuse_when_late(self, failure: RemoteError, begin: float) -> None:
         """End the run for a batch that fails while others go through, as one that takes too long."""
-        self._refuse_when_open()
+        self._circuit.refuse_when_open()
         seconds = time.monotonic() - begin
         if seconds >= self._target.patience_seconds:
-            raise _give_up(failure, f"the same batch failed for {seconds:.0f} seconds")
-
-
-def _give_up(failure: RemoteError, why: str) -> RemoteError:
-    """Return a failure that says how long others like it were borne."""
-    kind = type(failure)
-    return kind(f"{failure}; {why}: start the same command again when the server is back")
+            raise give_up(failure, f"the same batch failed for {seconds:.0f} seconds")

@@ -40,10 +40,45 @@ class Circuit:
         with self._lock:
             if self._failing_since is None:
                 self._failing_since = sent
-            if now - self._failing_since >= self.patience_seconds and self.failure is None:
+            is_down = now - self._failing_since >= self.patience_seconds
+        if is_down:
+            seconds = self.patience_seconds
+            self.open(give_up(failure, f"nothing but failures for {seconds:g} seconds"))
+
+    def open(self, failure: RemoteError) -> None:
+        """Let nothing more be sent.
+
+        Args:
+            failure: that ends the run.
+        """
+        with self._lock:
+            # The first one is the cause; what comes after it may be its consequence.
+            if self.failure is None:
                 self.failure = failure
 
     @property
     def is_open(self) -> bool:
         """Tell whether nothing more is to be sent."""
         return self.failure is not None
+
+    def refuse_when_open(self) -> None:
+        """Raise what ends the run, where something does.
+
+        Raises:
+            RemoteError: as it was told to `open`.
+        """
+        if self.failure is not None:
+            # One of its own for each thread that is told.
+            kind = type(self.failure)
+            raise kind(str(self.failure))
+
+
+def give_up(failure: RemoteError, why: str) -> RemoteError:
+    """Return a failure that says how long others like it were borne.
+
+    Args:
+        failure: the last one.
+        why: how long.
+    """
+    kind = type(failure)
+    return kind(f"{failure}; {why}: start the same command again when the server is back")

@@ -23,7 +23,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> MemoryServer:
 def job(tmp_path: Path) -> Path:
     write_parquet(tmp_path / "shards" / "a.parquet", small_table(40))
     package = remote_package(tmp_path / "model")
-    return write_job(tmp_path, package, model={"engine": "remote", "batch_rows": 16})
+    # What fails is not tried again: these failures do not pass.
+    server = {"patience_seconds": 0}
+    return write_job(
+        tmp_path, package, model={"engine": "remote", "batch_rows": 16, "server": server}
+    )
 
 
 def test_a_servers_scores_are_those_of_the_same_network_here(

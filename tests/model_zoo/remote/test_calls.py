@@ -116,6 +116,16 @@ def test_what_does_not_pass_is_not_sent_again(failure: RemoteError, kind: type[E
     assert len(client.ids) == 1
 
 
+@pytest.mark.parametrize("failure", [WrongError("no"), DeniedError("no")])
+def test_nothing_is_sent_after_what_ends_the_run(failure: RemoteError) -> None:
+    client = ToldClient(deque([failure]))
+    calls = make_calls(client)
+    for _ in range(2):
+        with pytest.raises(Refusal, match=r"^no$"):
+            calls(ROWS)
+    assert len(client.ids) == 1
+
+
 def test_rows_are_blamed_for_what_may_be_the_servers_fault_after_three_tries() -> None:
     client = ToldClient(deque([RefusedError("oh", is_certain=False)] * 9))
     with pytest.raises(RefusedError):

@@ -150,7 +150,7 @@ def test_what_the_server_does_wrong_ends_packaging_in_a_line(
     server: MemoryServer, pack: Callable[..., Packed]
 ) -> None:
     with pytest.raises(ServerError, match="nobody listens there"):
-        pack(remote={**REMOTE, "url": "grpc://nobody:1"})
+        pack(remote={**REMOTE, "url": "grpc://nobody:1", "server": {"patience_seconds": 0}})
     server.fail = lambda inputs: WrongError("garbage")
     with pytest.raises(ModelError, match="garbage"):
         pack()
