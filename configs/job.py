@@ -231,7 +231,7 @@ class Model(_Section, Generic[EngineT]):
         server: how the server is reached.
     """
 
-    package: Url = ""
+    package: Url | None = None
     modules: Names = ()
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda|cuda:\d+|auto)$")
     engine: EngineT = Field(default="auto", validate_default=True)

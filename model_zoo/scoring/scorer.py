@@ -122,7 +122,7 @@ class _Loading:
             ModelError: the smoke batch comes out differently with one of them.
         """
         # The smoke batch without padding: a few rows shall not cost a whole mini-batch.
-        rows = min(settings.batch_rows, self.package.smoke.num_rows)
+        rows = min(settings.batch_rows, self.package.smoke.num_rows) or settings.batch_rows
         reference = settings.as_reference()
         proven = self._load(
             where,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_zoo.engines.settings import Device, Settings
+from model_zoo.package.package import Package
 from model_zoo.remote.target import Target
 
 
@@ -20,6 +21,7 @@ class Scoring:
         machine: the kind of machine that the settings were measured on; None when they hold on all.
         modules: users' own modules that the package's network may come from.
         target: the server that computes, with this worker's share of the requests; None for none.
+        made: the package itself, where no folder holds it.
     """
 
     package: str
@@ -31,3 +33,4 @@ class Scoring:
     machine: Mapping[str, str] | None = None
     modules: tuple[str, ...] = ()
     target: Target | None = None
+    made: Package | None = None

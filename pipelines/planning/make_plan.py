@@ -22,6 +22,7 @@ from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.batch_rows import bytes_per_row
 from pipelines.planning.broken_rules import find_broken_rules
 from pipelines.planning.columns import list_columns, make_input_format
+from pipelines.planning.direct_model import make_direct
 from pipelines.planning.filled import list_job_fills
 from pipelines.planning.filtering import with_filter
 from pipelines.planning.folders import list_folders
@@ -226,18 +227,21 @@ class _Model(NamedTuple):
 
 
 def _open_model(job: ScoringJob) -> _Model:
-    package = _read_package(job)
+    url = job.model.package
+    if url is None:
+        return _Model(*make_direct(job))
+    package = _read_package(job, url)
     return _Model(package, find_server(job, package.card))
 
 
-def _read_package(job: ScoringJob) -> Package:
+def _read_package(job: ScoringJob, named: str) -> Package:
     # Once, at launch: workers get the folder and the digest that the name leads to now.
-    resolved = resolve(job.model.package)
+    resolved = resolve(named)
     url = _to_absolute(resolved.url, "model.package", ModelError)
     package = read_package(url, modules=job.model.modules)
     if resolved.digest not in (None, package.digest):
         raise ModelError(
-            f"model.package {job.model.package}: {url} is not the package any more that was "
+            f"model.package {named}: {url} is not the package any more that was "
             "promoted; packages never change: pack it as another version, and promote that"
         )
     # Before any of its steps runs.

@@ -15,7 +15,7 @@ from pyarrow import Schema
 from configs.job import AnyJob
 from model_zoo.evaluation.findings import Rules
 from model_zoo.package.card import InputColumn
-from model_zoo.package.packed_model import PackedModel
+from model_zoo.package.package import Package
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.broken_rules import find_broken_rules
 from pipelines.planning.filled import with_job_fills
@@ -73,7 +73,7 @@ class Plan:
     """
 
     job: AnyJob
-    package: PackedModel
+    package: Package
     run: RunFolder
     shards: Sequence[Shard]
     ignored: tuple[str, ...]

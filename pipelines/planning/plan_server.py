@@ -30,7 +30,7 @@ def find_server(job: ScoringJob, card: ModelCard) -> Served | None:
     if card.remote is None:
         _refuse_address(job)
         return None
-    _refuse_settings(job, card.remote)
+    refuse_settings(job, job.model.url or card.remote.url)
     target = make_target(job, card.remote)
     try:
         check_address(target.protocol, target.url)
@@ -116,11 +116,19 @@ def _refuse_address(job: ScoringJob) -> None:
             )
 
 
-def _refuse_settings(job: ScoringJob, remote: RemoteModel) -> None:
+def refuse_settings(job: ScoringJob, url: str) -> None:
+    """Refuse what a server does not do, and to send it rows where the job does not say so.
+
+    Args:
+        job: the job.
+        url: of the server.
+
+    Raises:
+        JobError: the first such thing.
+    """
     model = job.model
     # A package that somebody else made must not be able to send rows away by itself.
     if model.engine != "remote":
-        url = model.url or remote.url
         raise JobError(
             f"model.package {model.package}: a server computes it, {url}, and would be sent the "
             "rows; set model.engine to remote to allow that"

@@ -28,4 +28,6 @@ def scoring_of(plan: Plan, workers: int) -> Scoring:
         machine=plan.inference.machine,
         modules=model.modules,
         target=None if plan.served is None else plan.served.share(workers),
+        # No folder holds it, from which a worker could read it.
+        made=plan.package if model.package is None else None,
     )

@@ -89,7 +89,9 @@ def test_a_server_that_goes_away_ends_the_run_and_the_same_command_resumes(
     resumed = run_job(job)
     assert resumed.rows()["id"].to_pylist() == list(range(80))
     # The smoke batch, and the other shard alone.
-    assert server.asked == [8, 16, 16, 16]
+    assert server.asked[-4:] == [8, 16, 16, 16]
+    # And what was still on its way when the first run ended.
+    assert len(server.asked) < 7
     undisturbed = run_job(job, output=tmp_path / "again")
     assert _read(resumed) == _read(undisturbed)
 
@@ -195,3 +197,50 @@ def test_a_dry_run_scores_some_rows_and_names_the_server(
     assert outcome.status == 0
     assert f"churn version 3 at {URL}" in outcome.said
     assert not outcome.is_published()
+
+
+DIRECT = {
+    "engine": "remote",
+    "protocol": "oip-grpc",
+    "url": URL,
+    "name": "churn",
+    "columns": dict.fromkeys("abc", "float"),
+}
+
+
+def direct_job(folder: Path, **model: Any) -> Path:
+    job = write_job(folder, "", model={**DIRECT, **model}, postprocess={"activation": "sigmoid"})
+    job.write_text(job.read_text().replace('"package": "", ', ""))
+    write_parquet(folder / "shards" / "a.parquet", small_table(40))
+    return job
+
+
+def test_a_job_may_name_a_server_and_no_package(
+    server: MemoryServer, job: Path, tmp_path: Path
+) -> None:
+    packaged = run_job(job).scored()
+    direct = run_job(direct_job(tmp_path / "direct"))
+    assert direct.scored()["probability"] == packaged["probability"]
+    assert direct.manifest["served_by"]["version"] == "3"
+    assert direct.manifest["model"]["version"] == "3"
+    # The same again is published already; another version is another run.
+    server.asked.clear()
+    first = direct.run
+    assert run_job(tmp_path / "direct" / "job.yaml").run == first
+    assert server.asked == []
+    server.says(model_version="4")
+    assert run_job(tmp_path / "direct" / "job.yaml").run != first
+
+
+@pytest.mark.beam
+def test_a_model_without_a_package_reaches_workers(server: MemoryServer, tmp_path: Path) -> None:
+    assert run_job(direct_job(tmp_path / "direct")).scored().num_rows == 40
+
+
+def test_a_job_without_a_package_must_say_what_the_model_sees(
+    server: MemoryServer, tmp_path: Path
+) -> None:
+    outcome = run_job(direct_job(tmp_path / "direct", columns={}))
+    outcome.refused("engine: remote without a package needs columns too", status=2)
+    strange = run_job(direct_job(tmp_path / "direct", columns={"a": "number"}))
+    strange.refused("number", status=2)
