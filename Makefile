@@ -132,7 +132,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 lock:
 	printf 'setuptools>=77\nnetworkx<3.7\n' | $(LOCK) setup.py - -o requirements.lock
 	$(LOCK) setup.py --extra test -c requirements.lock -o requirements-test.lock
-	$(LOCK) setup.py --extra dataflow --extra gcs --extra images --extra texts --extra onnx -c requirements.lock -o deploy/dataflow/requirements.lock
+	$(LOCK) setup.py --extra dataflow --extra gcs --extra images --extra texts --extra onnx --extra remote -c requirements.lock -o deploy/dataflow/requirements.lock
 	echo 'apache-airflow==3.3.2' | $(LOCK) - -o tests/deploy/airflow.lock
 	echo 'mlserver==1.7.1' | $(LOCK) - -c requirements-test.lock -o tests/remote/mlserver.lock
 	echo 'kserve==0.21.0' | $(LOCK) - -o tests/remote/kserve.lock

@@ -52,6 +52,8 @@ REPORT = ["matplotlib>=3.10,<4"]
 TRAIN = [*IMAGES, *REPORT]
 # Tables as input; a Delta table's log needs no library.
 ICEBERG = ["pyiceberg>=0.12,<0.13"]
+# Speaks to servers that hold a model; Beam brings most of it, too.
+REMOTE = ["grpcio>=1.76,<2", "orjson>=3.11,<4", "protobuf>=6.33,<7", "urllib3>=2.6,<3"]
 EXTRAS = {
     "report": REPORT,
     "train": TRAIN,
@@ -79,6 +81,7 @@ EXTRAS = {
         *TRANSFORMERS,
     ],
     "iceberg": ICEBERG,
+    "remote": REMOTE,
     "s3": S3,
     "gcs": GCS,
     "dataflow": DATAFLOW,
@@ -98,11 +101,14 @@ EXTRAS = {
         *TORCH_GEOMETRIC,
         *TRAIN,
         *ICEBERG,
+        *REMOTE,
         # What our reading of Delta's log is compared with.
         "deltalake>=1.6.6,<1.7",
         # Tests write their tables through a catalog of one file.
         "pyiceberg[sql-sqlite]",
         "coverage>=7.10,<8",
+        # Makes the certificates of servers.
+        "cryptography>=46",
         "duckdb>=1.4",
         "gcp-storage-emulator>=2026.7",
         "hypothesis>=6.150,<7",

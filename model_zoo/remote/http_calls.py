@@ -22,7 +22,7 @@ from model_zoo.remote.failures import (
     quote_server,
 )
 from model_zoo.remote.http_pool import open_pool
-from model_zoo.remote.http_statuses import tell_status
+from model_zoo.remote.http_statuses import find_words, tell_status
 from model_zoo.remote.target import Target
 from model_zoo.remote.tokens import read_token
 from model_zoo.remote.urls import read_http_url
@@ -59,8 +59,7 @@ class HttpCalls:
             JobError: it is not, or a file of a certificate cannot be read.
         """
         self._target = target
-        self._address = read_http_url(target)
-        self._pool = open_pool(self._address, target)
+        self._pool = open_pool(read_http_url(target), target)
 
     def ask(self, path: str) -> HttpAnswer:
         """Return the answer to GET, as `call`."""
@@ -82,7 +81,7 @@ class HttpCalls:
 
     def close(self) -> None:
         """Let all connections go."""
-        self._pool.close()
+        self._pool.connections.close()
 
     def _call(
         self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
@@ -109,13 +108,15 @@ class HttpCalls:
     ) -> Any:
         # Redirects are refused: rows and token would go to whoever the server names. Who asks again,
         # and when, is decided in calls.py, which counts.
-        return self._pool.urlopen(
+        return self._pool.connections.urlopen(
             method,
-            self._address.path + path,
+            self._pool.prefix + path,
             body=content,
             headers=headers,
             retries=False,
             redirect=False,
+            # To a proxy the whole address is said.
+            assert_same_host=False,
             timeout=urllib3.Timeout(total=self._target.deadline_seconds),
             preload_content=False,
             decode_content=False,
@@ -127,7 +128,7 @@ class HttpCalls:
             raise WrongError(f"the answer is packed by {encoding!r}, though that was not asked for")
         if response.status == 200:
             return HttpAnswer(response.headers, _read_whole(response, end))
-        said = _read_beginning(response).decode(errors="replace")
+        said = find_words(_read_beginning(response))
         words = quote_server(said, secrets)
         raise tell_status(response.status, response.headers, words)
 

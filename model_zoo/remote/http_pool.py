@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from typing import Any
+from typing import Any, NamedTuple
 from urllib import request
 
 import urllib3
@@ -12,8 +12,21 @@ from model_zoo.remote.target import Target, Tls
 from model_zoo.remote.urls import Address
 
 
-def open_pool(address: Address, target: Target) -> Any:
-    """Return a pool of connections that are kept; nothing is sent yet.
+class Pool(NamedTuple):
+    """Connections that are kept.
+
+    Attributes:
+        connections: of urllib3.
+        prefix: what paths begin with: nothing, or the server's whole address for a proxy that
+            passes requests on.
+    """
+
+    connections: Any
+    prefix: str
+
+
+def open_pool(address: Address, target: Target) -> Pool:
+    """Return connections to a server; nothing is sent yet.
 
     Args:
         address: where the server is.
@@ -28,10 +41,12 @@ def open_pool(address: Address, target: Target) -> Any:
     proxy = find_proxy(address)
     if proxy is not None:
         manager = _open_proxy(proxy, options)
-        return manager.connection_from_host(address.host, address.port, address.scheme)
-    if address.has_tls:
-        return urllib3.HTTPSConnectionPool(address.host, address.port, **options)
-    return urllib3.HTTPConnectionPool(address.host, address.port, **options)
+        through = manager.connection_from_host(address.host, address.port, address.scheme)
+        # With TLS it is a tunnel, and the server itself is asked in it.
+        prefix = "" if address.has_tls else f"http://{address.host}:{address.port}"
+        return Pool(through, prefix + address.path)
+    make = urllib3.HTTPSConnectionPool if address.has_tls else urllib3.HTTPConnectionPool
+    return Pool(make(address.host, address.port, **options), address.path)
 
 
 def find_proxy(address: Address) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+import json
 
 from model_zoo.remote.failures import (
     BusyError,
@@ -20,6 +21,8 @@ _BUSY = {429, 503}
 _DENIED = {401, 403, 407}
 # Of a proxy before the server, and of a server that waited for the request in vain.
 _GONE = {408, 502, 504}
+# Where servers put what they say.
+_WORDS = ("error", "message", "detail")
 
 
 def tell_status(status: int, headers: Mapping[str, str], words: str) -> RemoteError:
@@ -52,6 +55,24 @@ def tell_status(status: int, headers: Mapping[str, str], words: str) -> RemoteEr
         # A server may fail so on a row, and by itself.
         return RefusedError(message, is_certain=False)
     return WrongError(message)
+
+
+def find_words(content: bytes) -> str:
+    """Return what a server says of a failure: the text in its JSON, or all of it.
+
+    >>> find_words(b'{"error": "no such model"}'), find_words(b"no such model")
+    ('no such model', 'no such model')
+    """
+    try:
+        said = json.loads(content)
+    # What is deep is no message either.
+    except (ValueError, RecursionError):
+        return content.decode(errors="replace")
+    if isinstance(said, dict):
+        for field in _WORDS:
+            if isinstance(said.get(field), str):
+                return str(said[field])
+    return content.decode(errors="replace")
 
 
 def read_retry_after(value: str) -> float | None:

@@ -1,9 +1,8 @@
 """The table of protocols: a new one is a file in this folder, and its line below."""
 
-from importlib import import_module
-
 from configs.errors import JobError
 from configs.suggest import nearest
+from model_zoo.extras import import_extra
 from model_zoo.remote.client import Client
 from model_zoo.remote.target import Target
 
@@ -29,7 +28,11 @@ def connect(target: Target) -> Client:
         raise JobError(f"protocol {target.protocol!r} is unknown{hint}")
     place = PROTOCOLS[target.protocol]
     module_name, _, function = place.partition(":")
-    module = import_module(module_name)
+    module = import_extra(
+        module_name,
+        f"protocol {target.protocol} needs libraries that are not installed here; "
+        "install its extra where workers run: pip install '.[remote]'",
+    )
     make = getattr(module, function)
     client: Client = make(target)
     return client

@@ -32,6 +32,8 @@ class OipGrpcServer:
         config: the model's configuration, as Triton tells it.
         requests: that it has read.
         metadata: headers of these requests.
+        all_metadata: headers of all that it was asked.
+        describe: how it answers everything else, where that is another way than by its metadata.
     """
 
     infer: Answer
@@ -44,6 +46,8 @@ class OipGrpcServer:
     config: Any = field(default_factory=lambda: make("ModelConfigResponse"))
     requests: list[Any] = field(default_factory=list)
     metadata: list[dict[str, str]] = field(default_factory=list)
+    all_metadata: list[dict[str, str]] = field(default_factory=list)
+    describe: Answer | None = None
 
     @property
     def url(self) -> str:
@@ -52,6 +56,9 @@ class OipGrpcServer:
     def answer(self, method: str, content: bytes, context: Any) -> bytes:
         """Answer any method."""
         request = MESSAGES[f"{method}Request"].FromString(content)
+        self.all_metadata.append(dict(context.invocation_metadata()))
+        if method != "ModelInfer" and self.describe is not None:
+            return bytes(self.describe(request, context))
         if method != "ModelInfer":
             told = {
                 "ServerMetadata": self.server,

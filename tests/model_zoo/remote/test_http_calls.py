@@ -90,9 +90,7 @@ def test_a_servers_words_hold_no_value_of_a_row(server: HttpServer, calls: HttpC
     server.answers["/"] = answer_json({"error": "cannot parse 'Ann' of 4711"}, 400)
     with pytest.raises(RefusedError) as failure:
         calls.ask("/")
-    assert "Ann" not in str(failure.value)
-    assert "4711" not in str(failure.value)
-    assert str(failure.value).startswith("status 400: ")
+    assert str(failure.value) == "status 400: cannot parse *** of ***"
 
 
 def test_a_busy_server_says_when_to_come_back(server: HttpServer, calls: HttpCalls) -> None:
