@@ -137,6 +137,14 @@ def refuse_settings(job: ScoringJob, url: str) -> None:
         raise JobError(
             f"model.device {model.device}: a server computes the model; leave the device out"
         )
+    server = model.server
+    longest = server.patience_seconds + server.deadline_seconds
+    # Else the run would end as for a model that hangs, and not for what the server did.
+    if longest >= model.timeout_seconds:
+        raise JobError(
+            f"model.timeout_seconds {model.timeout_seconds:g}: must be more than "
+            f"server.patience_seconds and server.deadline_seconds together, {longest:g}; raise it"
+        )
     if model.dtype != "float32":
         raise JobError(
             f"model.dtype {model.dtype}: a server computes in the model's own types; "

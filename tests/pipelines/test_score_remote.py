@@ -1,5 +1,7 @@
 """A job whose model is in a server: the rows, the books, the run's id, and what ends it."""
 
+from contextlib import redirect_stderr
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,17 @@ import pytest
 
 from model_zoo.arrays import Arrays
 from model_zoo.remote.failures import GoneError, RefusedError, RemoteError, WrongError
+from pipelines import tune
+from pipelines.cli.command_line import run_program
 from tests.support.builders import tiny_package
-from tests.support.jobs import Outcome, run_job, small_table, write_job, write_parquet
+from tests.support.jobs import (
+    Outcome,
+    run_job,
+    set_flags,
+    small_table,
+    write_job,
+    write_parquet,
+)
 from tests.support.memory_server import URL, MemoryServer, remote_package, start_server
 
 
@@ -145,6 +156,7 @@ def test_a_version_that_nobody_named_is_held_for_the_run(
         ({"model.dtype": "bfloat16"}, 2, "model.dtype bfloat16: a server computes"),
         ({"model.url": "http://churn"}, 2, "model.url must begin with grpc:// or grpcs://"),
         ({"model.name": "other"}, 2, "name: the package says it; leave it out"),
+        ({"model.timeout_seconds": 29}, 2, "model.timeout_seconds 29: must be more than"),
         ({"model.url": "grpc://nobody:1"}, 5, "nobody listens there"),
     ],
 )
@@ -244,3 +256,12 @@ def test_a_job_without_a_package_must_say_what_the_model_sees(
     outcome.refused("engine: remote without a package needs columns too", status=2)
     strange = run_job(direct_job(tmp_path / "direct", columns={"a": "number"}))
     strange.refused("number", status=2)
+
+
+def test_tuning_is_a_matter_of_the_server(server: MemoryServer, job: Path) -> None:
+    with redirect_stderr(io.StringIO()) as error:
+        flags = set_flags({"model.tuning_report": str(job.parent / "report.json")})
+        status = run_program(tune.main, ["--config", str(job), *flags])
+    assert status == 2
+    assert "a server computes the model, and its settings are the server's" in error.getvalue()
+    assert server.asked == []

@@ -141,7 +141,7 @@ def test_what_the_job_must_say_too(
     ("said", "changes", "kind"),
     [
         ({"outputs": {"y": TensorSpec("complex64", ())}}, {}, ModelError),
-        ({}, {"url": "grpc://nobody:1"}, ServerError),
+        ({}, {"url": "grpc://nobody:1", "server": {"patience_seconds": 0}}, ServerError),
     ],
 )
 def test_a_server_that_is_none_or_describes_no_numbers(
