@@ -136,6 +136,7 @@ lock:
 	echo 'apache-airflow==3.3.2' | $(LOCK) - -o tests/deploy/airflow.lock
 	echo 'mlserver==1.7.1' | $(LOCK) - -c requirements-test.lock -o tests/remote/mlserver.lock
 	echo 'kserve==0.21.0' | $(LOCK) - -o tests/remote/kserve.lock
+	printf 'tensorflow-protobuf==2.11.0\ngrpcio\nnumpy\n' | $(LOCK) - -c requirements-test.lock -o tests/remote/tensorflow.lock
 	$(RUN) -m tests.installation.requires
 
 clean:

@@ -45,16 +45,19 @@ def check_envelope(
     description: Description,
     request_id: str,
     answer: Envelope,
+    wanted_version: str | None = None,
 ) -> None:
     """Check that an answer is of this request, this model and this version.
 
-    A server may leave out any of the three, and then nothing is known of it.
+    A server may leave out any of the three, and then nothing is known of it; but where a version
+    was asked for by name, an answer without one is of any.
 
     Args:
         model: the name of the model that was asked.
         description: whose version must have answered.
         request_id: that was sent.
         answer: as the server gave it.
+        wanted_version: as the job names it.
 
     Raises:
         WrongError: one of them is another.
@@ -63,6 +66,11 @@ def check_envelope(
         raise WrongError(f"request {request_id} got the answer of another request")
     if answer.model and answer.model != model:
         raise WrongError(f"model {answer.model!r} answered for {model}")
+    if wanted_version and not answer.version:
+        raise WrongError(
+            f"version {wanted_version} of {model} was asked for, and the server does not tell which "
+            "one answered; name none where a server has no versions"
+        )
     expected = description.model_version
     if answer.version and expected and answer.version != expected:
         raise WrongError(

@@ -60,7 +60,9 @@ class OipGrpcClient:
             request = self._make_request(inputs, request_id, description)
             answer = self._call("ModelInfer", request, "ModelInferResponse")
             envelope = Envelope(answer.model_name, answer.model_version, answer.id)
-            check_envelope(self._target.name, description, request_id, envelope)
+            check_envelope(
+                self._target.name, description, request_id, envelope, self._target.version
+            )
             outputs = collect_outputs(_read_outputs(answer))
             check_outputs(outputs, count_rows(inputs), description)
         return outputs

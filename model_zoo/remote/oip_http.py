@@ -68,7 +68,9 @@ class OipHttpClient:
                 read_text(head, "model_version"),
                 read_text(head, "id"),
             )
-            check_envelope(self._target.name, description, request_id, envelope)
+            check_envelope(
+                self._target.name, description, request_id, envelope, self._target.version
+            )
             outputs = collect_outputs(_read_outputs(head, tail))
             check_outputs(outputs, count_rows(inputs), description)
         return outputs

@@ -18,8 +18,10 @@ from tests.support.repository import REPOSITORY
 
 MLSERVER = "mlserver"
 KSERVE = "kserve"
+# Messages of TensorFlow Serving, for which there is a stand-in.
+TENSORFLOW = "tensorflow"
 # Made by `make test`; the others by `make servers`.
-EVERY_DAY = (MLSERVER, KSERVE)
+EVERY_DAY = (MLSERVER, KSERVE, TENSORFLOW)
 ALL = EVERY_DAY
 
 _BUILD = REPOSITORY / "build/servers"

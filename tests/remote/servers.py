@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import json
 import os
 from pathlib import Path
+import socket
 import subprocess
 import time
 from typing import Any
@@ -15,7 +16,7 @@ import urllib.request
 import psutil
 
 from tests.object_stores.servers import free_port
-from tests.remote.environments import KSERVE, MLSERVER, server_python
+from tests.remote.environments import KSERVE, MLSERVER, TENSORFLOW, server_python
 
 SERVED = Path(__file__).parent / "served"
 HOST = "127.0.0.1"
@@ -86,6 +87,8 @@ class RealServer:
 
     def _answers(self) -> bool:
         try:
+            # Each listens when it is ready for itself, in one process or another order.
+            socket.create_connection((HOST, self.grpc_port), timeout=5).close()
             with urllib.request.urlopen(f"{self.http_url}{self.ready_path}", timeout=5):  # noqa: S310
                 return True
         except (URLError, OSError):
@@ -154,6 +157,27 @@ def make_kserve(folder: Path, fitted: Path, columns: int, seconds: float = 0) ->
         [*program, str(fitted), str(columns), str(seconds), *ports],
         {},
         "/v2/health/ready",
+        folder / "log",
+    )
+
+
+def make_tensorflow(folder: Path, fitted: Path, columns: int) -> RealServer:
+    """Return the stand-in for TensorFlow Serving, with the versions 3 and 4 of `churn` and with `echo`.
+
+    Args:
+        folder: where its log goes.
+        fitted: file of `weights` and `bias`.
+        columns: of the input `features`.
+    """
+    http_port, grpc_port = free_port(), free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    program = [str(server_python(TENSORFLOW)), str(SERVED / "tensorflow_program.py")]
+    return RealServer(
+        http_port,
+        grpc_port,
+        [*program, str(fitted), str(columns), str(http_port), str(grpc_port)],
+        {},
+        "/v1/models/churn",
         folder / "log",
     )
 

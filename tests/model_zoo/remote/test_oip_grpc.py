@@ -297,6 +297,14 @@ def test_an_answer_may_leave_out_what_it_says_of_itself(
     np.testing.assert_array_equal(client.infer({"x": ROWS}, "1")["sum"], SUMS)
 
 
+def test_an_answer_must_tell_the_version_that_was_asked_for(server: OipGrpcServer) -> None:
+    server.infer = altered(lambda answer: answer.ClearField("model_version"))
+    client = connect(target_of(server, version="3"))
+    with pytest.raises(WrongError, match="version 3 of sums was asked for"):
+        client.infer({"x": ROWS}, "1")
+    client.close()
+
+
 FAILURES = [
     (Code.INVALID_ARGUMENT, "no", RefusedError),
     (Code.OUT_OF_RANGE, "no", RefusedError),
