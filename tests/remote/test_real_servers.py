@@ -12,10 +12,10 @@ import pytest
 from model_zoo.remote.client import Client, TensorSpec
 from model_zoo.remote.failures import (
     GoneError,
+    MissingError,
     RefusedError,
     RemoteError,
     TooLargeError,
-    WrongError,
 )
 from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target
