@@ -1,6 +1,6 @@
 """Checks what goes to a server and what comes back against what the server has described."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -118,16 +118,21 @@ def check_outputs(outputs: Arrays, rows: int, description: Description) -> None:
         _check_array("output", name, outputs, spec)
 
 
-def check_names(kind: str, arrays: Arrays, specs: Mapping[str, TensorSpec]) -> None:
-    """Check that arrays are those that the server has described, in whatever order.
+def check_names(kind: str, names: Collection[str], specs: Mapping[str, TensorSpec]) -> None:
+    """Check that names are those that the server has described, in whatever order.
+
+    Args:
+        kind: `input` or `output`, for messages.
+        names: that are there.
+        specs: by name, as they were described.
 
     Raises:
         WrongError: one is missing, or there is another.
     """
     for name in specs:
-        if name not in arrays:
-            raise WrongError(f"{kind} {name} is missing{nearest(name, sorted(arrays))}")
-    for name in arrays:
+        if name not in names:
+            raise WrongError(f"{kind} {name} is missing{nearest(name, sorted(names))}")
+    for name in names:
         if name not in specs:
             hint = nearest(name, sorted(specs))
             raise WrongError(f"{kind} {name!r} is none that the server has described{hint}")

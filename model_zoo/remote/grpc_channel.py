@@ -48,6 +48,8 @@ _OPTIONS = {
 _TOO_LARGE = "larger than max"
 # As grpc words a server's certificate that is not signed by whom it must be, or is another host's.
 _BAD_CERTIFICATE = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification", "Peer name")
+# As Triton and TensorFlow Serving word a full queue: the server is there.
+_QUEUE = " queue "
 _PUSHBACK = "grpc-retry-pushback-ms"
 
 _Code = grpc.StatusCode
@@ -119,7 +121,7 @@ class GrpcChannel:
             return DeniedError(f"{message}; model.tls.ca must name who has signed its certificate")
         if code is _Code.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
             return TooLargeError(message)
-        if code is _Code.RESOURCE_EXHAUSTED:
+        if code is _Code.RESOURCE_EXHAUSTED or (code is _Code.UNAVAILABLE and _QUEUE in details):
             return BusyError(message, _read_pushback(error))
         if code in _DENIED:
             return DeniedError(message)

@@ -1,6 +1,8 @@
 """Arrays as the JSON of servers, and back."""
 
+from base64 import b64decode
 from collections.abc import Mapping
+import json
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,8 +25,10 @@ def read_json(content: bytes) -> Json:
         WrongError: it is no JSON, or no object.
     """
     try:
-        value = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
+        # Some servers write NaN and Infinity, which JSON does not have and Python reads.
+        load = json.loads if b"NaN" in content or b"Infinity" in content else orjson.loads
+        value = load(content)
+    except (ValueError, RecursionError) as error:
         raise WrongError("the answer is no JSON") from error
     if not isinstance(value, dict):
         raise WrongError("the answer is JSON, and no object")
@@ -124,10 +128,17 @@ def _read_texts(values: list[Any]) -> np.ndarray:
     flat = texts.ravel()
     encoded = np.empty(len(flat), object)
     for position, text in enumerate(flat):
-        if not isinstance(text, str):
-            raise TypeError(text)
-        encoded[position] = text.encode()
+        encoded[position] = _encode(text)
     return encoded.reshape(texts.shape)
+
+
+def _encode(text: object) -> bytes:
+    # How TensorFlow Serving writes what may be no text.
+    if isinstance(text, dict) and text.keys() == {"b64"}:
+        return b64decode(text["b64"], validate=True)
+    if not isinstance(text, str):
+        raise TypeError(text)
+    return text.encode()
 
 
 def _decode(text: str | bytes, name: str) -> str:

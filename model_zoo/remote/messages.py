@@ -20,6 +20,8 @@ _TYPES = {
     "bool": FieldDescriptorProto.TYPE_BOOL,
     "bytes": FieldDescriptorProto.TYPE_BYTES,
     "double": FieldDescriptorProto.TYPE_DOUBLE,
+    # Read as the number that it is on the wire: its words are in tables of ours.
+    "enum": FieldDescriptorProto.TYPE_INT32,
     "float": FieldDescriptorProto.TYPE_FLOAT,
     "int32": FieldDescriptorProto.TYPE_INT32,
     "int64": FieldDescriptorProto.TYPE_INT64,

@@ -19,15 +19,16 @@ from model_zoo.remote.answers import (
     list_dtypes,
 )
 from model_zoo.remote.client import Client, Description
+from model_zoo.remote.described_model import Metadata, Tensor, describe_model
 from model_zoo.remote.failures import WrongError, about
 from model_zoo.remote.grpc_channel import GrpcChannel
-from model_zoo.remote.oip_description import Metadata, Tensor, describe_model, read_datatype
 from model_zoo.remote.oip_messages import (
     CONTENT_DTYPES,
     CONTENTS,
     DATATYPES,
     MESSAGES,
     SERVICE,
+    read_datatype,
 )
 from model_zoo.remote.target import Target
 from model_zoo.remote.tensors import count_elements, decode_array, encode_array, reshape
@@ -117,7 +118,11 @@ def connect_oip_grpc(target: Target) -> Client:
 
 
 def _list_tensors(described: Iterable[Any]) -> list[Tensor]:
-    return [Tensor(one.name, one.datatype, list(one.shape)) for one in described]
+    tensors = []
+    for one in described:
+        dtype = read_datatype(one.datatype, one.name)
+        tensors.append(Tensor(one.name, dtype, list(one.shape)))
+    return tensors
 
 
 def _read_outputs(answer: Any) -> Iterator[tuple[str, np.ndarray]]:

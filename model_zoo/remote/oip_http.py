@@ -18,12 +18,12 @@ from model_zoo.remote.answers import (
     list_dtypes,
 )
 from model_zoo.remote.client import Client, Description
+from model_zoo.remote.described_model import Metadata, Tensor, describe_model
 from model_zoo.remote.failures import WrongError, about
 from model_zoo.remote.http_calls import HttpAnswer, HttpCalls
 from model_zoo.remote.json_arrays import Json, list_values, read_json, read_values, write_json
 from model_zoo.remote.json_fields import read_field, read_objects, read_text, read_whole_numbers
-from model_zoo.remote.oip_description import Metadata, Tensor, describe_model, read_datatype
-from model_zoo.remote.oip_messages import DATATYPES
+from model_zoo.remote.oip_messages import DATATYPES, read_datatype
 from model_zoo.remote.target import Target
 from model_zoo.remote.tensors import decode_array, encode_array, reshape
 
@@ -142,8 +142,9 @@ def _describe_input(name: str, dtype: str, array: np.ndarray) -> dict[str, Any]:
 
 def _list_tensors(model: Json, field: str) -> Iterator[Tensor]:
     for tensor in read_objects(model, field):
-        shape = read_whole_numbers(tensor, "shape")
-        yield Tensor(read_text(tensor, "name"), read_text(tensor, "datatype"), shape)
+        name = read_text(tensor, "name")
+        dtype = read_datatype(read_text(tensor, "datatype"), name)
+        yield Tensor(name, dtype, read_whole_numbers(tensor, "shape"))
 
 
 def _split_answer(answer: HttpAnswer) -> tuple[Json, bytes]:

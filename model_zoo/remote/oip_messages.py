@@ -4,6 +4,8 @@ The protocol is published at https://github.com/kserve/open-inference-protocol. 
 it (`ModelConfig`) says how many rows a request may have.
 """
 
+from configs.suggest import nearest
+from model_zoo.remote.failures import WrongError
 from model_zoo.remote.messages import make_messages
 
 # By name: which dtype of ours a datatype of the protocol is.
@@ -107,3 +109,18 @@ TABLES = {
     },
 }
 MESSAGES = make_messages("inference", TABLES)
+
+
+def read_datatype(datatype: str, name: str) -> str:
+    """Return the dtype that a datatype of the protocol is.
+
+    Args:
+        datatype: as the server writes it.
+        name: of what it is, for messages.
+
+    Raises:
+        WrongError: the protocol has none such.
+    """
+    if datatype not in DTYPES:
+        raise WrongError(f"{name} is of datatype {datatype!r}{nearest(datatype, sorted(DTYPES))}")
+    return DTYPES[datatype]

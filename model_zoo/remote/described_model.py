@@ -1,4 +1,4 @@
-"""Reads what a server of the Open Inference Protocol tells of itself and of a model, over either way."""
+"""Makes a description of what a server tells of itself and of a model, over whatever protocol."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -6,17 +6,21 @@ from typing import NamedTuple
 from configs.suggest import nearest
 from model_zoo.remote.client import Description, TensorSpec
 from model_zoo.remote.failures import WrongError
-from model_zoo.remote.oip_messages import DTYPES
 
 # A size that is free.
 _FREE = -1
 
 
 class Tensor(NamedTuple):
-    """An input or output, as the server describes it; the shape begins with the rows."""
+    """An input or output, as the server describes it.
+
+    Attributes:
+        dtype: in our words.
+        shape: with the rows first; -1 for a size that is free.
+    """
 
     name: str
-    datatype: str
+    dtype: str
     shape: Sequence[int]
 
 
@@ -44,8 +48,7 @@ def describe_model(metadata: Metadata, wanted_version: str | None) -> Descriptio
         wanted_version: as the job names it.
 
     Raises:
-        WrongError: the model has another version or several to choose from, a tensor has no rows,
-            or is of a datatype that the protocol does not have.
+        WrongError: the model has another version or several to choose from, or a tensor has no rows.
     """
     version = choose_version(metadata.versions, wanted_version)
     inputs = list(metadata.inputs)
@@ -85,26 +88,14 @@ def choose_version(versions: Sequence[str], wanted: str | None) -> str:
     return wanted
 
 
-def read_datatype(datatype: str, name: str) -> str:
-    """Return the dtype that a datatype of the protocol is.
-
-    Raises:
-        WrongError: the protocol has none such.
-    """
-    if datatype not in DTYPES:
-        raise WrongError(f"{name} is of datatype {datatype!r}{nearest(datatype, sorted(DTYPES))}")
-    return DTYPES[datatype]
-
-
 def _describe_tensors(kind: str, tensors: Iterable[Tensor]) -> Mapping[str, TensorSpec]:
     described = {}
     for tensor in tensors:
         if not tensor.shape:
             raise WrongError(f"{kind} {tensor.name} has no dimension of rows")
-        dtype = read_datatype(tensor.datatype, f"{kind} {tensor.name}")
         row = tensor.shape[1:]
         shape = tuple(None if size == _FREE else size for size in row)
-        described[tensor.name] = TensorSpec(dtype, shape)
+        described[tensor.name] = TensorSpec(tensor.dtype, shape)
     return described
 
 
