@@ -1,31 +1,26 @@
 """Real servers, one of each for all tests of this folder; who kills a server has one of its own."""
 
 from collections.abc import Iterator
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from tests.remote.jobs import COLUMNS, write_fitted
 from tests.remote.servers import (
     RealServer,
     make_kserve,
     make_mlserver,
+    make_tensorflow,
     mlserver_echo,
     mlserver_logistic,
     running,
 )
 
-COLUMNS = 5
-
 
 @pytest.fixture(scope="package")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """File of the weights that all servers of these tests load."""
-    path = tmp_path_factory.mktemp("fitted") / "fitted.json"
-    weights = np.linspace(-1, 1, COLUMNS).tolist()
-    path.write_text(json.dumps({"weights": weights, "bias": 0.25}))
-    return path
+    return write_fitted(tmp_path_factory.mktemp("fitted") / "fitted.json")
 
 
 @pytest.fixture(scope="package")
@@ -41,4 +36,12 @@ def mlserver(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def kserve(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """KServe's model server with `churn`."""
     with running(make_kserve(tmp_path_factory.mktemp("kserve"), fitted, COLUMNS)) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def tensorflow(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """The stand-in for TensorFlow Serving with two versions of `churn`."""
+    folder = tmp_path_factory.mktemp("tensorflow")
+    with running(make_tensorflow(folder, fitted, COLUMNS)) as server:
         yield server

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-import json
 from pathlib import Path
 import time
 
@@ -19,7 +18,7 @@ from model_zoo.remote.failures import (
 )
 from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target
-from tests.remote.conftest import COLUMNS
+from tests.remote.jobs import COLUMNS, random_features, reference
 from tests.remote.servers import RealServer
 
 pytestmark = pytest.mark.program
@@ -53,15 +52,8 @@ def target_of(server: RealServer, protocol: str, **fields: object) -> Target:
     return Target(protocol, url, **{"name": "churn", "deadline_seconds": 20.0, **fields})
 
 
-def some_rows(rows: int = 7) -> np.ndarray:
-    return np.random.default_rng(1).normal(size=(rows, COLUMNS)).astype(np.float32)
-
-
-def scores_of(features: np.ndarray, fitted: Path) -> np.ndarray:
-    """The reference: one dot product."""
-    weights = json.loads(fitted.read_text())
-    logits = features.astype(np.float64) @ weights["weights"] + weights["bias"]
-    return 1 / (1 + np.exp(-logits))
+def some_rows() -> np.ndarray:
+    return random_features(7)
 
 
 def test_a_server_tells_what_its_model_takes_and_gives(reached: Reached) -> None:
@@ -76,7 +68,7 @@ def test_the_scores_are_those_of_the_model(reached: Reached, fitted: Path) -> No
     outputs = reached.client.infer({"features": features}, "request-1")
     assert list(outputs) == ["probability"]
     assert outputs["probability"].dtype == np.float32
-    np.testing.assert_allclose(outputs["probability"][:, 0], scores_of(features, fitted), rtol=1e-6)
+    np.testing.assert_allclose(outputs["probability"][:, 0], reference(features, fitted), rtol=1e-6)
 
 
 def test_the_bits_of_a_row_do_not_depend_on_the_protocol(
