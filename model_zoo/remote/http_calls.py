@@ -129,8 +129,8 @@ class HttpCalls:
         if response.status == 200:
             return HttpAnswer(response.headers, _read_whole(response, end))
         said = find_words(_read_beginning(response))
-        words = quote_server(said, secrets)
-        raise tell_status(response.status, response.headers, words)
+        words = quote_server(said.words, secrets)
+        raise tell_status(response.status, response.headers, words, said.kind)
 
 
 def _read_whole(response: Any, end: float) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 import json
+from typing import NamedTuple
 
 from model_zoo.remote.failures import (
     BusyError,
@@ -18,6 +19,8 @@ from model_zoo.remote.failures import (
 
 _ROWS = {400, 422}
 _BUSY = {429, 503}
+# TorchServe answers 503 for a model that raised an error, too, and tells the two apart by this word.
+_TORCHSERVE_FAILED = "InternalServerException"
 _DENIED = {401, 403, 407}
 # Of a proxy before the server, and of a server that waited for the request in vain.
 _GONE = {408, 502, 504}
@@ -25,13 +28,26 @@ _GONE = {408, 502, 504}
 _WORDS = ("error", "message", "detail")
 
 
-def tell_status(status: int, headers: Mapping[str, str], words: str) -> RemoteError:
+class Said(NamedTuple):
+    """What a server says of a failure.
+
+    Attributes:
+        words: the text in its JSON, or all of it.
+        kind: the failure's class, where it names one.
+    """
+
+    words: str
+    kind: str = ""
+
+
+def tell_status(status: int, headers: Mapping[str, str], words: str, kind: str = "") -> RemoteError:
     """Return the failure that a status is.
 
     Args:
         status: any but 200.
         headers: of the answer; names in any case.
         words: what the server says, as messages may hold it.
+        kind: the failure's class, where the server names one.
 
     >>> type(tell_status(429, {"retry-after": "2"}, "later")).__name__
     'BusyError'
@@ -41,6 +57,8 @@ def tell_status(status: int, headers: Mapping[str, str], words: str) -> RemoteEr
         return RefusedError(message)
     if status == 413:
         return TooLargeError(message)
+    if kind == _TORCHSERVE_FAILED:
+        return RefusedError(message, is_certain=False)
     if status in _BUSY:
         return BusyError(message, read_retry_after(headers.get("retry-after", "")))
     if status in _DENIED:
@@ -57,22 +75,23 @@ def tell_status(status: int, headers: Mapping[str, str], words: str) -> RemoteEr
     return WrongError(message)
 
 
-def find_words(content: bytes) -> str:
-    """Return what a server says of a failure: the text in its JSON, or all of it.
+def find_words(content: bytes) -> Said:
+    """Return what a server says of a failure.
 
-    >>> find_words(b'{"error": "no such model"}'), find_words(b"no such model")
+    >>> find_words(b'{"error": "no such model"}').words, find_words(b"no such model").words
     ('no such model', 'no such model')
     """
+    everything = content.decode(errors="replace")
     try:
         said = json.loads(content)
     # What is deep is no message either.
     except (ValueError, RecursionError):
-        return content.decode(errors="replace")
-    if isinstance(said, dict):
-        for field in _WORDS:
-            if isinstance(said.get(field), str):
-                return str(said[field])
-    return content.decode(errors="replace")
+        return Said(everything)
+    if not isinstance(said, dict):
+        return Said(everything)
+    texts = [said[field] for field in _WORDS if isinstance(said.get(field), str)]
+    words = texts[0] if texts else everything
+    return Said(words, str(said.get("type", "")))
 
 
 def read_retry_after(value: str) -> float | None:

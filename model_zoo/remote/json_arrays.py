@@ -79,6 +79,22 @@ def read_values(values: Any, dtype: str, name: str) -> np.ndarray:
         raise WrongError(f"output {name} must be a list of {dtype}") from error
 
 
+def guess_dtype(values: Any) -> str:
+    """Return the dtype of a list whose server tells none, by its first value.
+
+    Floats are float32: that is what networks give, and each of its values stands in JSON with more
+    digits than it has.
+    """
+    value = values
+    while isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int64"
+    return "bytes" if isinstance(value, str) else "float32"
+
+
 def _read_numbers(values: list[Any], dtype: str) -> np.ndarray:
     found = np.array(values)
     wanted = np.dtype(dtype)

@@ -71,7 +71,10 @@ class TensorflowGrpcClient:
             for name, dtype in list_dtypes(inputs, description).items():
                 request.inputs.add(key=name, value=write_tensor(inputs[name], dtype))
             answer = self._call(f"{_PREDICTION}/Predict", request, "PredictResponse")
-            check_envelope(self._target.name, description, request_id, _read_envelope(answer))
+            envelope = _read_envelope(answer)
+            check_envelope(
+                self._target.name, description, request_id, envelope, self._target.version
+            )
             outputs = collect_outputs(_read_outputs(answer))
             check_outputs(outputs, count_rows(inputs), description)
         return outputs
