@@ -1,6 +1,6 @@
 """Prints the messages of compiled files as JSON: `python published.py FILE ...`, paths below the environment's installed packages.
 
-Goes out: by the message's full name, by the field's name, its number and its type, `repeated` before it where that is so.
+Goes out: by the message's name without its package, by the field's name, its number and its type, `repeated` before it where that is so.
 """
 
 import json
@@ -16,9 +16,13 @@ def _messages(descriptors):
         yield from _messages(descriptor.nested_types)
 
 
+def _name(message):
+    return message.full_name.removeprefix(f"{message.file.package}.")
+
+
 def _type(field):
     if field.message_type is not None:
-        kind = field.message_type.name
+        kind = _name(field.message_type)
     else:
         kind = _SCALARS.get(field.type, "enum")
     return f"repeated {kind}" if field.is_repeated else kind
@@ -44,7 +48,7 @@ def main(paths):
     for path in paths:
         file = runpy.run_path(str(Path(sysconfig.get_path("purelib"), path)))["DESCRIPTOR"]
         for message in _messages(file.message_types_by_name.values()):
-            found[message.full_name] = {
+            found[_name(message)] = {
                 field.name: [field.number, _type(field)] for field in message.fields
             }
     print(json.dumps(found))

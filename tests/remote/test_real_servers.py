@@ -18,12 +18,19 @@ from model_zoo.remote.failures import (
 )
 from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target
-from tests.remote.jobs import COLUMNS, random_features, reference
+from tests.remote.jobs import COLUMNS, address, random_features, reference
 from tests.remote.servers import RealServer
 
 pytestmark = pytest.mark.program
 
-KINDS = ("mlserver oip-grpc", "mlserver oip-http", "kserve oip-grpc", "kserve oip-http")
+KINDS = (
+    "mlserver oip-grpc",
+    "mlserver oip-http",
+    "kserve oip-grpc",
+    "kserve oip-http",
+    "tensorflow tensorflow-grpc",
+    "tensorflow tensorflow-http",
+)
 PROBABILITY = {"probability": TensorSpec("float32", (1,))}
 FEATURES = {"features": TensorSpec("float32", (COLUMNS,))}
 
@@ -48,7 +55,7 @@ def reached(request: pytest.FixtureRequest) -> Iterator[Reached]:
 
 
 def target_of(server: RealServer, protocol: str, **fields: object) -> Target:
-    url = server.grpc_url if protocol == "oip-grpc" else server.http_url
+    url = address(server, protocol)
     return Target(protocol, url, **{"name": "churn", "deadline_seconds": 20.0, **fields})
 
 
@@ -95,8 +102,8 @@ def test_a_row_that_the_model_refuses_is_told_apart_from_a_model_that_fails(
 
 
 def test_a_message_that_is_too_large_is_no_busy_server(reached: Reached) -> None:
-    if reached.protocol == "oip-http":
-        pytest.skip("neither server has a limit over HTTP")
+    if reached.protocol.endswith("http"):
+        pytest.skip("no server has a limit over HTTP")
     many = np.zeros((600_000, COLUMNS), np.float32)
     with pytest.raises(TooLargeError):
         reached.client.infer({"features": many}, "one")

@@ -1,6 +1,6 @@
 """A stand-in for TensorFlow Serving: `python tensorflow_program.py WEIGHTS COLUMNS HTTP_PORT GRPC_PORT`.
 
-The server itself has no package that could be installed here. This answers `Predict` and `GetModelMetadata` in TensorFlow's own published
+The server itself has no package that could be installed here. This answers `Predict`, `GetModelMetadata` and `GetModelStatus` in TensorFlow's own published
 messages, as compiled by others, so that what we send and read is compared with more than our own tables. Values come in the typed fields,
 as the server sends them by default. What it cannot show is how the server behaves under load, and what it computes.
 """
@@ -13,8 +13,12 @@ import grpc
 import numpy as np
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_http import serve_http
+from tensorflow_left_out import add_error_codes
 from tensorflow_models import DTYPES, Refused, find_model, load_models
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
+
+add_error_codes()
+from tensorflow_serving.apis import get_model_status_pb2  # noqa: E402 - what it imports is there now
 
 _SIGNATURE = "serving_default"
 
@@ -42,8 +46,8 @@ def to_tensor(array, dtype):
     return tensor
 
 
-class PredictionService:
-    """The two calls that a client of batches needs."""
+class Service:
+    """The three calls that a client of batches needs."""
 
     def __init__(self, models):
         self._models = models
@@ -79,6 +83,14 @@ class PredictionService:
             answer.metadata["signature_def"].Pack(signatures)
             return answer
 
+    def tell_state(self, request, context):
+        with _told(context):
+            model = self._find(request.model_spec)
+            answer = get_model_status_pb2.GetModelStatusResponse()
+            available = get_model_status_pb2.ModelVersionStatus.AVAILABLE
+            answer.model_version_status.add(version=model.version, state=available)
+            return answer
+
     def _find(self, spec):
         version = spec.version.value if spec.HasField("version") else None
         if spec.signature_name not in ("", _SIGNATURE):
@@ -105,11 +117,22 @@ def _name(spec, name, model):
 
 def serve_grpc(models, port):
     """Answer gRPC on the loopback address, for as long as the returned server is held."""
-    service = PredictionService(models)
-    methods = {
+    service = Service(models)
+    prediction = {
         "Predict": (service.predict, predict_pb2.PredictRequest),
         "GetModelMetadata": (service.describe, get_model_metadata_pb2.GetModelMetadataRequest),
     }
+    model = {"GetModelStatus": (service.tell_state, get_model_status_pb2.GetModelStatusRequest)}
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers(
+        [_handle("PredictionService", prediction), _handle("ModelService", model)]
+    )
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    return server
+
+
+def _handle(service, methods):
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(
             answer,
@@ -118,13 +141,7 @@ def serve_grpc(models, port):
         )
         for name, (answer, request) in methods.items()
     }
-    server = grpc.server(ThreadPoolExecutor(4))
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", handlers)]
-    )
-    server.add_insecure_port(f"127.0.0.1:{port}")
-    server.start()
-    return server
+    return grpc.method_handlers_generic_handler(f"tensorflow.serving.{service}", handlers)
 
 
 if __name__ == "__main__":
