@@ -23,7 +23,11 @@ from tests.installation.locks import (
 )
 
 OURS = (RUNTIME, TEST, IMAGE)
-EXTRAS = {RUNTIME: (), TEST: ("test",), IMAGE: ("dataflow", "gcs", "images", "texts", "onnx")}
+EXTRAS = {
+    RUNTIME: (),
+    TEST: ("test",),
+    IMAGE: ("dataflow", "gcs", "images", "texts", "onnx", "remote"),
+}
 BUILDS_OUR_PACKAGE = "setuptools>=77"
 # Beam's own are proto-plus, protobuf and grpcio; what is below is the libraries of the clouds.
 OF_CLOUDS = re.compile(
