@@ -60,7 +60,7 @@ def address(server: RealServer, protocol: str) -> str:
     return server.grpc_url if protocol.endswith("grpc") else server.http_url
 
 
-def write_remote_job(folder: Path, server: RealServer, protocol: str, **fields: Any) -> Path:
+def write_remote_job(folder: Path, server: RealServer, protocol: str, /, **fields: Any) -> Path:
     """Write a job that names the server's model `churn`, and no package.
 
     Args:
