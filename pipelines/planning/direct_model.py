@@ -5,7 +5,6 @@ say, and a package would have found in a sample, the job must say.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 import hashlib
 import re
 
@@ -14,20 +13,16 @@ from pydantic import ValidationError
 
 from configs.errors import JobError, ModelError
 from configs.fields import Columns, Fields
-from configs.server import Remote
+from configs.job import AnyJob
 from configs.suggest import nearest
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package
 from model_zoo.remote.card_match import find_dtype
 from model_zoo.remote.client import Description, TensorSpec
 from model_zoo.steps.stack import Stack
-from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.plan_server import ask_server, refuse_settings, target_of
 from pipelines.planning.served import Served
 
 _TEXTS = "bytes"
-# What of a job's model names it.
-_OF_REMOTE = {"protocol", "url", "name", "version", "server"}
 # What the step makes of columns by itself.
 _STACKED = ("float16", "float32", "float64", "int32", "int64")
 # What a card takes for a name.
@@ -36,45 +31,41 @@ _OTHER_LETTERS = re.compile(r"[^A-Za-z0-9_.-]+")
 _UNKNOWN = "unknown"
 
 
-def make_direct(job: ScoringJob) -> tuple[Package, Served]:
-    """Return a package of what the job and the server say of the model, and the server.
+def make_direct(job: AnyJob, served: Served, described: Description) -> Package:
+    """Return a package of what the job and the server say of the model.
 
     Args:
         job: the job, which names a model and its columns, and no package.
+        served: the server that it names.
+        described: what that says of the model.
 
     Raises:
         JobError: what must be said, too.
-        Refusal: the server does not answer.
+        ModelError: the server describes no model of numbers.
     """
     model = job.model
-    named = Remote.model_validate(model.model_dump(include=_OF_REMOTE))
-    refuse_settings(job, named.url)
-    target = target_of(named.protocol, named.url, named.name, named.version, named.server)
-    described = ask_server(target)
-    pinned = replace(target, version=described.model_version or None)
-    served = Served(pinned, described.server, described.most_rows)
+    target = served.target
     wiring = _wire(job, described)
     card = _make_card(
         {
-            "name": _OTHER_LETTERS.sub("-", named.name).strip("-._") or "model",
-            "version": pinned.version or _UNKNOWN,
+            "name": _OTHER_LETTERS.sub("-", target.name).strip("-._") or "model",
+            "version": target.version or _UNKNOWN,
             "remote": served.describe(),
             "columns": list(_list_columns(model.columns)),
             "inputs": _describe_inputs(described, wiring),
             "outputs": _describe_outputs(described, model.outputs),
             "files": {},
         },
-        named.url,
+        target.url,
     )
     content = card.model_dump_json()
-    package = Package(
-        url=named.url,
+    return Package(
+        url=target.url,
         card=card,
         digest=hashlib.sha256(content.encode()).hexdigest(),
         steps=tuple(_make_steps(described, wiring)),
         smoke=pa.table({}),
     )
-    return package, served
 
 
 def _make_card(fields: Fields, url: str) -> ModelCard:
@@ -95,7 +86,7 @@ def _list_columns(columns: Mapping[str, str]) -> Iterator[Fields]:
         yield {"name": name, "type": kind, "missing": "reject"}
 
 
-def _wire(job: ScoringJob, described: Description) -> dict[str, Columns]:
+def _wire(job: AnyJob, described: Description) -> dict[str, Columns]:
     """Return the column, or columns, of each input.
 
     Raises:

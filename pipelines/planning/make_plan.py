@@ -40,7 +40,7 @@ from pipelines.planning.plan_checks import PlannedChecks, plan_checks
 from pipelines.planning.plan_inference import plan_inference
 from pipelines.planning.plan_output import plan_output
 from pipelines.planning.plan_reading import plan_reading
-from pipelines.planning.plan_server import find_server
+from pipelines.planning.plan_server import find_direct_server, find_server
 from pipelines.planning.plan_summaries import hash_users_summaries, plan_summaries
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.row_work import estimate_row_work
@@ -229,7 +229,8 @@ class _Model(NamedTuple):
 def _open_model(job: ScoringJob) -> _Model:
     url = job.model.package
     if url is None:
-        return _Model(*make_direct(job))
+        served, described = find_direct_server(job)
+        return _Model(make_direct(job, served, described), served)
     package = _read_package(job, url)
     return _Model(package, find_server(job, package.card))
 

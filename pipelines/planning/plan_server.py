@@ -3,18 +3,21 @@
 from dataclasses import replace
 
 from configs.errors import JobError
-from configs.server import Server, check_address
+from configs.job import AnyJob
+from configs.server import Remote, Server, check_address
 from model_zoo.package.card import ModelCard, RemoteModel
 from model_zoo.remote.calls import Calls
 from model_zoo.remote.card_match import refuse_other_model
 from model_zoo.remote.client import Description
 from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target, Tls, TokenSource
-from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.served import Served
 
+# What of a job's model names a server's.
+_OF_REMOTE = {"protocol", "url", "name", "version", "server"}
 
-def find_server(job: ScoringJob, card: ModelCard) -> Served | None:
+
+def find_server(job: AnyJob, card: ModelCard) -> Served | None:
     """Return the server that computes a package, once it says what the package does; None for others.
 
     Args:
@@ -38,12 +41,24 @@ def find_server(job: ScoringJob, card: ModelCard) -> Served | None:
         raise JobError(f"model.{error}") from error
     described = ask_server(target)
     refuse_other_model(card, target, described)
-    # From here on this version, also where nobody has named one.
-    pinned = replace(target, version=described.model_version or None)
-    return Served(pinned, described.server, described.most_rows)
+    return _hold(target, described)
 
 
-def make_target(job: ScoringJob, remote: RemoteModel) -> Target:
+def find_direct_server(job: AnyJob) -> tuple[Served, Description]:
+    """Return the server that a job without a package names, and what it says of the model.
+
+    Raises:
+        JobError: the job asks for what a server does not do.
+        Refusal: the server does not answer.
+    """
+    named = Remote.model_validate(job.model.model_dump(include=_OF_REMOTE))
+    refuse_settings(job, named.url)
+    target = target_of(named.protocol, named.url, named.name, named.version, named.server)
+    described = ask_server(target)
+    return _hold(target, described), described
+
+
+def make_target(job: AnyJob, remote: RemoteModel) -> Target:
     """Return where a job reaches a server's model.
 
     Args:
@@ -105,7 +120,13 @@ def ask_server(target: Target) -> Description:
         client.close()
 
 
-def _refuse_address(job: ScoringJob) -> None:
+def _hold(target: Target, described: Description) -> Served:
+    # From here on this version, also where nobody has named one.
+    pinned = replace(target, version=described.model_version or None)
+    return Served(pinned, described.server, described.most_rows)
+
+
+def _refuse_address(job: AnyJob) -> None:
     """Refuse the address of a server that nothing would be asked of."""
     model = job.model
     for name in ("protocol", "url"):
@@ -116,7 +137,7 @@ def _refuse_address(job: ScoringJob) -> None:
             )
 
 
-def refuse_settings(job: ScoringJob, url: str) -> None:
+def refuse_settings(job: AnyJob, url: str) -> None:
     """Refuse what a server does not do, and to send it rows where the job does not say so.
 
     Args:

@@ -7,9 +7,12 @@ import pytest
 
 from configs.errors import JobError, ModelError, Refusal, ServerError
 from model_zoo.package.card import ModelCard
+from model_zoo.package.package import Package
 from model_zoo.remote.client import TensorSpec
 from pipelines.planning.direct_model import make_direct
 from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.plan_server import find_direct_server
+from pipelines.planning.served import Served
 from tests.support.memory_server import URL, MemoryServer, start_server
 
 NUMBER = TensorSpec("float32", (1,))
@@ -32,12 +35,17 @@ def job_of(**changes: Any) -> ScoringJob:
     return ScoringJob.model_validate({"name": "j", **sections, "model": {**model, **changes}})
 
 
+def make(job: ScoringJob) -> tuple[Package, Served]:
+    served, described = find_direct_server(job)
+    return make_direct(job, served, described), served
+
+
 def card_of(**changes: Any) -> ModelCard:
-    return make_direct(job_of(**changes))[0].card
+    return make(job_of(**changes))[0].card
 
 
 def test_one_input_is_all_columns_side_by_side(server: MemoryServer) -> None:
-    package, served = make_direct(job_of())
+    package, served = make(job_of())
     card = package.card
     assert [(c.name, c.type, c.missing) for c in card.columns] == [
         (name, "float", "reject") for name in "abc"
@@ -67,20 +75,20 @@ def test_inputs_by_name_are_columns_by_name(server: MemoryServer) -> None:
 
 
 def test_what_else_decides_is_another_digest(server: MemoryServer) -> None:
-    first, _ = make_direct(job_of())
-    again, _ = make_direct(job_of(server={"max_in_flight": 3}))
+    first, _ = make(job_of())
+    again, _ = make(job_of(server={"max_in_flight": 3}))
     assert first.digest == again.digest
     others = [job_of(columns={"b": "float", "a": "float", "c": "float"}), job_of()]
     for number, job in enumerate(others):
         if number:
             server.says(model_version="4")
-        other, _ = make_direct(job)
+        other, _ = make(job)
         assert other.digest != first.digest
 
 
 def test_a_server_without_versions_and_with_an_odd_name(server: MemoryServer) -> None:
     server.says(model_version="")
-    package, served = make_direct(job_of(name="team/churn model"))
+    package, served = make(job_of(name="team/churn model"))
     assert (package.card.name, package.card.version) == ("team-churn-model", "unknown")
     assert served.target.version is None
 
@@ -134,7 +142,7 @@ def test_what_the_job_must_say_too(
 ) -> None:
     server.says(**said)
     with pytest.raises(JobError, match=told):
-        make_direct(job_of(**changes))
+        make(job_of(**changes))
 
 
 @pytest.mark.parametrize(
@@ -149,12 +157,12 @@ def test_a_server_that_is_none_or_describes_no_numbers(
 ) -> None:
     server.says(**said)
     with pytest.raises(kind) as refused:
-        make_direct(job_of(**changes))
+        make(job_of(**changes))
     assert "\n" not in str(refused.value)
 
 
 def test_an_input_of_bytes_of_pictures_is_stacked_as_whole_numbers(server: MemoryServer) -> None:
     server.says(inputs={"x": TensorSpec("uint8", (3,))})
-    package, _ = make_direct(job_of(columns=dict.fromkeys("abc", str(pa.uint8()))))
+    package, _ = make(job_of(columns=dict.fromkeys("abc", str(pa.uint8()))))
     assert package.steps[0].model_dump()["dtype"] == "int64"
     assert package.card.inputs["x"].dtype == "uint8"
