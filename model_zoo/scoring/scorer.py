@@ -172,7 +172,8 @@ class _Loading:
             kept_dtype=network.kept_dtype,
             batch_rows=batch_rows,
             threads=at_once,
-            timeout_seconds=self.timeout_seconds,
+            # Those of a server wait for each other: how many are on their way, the server decides.
+            timeout_seconds=self.timeout_seconds * (network.at_once or 1),
             layout=network.layout,
             computed_by=network.computed_by or self._describe(network, where, wanted),
             is_out_of_memory=self.engine.is_out_of_memory,

@@ -14,7 +14,7 @@ from model_zoo.package.package import Package, read_package
 from model_zoo.remote.client import TensorSpec
 from model_zoo.remote.failures import RefusedError, TooLargeError
 from model_zoo.remote.target import Target
-from model_zoo.scoring.scorer import load_scorer
+from model_zoo.scoring.scorer import Scorer, load_scorer
 from tests.support.memory_server import (
     URL,
     MemoryServer,
@@ -60,6 +60,14 @@ def test_as_many_mini_batches_are_computed_at_once_as_the_target_allows(
     network = RemoteEngine().load(package, CPU, 1, SETTINGS)
     assert network.at_once == 4
     assert network.computed_by == f"churn version 3 at {URL}, oip-grpc, memory 1.0"
+
+
+def test_mini_batches_that_wait_for_each_other_have_the_time_of_all(
+    server: MemoryServer, package: Package
+) -> None:
+    scorer = load_scorer(package, "cpu", SETTINGS, threads=1, timeout_seconds=100)
+    assert isinstance(scorer, Scorer)
+    assert (scorer.mini_batches.threads, scorer.mini_batches.timeout_seconds) == (4, 400)
 
 
 def test_scores_come_back_in_their_places_whatever_is_answered_first(
