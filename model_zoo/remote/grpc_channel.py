@@ -4,13 +4,11 @@ Messages are made and read elsewhere: what grpc's own reading of a message raise
 failure of the server, and logged with the message in it.
 """
 
-import os
-from pathlib import Path
 from typing import Any
 
 import grpc
 
-from configs.errors import JobError
+from model_zoo.remote.certificates import read_pem
 from model_zoo.remote.failures import (
     BusyError,
     DeniedError,
@@ -48,6 +46,8 @@ _OPTIONS = {
 _TOO_LARGE = "larger than max"
 # As grpc words a server's certificate that is not signed by whom it must be, or is another host's.
 _BAD_CERTIFICATE = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification", "Peer name")
+# grpc's own words for an answer that is packed, though nothing was said to be understood.
+_PACKED = "Compression algorithm"
 # As Triton and TensorFlow Serving word a full queue: the server is there.
 _QUEUE = " queue "
 _PUSHBACK = "grpc-retry-pushback-ms"
@@ -129,6 +129,8 @@ class GrpcChannel:
             return MissingError(message)
         if code in _GONE:
             return GoneError(message)
+        if code is _Code.INTERNAL and _PACKED in details:
+            return WrongError(f"{message}; answers must not be packed: switch that off there")
         if code in _ROWS:
             return RefusedError(message)
         if code in _MAYBE_ROWS:
@@ -145,21 +147,9 @@ def _open_channel(address: Address, tls: Tls) -> Any:
     place = f"{host}:{address.port}"
     if not address.has_tls:
         return grpc.insecure_channel(place, list(options.items()))
-    credentials = grpc.ssl_channel_credentials(
-        root_certificates=_read_pem(tls.ca),
-        private_key=_read_pem(tls.key),
-        certificate_chain=_read_pem(tls.certificate),
-    )
+    pem = read_pem(tls)
+    credentials = grpc.ssl_channel_credentials(pem.ca, pem.key, pem.certificate)
     return grpc.secure_channel(place, credentials, list(options.items()))
-
-
-def _read_pem(path: str | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise JobError(f"{path}: cannot be read: {os.strerror(error.errno or 0)}") from error
 
 
 def _read_pushback(error: Any) -> float | None:

@@ -1,14 +1,13 @@
 """Opens connections to an HTTP server: with TLS, with a client's certificate, through a proxy."""
 
-import os
-import ssl
 from typing import Any, NamedTuple
 from urllib import request
 
 import urllib3
 
 from configs.errors import JobError
-from model_zoo.remote.target import Target, Tls
+from model_zoo.remote.certificates import make_context
+from model_zoo.remote.target import Target
 from model_zoo.remote.urls import Address
 
 
@@ -37,7 +36,7 @@ def open_pool(address: Address, target: Target) -> Pool:
     """
     options: dict[str, Any] = {"maxsize": target.max_in_flight}
     if address.has_tls:
-        options["ssl_context"] = _make_context(target.tls)
+        options["ssl_context"] = make_context(target.tls)
     proxy = find_proxy(address)
     if proxy is not None:
         manager = _open_proxy(proxy, options)
@@ -71,22 +70,3 @@ def _open_proxy(proxy: str, options: dict[str, Any]) -> Any:
     parsed = urllib3.util.parse_url(url)
     headers = urllib3.util.make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None
     return urllib3.ProxyManager(url, proxy_headers=headers, **options)
-
-
-def _make_context(tls: Tls) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-        if tls.certificate is not None:
-            context.load_cert_chain(tls.certificate, tls.key, _refuse_to_ask)
-    except ssl.SSLError as error:
-        places = ", ".join(place for place in (tls.ca, tls.certificate, tls.key) if place)
-        raise JobError(f"{places}: no certificate and key in PEM: {error.reason}") from error
-    except OSError as error:
-        places = ", ".join(place for place in (tls.ca, tls.certificate, tls.key) if place)
-        raise JobError(f"{places}: {os.strerror(error.errno or 0)}") from error
-    return context
-
-
-def _refuse_to_ask() -> str:
-    """Return no password: the library would ask whoever sits before the screen, and wait."""
-    return ""

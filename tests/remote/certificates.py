@@ -35,8 +35,8 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
     path: str
 
-    def sign(self, name: str, host: str = "127.0.0.1") -> Signed:
-        """Return the certificate of a server at a host, or of a client."""
+    def sign(self, name: str, host: str = "127.0.0.1", password: bytes | None = None) -> Signed:
+        """Return the certificate of a server at a host, or of a client; its key may need a password."""
         key = ec.generate_private_key(ec.SECP256R1())
         address = x509.IPAddress(ipaddress.ip_address(host))
         alternative = x509.SubjectAlternativeName([address])
@@ -44,7 +44,7 @@ class Authority:
         signed = certificate.sign(self.key, hashes.SHA256())
         return Signed(
             _write(self.folder / f"{name}.pem", signed.public_bytes(serialization.Encoding.PEM)),
-            _write(self.folder / f"{name}.key", _encode(key)),
+            _write(self.folder / f"{name}.key", _encode(key, password)),
         )
 
 
@@ -91,11 +91,14 @@ def _build(
     )
 
 
-def _encode(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _encode(key: ec.EllipticCurvePrivateKey, password: bytes | None) -> bytes:
+    kind: Any = serialization.NoEncryption()
+    if password is not None:
+        kind = serialization.BestAvailableEncryption(password)
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        kind,
     )
 
 

@@ -97,12 +97,16 @@ def fail(code: grpc.StatusCode, details: str, **trailing: str) -> Answer:
 
 @contextmanager
 def serve(
-    server: OipGrpcServer, credentials: Any = None, most_bytes: int = 4 * 2**20, port: int = 0
+    server: OipGrpcServer,
+    credentials: Any = None,
+    most_bytes: int = 4 * 2**20,
+    port: int = 0,
+    compression: Any = None,
 ) -> Iterator[OipGrpcServer]:
     """Serve on loopback until the block ends; on a free port where none is named."""
     options = [("grpc.max_receive_message_length", most_bytes), ("grpc.so_reuseport", 0)]
     with ThreadPoolExecutor(16) as threads:
-        served = grpc.server(threads, options=options)
+        served = grpc.server(threads, options=options, compression=compression)
         methods = {}
         for method in ("ServerMetadata", "ModelMetadata", "ModelConfig", "ModelInfer"):
             methods[method] = grpc.unary_unary_rpc_method_handler(_bind(server, method))

@@ -11,6 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
+from model_zoo.remote import grpc_channel
 from model_zoo.remote.client import Client, Description, TensorSpec
 from model_zoo.remote.failures import (
     BusyError,
@@ -361,6 +362,25 @@ def test_a_servers_words_hold_no_value_of_a_row(server: OipGrpcServer, client: C
 def test_a_batch_that_is_too_large_is_told_apart(server: OipGrpcServer, client: Client) -> None:
     with pytest.raises(TooLargeError):
         client.infer({"x": np.zeros((400_000, 3), "float32")}, "1")
+
+
+def test_an_answer_that_is_too_large_is_cut(
+    server: OipGrpcServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(grpc_channel._OPTIONS, "grpc.max_receive_message_length", 1_000)
+    client = connect(target_of(server))
+    client.describe()
+    with pytest.raises(TooLargeError):
+        client.infer({"x": np.zeros((1_000, 3), "float32")}, "1")
+    client.close()
+
+
+def test_a_packed_answer_is_refused_unread() -> None:
+    with serve(OipGrpcServer(add_up), compression=grpc.Compression.Gzip) as server:
+        client = connect(target_of(server))
+        with pytest.raises(WrongError, match="answers must not be packed"):
+            client.infer({"x": np.zeros((1_000, 3), "float32")}, "1")
+        client.close()
 
 
 def test_a_server_that_is_gone_is_gone(server: OipGrpcServer) -> None:

@@ -151,6 +151,36 @@ def test_a_file_that_is_not_there_is_named(protocol: str, field: str, tmp_path: 
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_file_that_holds_no_certificate_is_named(protocol: str, tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    scheme = "grpcs" if protocol == "oip-grpc" else "https"
+    target = Target(protocol, f"{scheme}://127.0.0.1:1", "sums", tls=Tls(ca=str(garbage)))
+    with pytest.raises(JobError, match=r"garbage\.pem: no certificate and key in PEM"):
+        connect(target)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_whom_the_machine_trusts_is_trusted(
+    protocol: str, authority: Authority, signed: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", authority.path)
+    with served(protocol, signed) as server, client_of(server, protocol, tls=Tls()) as client:
+        client.describe()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_key_with_a_password_is_not_asked_about(
+    protocol: str, authority: Authority, tmp_path: Path
+) -> None:
+    own = authority.sign("locked", password=b"hunter2")
+    scheme = "grpcs" if protocol == "oip-grpc" else "https"
+    tls = Tls(authority.path, own.certificate, own.key)
+    with pytest.raises(JobError, match=r"locked\.key: no certificate and key in PEM"):
+        connect(Target(protocol, f"{scheme}://127.0.0.1:1", "sums", tls=tls))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_token_of_the_environment_is_shown(
     protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
