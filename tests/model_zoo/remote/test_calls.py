@@ -214,7 +214,9 @@ def test_a_batch_that_fails_while_others_go_through_ends_the_run() -> None:
     other = threading.Thread(target=go_on)
     other.start()
     try:
-        with pytest.raises(ServerError, match="took too long; the same batch failed for"):
+        # Where the others had no turn for so long, it is the server's fault.
+        ends = "took too long; (the same batch failed for|nothing but failures)"
+        with pytest.raises(ServerError, match=ends):
             calls({"x": np.zeros((5, 2), "float32")})
     finally:
         ended.set()

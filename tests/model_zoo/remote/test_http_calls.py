@@ -30,14 +30,14 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.fixture
-def server() -> Iterator[HttpServer]:
-    with serve(HttpServer({"/": answer_json({})})) as server:
-        yield server
+def told() -> Iterator[HttpServer]:
+    with serve(HttpServer({"/": answer_json({})})) as told:
+        yield told
 
 
 @pytest.fixture
-def calls(server: HttpServer) -> Iterator[HttpCalls]:
-    calls = HttpCalls(Target("oip-http", server.url, "sums", deadline_seconds=5))
+def calls(told: HttpServer) -> Iterator[HttpCalls]:
+    calls = HttpCalls(Target("oip-http", told.url, "sums", deadline_seconds=5))
     yield calls
     calls.close()
 
@@ -66,35 +66,35 @@ STATUSES: list[tuple[int, type[RemoteError]]] = [
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES)
 def test_each_status_has_its_class(
-    server: HttpServer, calls: HttpCalls, status: int, kind: type[RemoteError]
+    told: HttpServer, calls: HttpCalls, status: int, kind: type[RemoteError]
 ) -> None:
     elsewhere = {"Location": "/elsewhere"} if 300 <= status < 400 else {}
-    server.answers["/"] = lambda request: Response(b"", status, elsewhere)
+    told.answers["/"] = lambda request: Response(b"", status, elsewhere)
     with pytest.raises(RemoteError, match=f"status {status}") as failure:
         calls.send("/", b"rows", {})
     assert type(failure.value) is kind
-    assert server.paths() == ["/"]
+    assert told.paths() == ["/"]
 
 
 @pytest.mark.parametrize(("status", "is_certain"), [(400, True), (500, False)])
 def test_a_server_that_may_have_failed_by_itself_is_told_apart(
-    server: HttpServer, calls: HttpCalls, status: int, is_certain: bool
+    told: HttpServer, calls: HttpCalls, status: int, is_certain: bool
 ) -> None:
-    server.answers["/"] = lambda request: Response(b"", status)
+    told.answers["/"] = lambda request: Response(b"", status)
     with pytest.raises(RefusedError) as failure:
         calls.ask("/")
     assert failure.value.is_certain is is_certain
 
 
-def test_a_servers_words_hold_no_value_of_a_row(server: HttpServer, calls: HttpCalls) -> None:
-    server.answers["/"] = answer_json({"error": "cannot parse 'Ann' of 4711"}, 400)
+def test_a_servers_words_hold_no_value_of_a_row(told: HttpServer, calls: HttpCalls) -> None:
+    told.answers["/"] = answer_json({"error": "cannot parse 'Ann' of 4711"}, 400)
     with pytest.raises(RefusedError) as failure:
         calls.ask("/")
     assert str(failure.value) == "status 400: cannot parse *** of ***"
 
 
-def test_a_busy_server_says_when_to_come_back(server: HttpServer, calls: HttpCalls) -> None:
-    server.answers["/"] = answer_json({}, 503, Retry_After="7")
+def test_a_busy_server_says_when_to_come_back(told: HttpServer, calls: HttpCalls) -> None:
+    told.answers["/"] = answer_json({}, 503, Retry_After="7")
     with pytest.raises(BusyError) as failure:
         calls.ask("/")
     assert failure.value.retry_after_seconds == 7
@@ -109,10 +109,10 @@ def test_a_date_to_come_back_at_is_read() -> None:
     assert read_retry_after("") is None
 
 
-def test_a_packed_answer_is_refused_unread(server: HttpServer, calls: HttpCalls) -> None:
+def test_a_packed_answer_is_refused_unread(told: HttpServer, calls: HttpCalls) -> None:
     bomb = gzip.compress(bytes(10_000_000))
     packed = {"Content-Encoding": "gzip"}
-    server.answers["/"] = lambda request: Response(bomb, headers=packed)
+    told.answers["/"] = lambda request: Response(bomb, headers=packed)
     with pytest.raises(WrongError, match="packed by 'gzip'"):
         calls.ask("/")
 
@@ -135,26 +135,26 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
     ids=["of a length that is told", "in chunks"],
 )
 def test_an_answer_without_an_end_is_cut(
-    server: HttpServer,
+    told: HttpServer,
     calls: HttpCalls,
     monkeypatch: pytest.MonkeyPatch,
     head: bytes,
     piece: bytes,
 ) -> None:
     monkeypatch.setattr(http_calls, "MOST_ANSWER_BYTES", 500_000)
-    server.answers["/"] = lambda request: endless(head, piece)
+    told.answers["/"] = lambda request: endless(head, piece)
     with pytest.raises(TooLargeError, match="more than 500,000"):
         calls.ask("/")
 
 
-def test_a_length_that_is_too_large_is_refused_unread(server: HttpServer, calls: HttpCalls) -> None:
-    server.answers["/"] = lambda request: OK + b"Content-Length: 99999999999\r\n\r\n"
+def test_a_length_that_is_too_large_is_refused_unread(told: HttpServer, calls: HttpCalls) -> None:
+    told.answers["/"] = lambda request: OK + b"Content-Length: 99999999999\r\n\r\n"
     with pytest.raises(TooLargeError, match="the answer has 99999999999 bytes"):
         calls.ask("/")
 
 
-def test_an_answer_in_chunks_is_whole(server: HttpServer, calls: HttpCalls) -> None:
-    server.answers["/"] = lambda request: CHUNKED + b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+def test_an_answer_in_chunks_is_whole(told: HttpServer, calls: HttpCalls) -> None:
+    told.answers["/"] = lambda request: CHUNKED + b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
     assert calls.ask("/").content == b"abc"
 
 
@@ -170,9 +170,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("written", BROKEN.values(), ids=BROKEN)
 def test_an_answer_that_breaks_off_is_none(
-    server: HttpServer, calls: HttpCalls, written: bytes
+    told: HttpServer, calls: HttpCalls, written: bytes
 ) -> None:
-    server.answers["/"] = lambda request: written
+    told.answers["/"] = lambda request: written
     with pytest.raises(GoneError):
         calls.ask("/")
 
@@ -185,21 +185,21 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("written", GARBAGE.values(), ids=GARBAGE)
-def test_what_is_no_http_is_wrong(server: HttpServer, calls: HttpCalls, written: bytes) -> None:
-    server.answers["/"] = lambda request: written
+def test_what_is_no_http_is_wrong(told: HttpServer, calls: HttpCalls, written: bytes) -> None:
+    told.answers["/"] = lambda request: written
     with pytest.raises(WrongError):
         calls.ask("/")
 
 
-def test_a_silent_server_is_gone_after_the_deadline(server: HttpServer) -> None:
+def test_a_silent_server_is_gone_after_the_deadline(told: HttpServer) -> None:
     released = threading.Event()
 
     def wait(request: Any) -> Response:
         released.wait(10)
         return Response()
 
-    server.answers["/"] = wait
-    calls = HttpCalls(Target("oip-http", server.url, "sums", deadline_seconds=0.1))
+    told.answers["/"] = wait
+    calls = HttpCalls(Target("oip-http", told.url, "sums", deadline_seconds=0.1))
     with pytest.raises(GoneError, match="did not answer before the deadline"):
         calls.ask("/")
     released.set()
@@ -207,7 +207,7 @@ def test_a_silent_server_is_gone_after_the_deadline(server: HttpServer) -> None:
 
 
 def test_a_server_that_sends_a_byte_now_and_then_is_gone_after_the_deadline(
-    server: HttpServer,
+    told: HttpServer,
 ) -> None:
     gone = threading.Event()
 
@@ -216,8 +216,8 @@ def test_a_server_that_sends_a_byte_now_and_then_is_gone_after_the_deadline(
         while not gone.wait(0.02):
             yield b"x"
 
-    server.answers["/"] = lambda request: trickle()
-    calls = HttpCalls(Target("oip-http", server.url, "sums", deadline_seconds=0.2))
+    told.answers["/"] = lambda request: trickle()
+    calls = HttpCalls(Target("oip-http", told.url, "sums", deadline_seconds=0.2))
     with pytest.raises(GoneError, match="did not end before the deadline"):
         calls.ask("/")
     gone.set()
@@ -235,9 +235,9 @@ def test_a_port_where_nobody_listens_is_gone() -> None:
 
 
 def test_a_failed_call_leaves_no_connection_with_the_rest_of_an_answer(
-    server: HttpServer, calls: HttpCalls
+    told: HttpServer, calls: HttpCalls
 ) -> None:
-    server.answers["/long"] = lambda request: Response(b"x" * 1_000_000, 400)
+    told.answers["/long"] = lambda request: Response(b"x" * 1_000_000, 400)
     with pytest.raises(RefusedError):
         calls.ask("/long")
     assert calls.ask("/").content == b"{}"

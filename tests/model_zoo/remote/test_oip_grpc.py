@@ -50,24 +50,24 @@ def add_up(request: Any, context: Any) -> Any:
 
 
 @pytest.fixture
-def server() -> Iterator[OipGrpcServer]:
+def told() -> Iterator[OipGrpcServer]:
     model = make("ModelMetadataResponse", name="sums", versions=["3"])
     model.inputs.append(tensor("x", "FP32", -1, 3))
     model.outputs.append(tensor("sum", "FP32", -1))
     model.outputs.append(tensor("most", "FP32", -1, 1))
-    with serve(OipGrpcServer(add_up, model=model)) as server:
-        yield server
+    with serve(OipGrpcServer(add_up, model=model)) as told:
+        yield told
 
 
 @pytest.fixture
-def client(server: OipGrpcServer) -> Iterator[Client]:
-    client = connect(target_of(server))
+def client(told: OipGrpcServer) -> Iterator[Client]:
+    client = connect(target_of(told))
     yield client
     client.close()
 
 
-def target_of(server: OipGrpcServer, **fields: Any) -> Target:
-    return Target("oip-grpc", server.url, "sums", **fields)
+def target_of(told: OipGrpcServer, **fields: Any) -> Target:
+    return Target("oip-grpc", told.url, "sums", **fields)
 
 
 def altered(alter: Callable[[Any], None]) -> Callable[[Any, Any], Any]:
@@ -90,11 +90,11 @@ def test_server_and_model_are_described(client: Client) -> None:
     )
 
 
-def test_a_batch_is_answered_by_name(server: OipGrpcServer, client: Client) -> None:
+def test_a_batch_is_answered_by_name(told: OipGrpcServer, client: Client) -> None:
     outputs = client.infer({"x": ROWS}, "unit 7, row 4096")
     np.testing.assert_array_equal(outputs["sum"], SUMS)
     np.testing.assert_array_equal(outputs["most"], [[3], [6]])
-    (request,) = server.requests
+    (request,) = told.requests
     assert (request.model_name, request.model_version, request.id) == (
         "sums",
         "3",
@@ -132,16 +132,16 @@ TYPED = [
 
 @pytest.mark.parametrize(("datatype", "field", "values", "expected"), TYPED)
 def test_typed_contents_are_read(
-    server: OipGrpcServer,
+    told: OipGrpcServer,
     client: Client,
     datatype: str,
     field: str,
     values: list,
     expected: np.ndarray,
 ) -> None:
-    del server.model.outputs[:]
-    server.model.outputs.append(tensor("y", datatype, -1))
-    server.infer = typed(datatype, field, values)
+    del told.model.outputs[:]
+    told.model.outputs.append(tensor("y", datatype, -1))
+    told.infer = typed(datatype, field, values)
     actual = client.infer({"x": ROWS}, "1")["y"]
     assert actual.dtype == expected.dtype
     np.testing.assert_array_equal(actual, expected)
@@ -168,11 +168,11 @@ RAW = [
 
 @pytest.mark.parametrize(("datatype", "content", "expected"), RAW)
 def test_raw_contents_are_read(
-    server: OipGrpcServer, client: Client, datatype: str, content: bytes, expected: np.ndarray
+    told: OipGrpcServer, client: Client, datatype: str, content: bytes, expected: np.ndarray
 ) -> None:
-    del server.model.outputs[:]
-    server.model.outputs.append(tensor("y", datatype, -1))
-    server.infer = raw(datatype, content)
+    del told.model.outputs[:]
+    told.model.outputs.append(tensor("y", datatype, -1))
+    told.infer = raw(datatype, content)
     actual = client.infer({"x": ROWS}, "1")["y"]
     assert actual.dtype == expected.dtype
     np.testing.assert_array_equal(actual, expected)
@@ -199,13 +199,13 @@ SENT = [
 
 @pytest.mark.parametrize(("datatype", "rows", "content"), SENT)
 def test_inputs_are_sent_in_the_servers_bytes(
-    server: OipGrpcServer, client: Client, datatype: str, rows: np.ndarray, content: bytes
+    told: OipGrpcServer, client: Client, datatype: str, rows: np.ndarray, content: bytes
 ) -> None:
-    del server.model.inputs[:], server.model.outputs[:]
-    server.model.inputs.append(tensor("x", datatype, -1))
-    server.infer = raw("FP32", bytes(8))
+    del told.model.inputs[:], told.model.outputs[:]
+    told.model.inputs.append(tensor("x", datatype, -1))
+    told.infer = raw("FP32", bytes(8))
     client.infer({"x": rows}, "1")
-    (request,) = server.requests
+    (request,) = told.requests
     assert list(request.raw_input_contents) == [content]
     assert request.inputs[0].datatype == datatype
 
@@ -238,13 +238,13 @@ WRONG = {
 
 @pytest.mark.parametrize(("answer", "message"), WRONG.values(), ids=WRONG)
 def test_an_answer_that_is_not_whole_is_wrong(
-    server: OipGrpcServer, client: Client, answer: Any, message: str
+    told: OipGrpcServer, client: Client, answer: Any, message: str
 ) -> None:
-    del server.model.outputs[:]
-    server.infer = answer
+    del told.model.outputs[:]
+    told.infer = answer
     with pytest.raises(WrongError) as failure:
         client.infer({"x": ROWS}, "1")
-    assert str(failure.value).startswith(f"{server.url}: ")
+    assert str(failure.value).startswith(f"{told.url}: ")
     assert message in str(failure.value)
 
 
@@ -279,28 +279,28 @@ OTHERS = {
 
 @pytest.mark.parametrize(("alter", "message"), OTHERS.values(), ids=OTHERS)
 def test_an_answer_that_is_another_is_wrong(
-    server: OipGrpcServer, client: Client, alter: Any, message: str
+    told: OipGrpcServer, client: Client, alter: Any, message: str
 ) -> None:
-    server.infer = altered(alter)
+    told.infer = altered(alter)
     with pytest.raises(WrongError) as failure:
         client.infer({"x": ROWS}, "1")
     assert message in str(failure.value)
 
 
 def test_an_answer_may_leave_out_what_it_says_of_itself(
-    server: OipGrpcServer, client: Client
+    told: OipGrpcServer, client: Client
 ) -> None:
     def forget(answer: Any) -> None:
         for field in ("id", "model_version", "model_name"):
             answer.ClearField(field)
 
-    server.infer = altered(forget)
+    told.infer = altered(forget)
     np.testing.assert_array_equal(client.infer({"x": ROWS}, "1")["sum"], SUMS)
 
 
-def test_an_answer_must_tell_the_version_that_was_asked_for(server: OipGrpcServer) -> None:
-    server.infer = altered(lambda answer: answer.ClearField("model_version"))
-    client = connect(target_of(server, version="3"))
+def test_an_answer_must_tell_the_version_that_was_asked_for(told: OipGrpcServer) -> None:
+    told.infer = altered(lambda answer: answer.ClearField("model_version"))
+    client = connect(target_of(told, version="3"))
     with pytest.raises(WrongError, match="version 3 of sums was asked for"):
         client.infer({"x": ROWS}, "1")
     client.close()
@@ -324,51 +324,51 @@ FAILURES = [
 
 @pytest.mark.parametrize(("code", "details", "kind"), FAILURES)
 def test_each_failure_has_its_class(
-    server: OipGrpcServer, client: Client, code: Code, details: str, kind: type[RemoteError]
+    told: OipGrpcServer, client: Client, code: Code, details: str, kind: type[RemoteError]
 ) -> None:
-    server.infer = fail(code, details)
+    told.infer = fail(code, details)
     with pytest.raises(RemoteError) as failure:
         client.infer({"x": ROWS}, "1")
     assert type(failure.value) is kind
-    assert str(failure.value).startswith(f"{server.url}: {code.name}: ")
+    assert str(failure.value).startswith(f"{told.url}: {code.name}: ")
 
 
 @pytest.mark.parametrize(
     ("code", "is_certain"), [(Code.INVALID_ARGUMENT, True), (Code.INTERNAL, False)]
 )
 def test_a_server_that_may_have_failed_by_itself_is_told_apart(
-    server: OipGrpcServer, client: Client, code: Code, is_certain: bool
+    told: OipGrpcServer, client: Client, code: Code, is_certain: bool
 ) -> None:
-    server.infer = fail(code, "oh")
+    told.infer = fail(code, "oh")
     with pytest.raises(RefusedError) as failure:
         client.infer({"x": ROWS}, "1")
     assert failure.value.is_certain is is_certain
 
 
-def test_a_busy_server_says_when_to_come_back(server: OipGrpcServer, client: Client) -> None:
-    server.infer = fail(Code.RESOURCE_EXHAUSTED, "later", grpc_retry_pushback_ms="1500")
+def test_a_busy_server_says_when_to_come_back(told: OipGrpcServer, client: Client) -> None:
+    told.infer = fail(Code.RESOURCE_EXHAUSTED, "later", grpc_retry_pushback_ms="1500")
     with pytest.raises(BusyError) as failure:
         client.infer({"x": ROWS}, "1")
     assert failure.value.retry_after_seconds == 1.5
 
 
-def test_a_servers_words_hold_no_value_of_a_row(server: OipGrpcServer, client: Client) -> None:
-    server.infer = fail(Code.INVALID_ARGUMENT, "cannot parse 'Ann' of 4711")
+def test_a_servers_words_hold_no_value_of_a_row(told: OipGrpcServer, client: Client) -> None:
+    told.infer = fail(Code.INVALID_ARGUMENT, "cannot parse 'Ann' of 4711")
     with pytest.raises(RefusedError) as failure:
         client.infer({"x": ROWS}, "1")
-    assert str(failure.value) == f"{server.url}: INVALID_ARGUMENT: cannot parse *** of ***"
+    assert str(failure.value) == f"{told.url}: INVALID_ARGUMENT: cannot parse *** of ***"
 
 
-def test_a_batch_that_is_too_large_is_told_apart(server: OipGrpcServer, client: Client) -> None:
+def test_a_batch_that_is_too_large_is_told_apart(told: OipGrpcServer, client: Client) -> None:
     with pytest.raises(TooLargeError):
         client.infer({"x": np.zeros((400_000, 3), "float32")}, "1")
 
 
 def test_an_answer_that_is_too_large_is_cut(
-    server: OipGrpcServer, monkeypatch: pytest.MonkeyPatch
+    told: OipGrpcServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(grpc_channel._OPTIONS, "grpc.max_receive_message_length", 1_000)
-    client = connect(target_of(server))
+    client = connect(target_of(told))
     client.describe()
     with pytest.raises(TooLargeError):
         client.infer({"x": np.zeros((1_000, 3), "float32")}, "1")
@@ -376,14 +376,14 @@ def test_an_answer_that_is_too_large_is_cut(
 
 
 def test_a_packed_answer_is_refused_unread() -> None:
-    with serve(OipGrpcServer(add_up), compression=grpc.Compression.Gzip) as server:
-        client = connect(target_of(server))
+    with serve(OipGrpcServer(add_up), compression=grpc.Compression.Gzip) as told:
+        client = connect(target_of(told))
         with pytest.raises(WrongError, match="answers must not be packed"):
             client.infer({"x": np.zeros((1_000, 3), "float32")}, "1")
         client.close()
 
 
-def test_a_server_that_is_gone_is_gone(server: OipGrpcServer) -> None:
+def test_a_server_that_is_gone_is_gone(told: OipGrpcServer) -> None:
     with serve(OipGrpcServer(add_up)) as gone:
         target = target_of(gone)
     client = connect(target)
@@ -392,7 +392,7 @@ def test_a_server_that_is_gone_is_gone(server: OipGrpcServer) -> None:
     client.close()
 
 
-def test_a_server_that_is_back_is_found_at_once(server: OipGrpcServer) -> None:
+def test_a_server_that_is_back_is_found_at_once(told: OipGrpcServer) -> None:
     with serve(OipGrpcServer(add_up)) as first:
         client = connect(target_of(first))
         client.infer({"x": ROWS}, "1")
@@ -408,16 +408,16 @@ def test_a_server_that_is_back_is_found_at_once(server: OipGrpcServer) -> None:
     client.close()
 
 
-def test_a_slow_server_is_gone_after_the_deadline(server: OipGrpcServer) -> None:
+def test_a_slow_server_is_gone_after_the_deadline(told: OipGrpcServer) -> None:
     answered = threading.Event()
 
     def wait(request: Any, context: Any) -> Any:
         answered.wait(10)
         return add_up(request, context)
 
-    client = connect(target_of(server, deadline_seconds=0.2))
+    client = connect(target_of(told, deadline_seconds=0.2))
     client.describe()
-    server.infer = wait
+    told.infer = wait
     with pytest.raises(GoneError, match="DEADLINE_EXCEEDED"):
         client.infer({"x": ROWS}, "1")
     answered.set()

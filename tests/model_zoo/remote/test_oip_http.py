@@ -49,34 +49,34 @@ def add_up_bytes(request: Request) -> Response:
 
 
 @pytest.fixture
-def server() -> Iterator[HttpServer]:
+def told() -> Iterator[HttpServer]:
     answers = {
         "/v2": answer_json({"name": "faulty", "version": "1.0", "extensions": []}),
         "/v2/models/sums": answer_json(MODEL),
         INFER: add_up,
     }
-    with serve(HttpServer(answers)) as server:
-        yield server
+    with serve(HttpServer(answers)) as told:
+        yield told
 
 
 @pytest.fixture
-def client(server: HttpServer) -> Iterator[Client]:
-    client = connect(Target("oip-http", server.url, "sums"))
+def client(told: HttpServer) -> Iterator[Client]:
+    client = connect(Target("oip-http", told.url, "sums"))
     yield client
     client.close()
 
 
-def speak_bytes(server: HttpServer) -> None:
+def speak_bytes(told: HttpServer) -> None:
     extensions = ["binary_tensor_data"]
-    server.answers["/v2"] = answer_json({"name": "s", "version": "1", "extensions": extensions})
-    server.answers[INFER] = add_up_bytes
+    told.answers["/v2"] = answer_json({"name": "s", "version": "1", "extensions": extensions})
+    told.answers[INFER] = add_up_bytes
 
 
-def change_outputs(server: HttpServer, **output: Any) -> None:
+def change_outputs(told: HttpServer, **output: Any) -> None:
     """Answer with one output that is y but for some fields; metadata tells of none."""
-    server.answers["/v2/models/sums"] = answer_json({"versions": ["3"], "name": "sums"})
+    told.answers["/v2/models/sums"] = answer_json({"versions": ["3"], "name": "sums"})
     y = {"name": "y", "datatype": "FP32", "shape": [2], "data": [6, 15], **output}
-    server.answers[INFER] = answer_json({"outputs": [y]})
+    told.answers[INFER] = answer_json({"outputs": [y]})
 
 
 def test_server_and_model_are_described(client: Client) -> None:
@@ -88,9 +88,9 @@ def test_server_and_model_are_described(client: Client) -> None:
     )
 
 
-def test_a_batch_is_answered_in_json(server: HttpServer, client: Client) -> None:
+def test_a_batch_is_answered_in_json(told: HttpServer, client: Client) -> None:
     np.testing.assert_array_equal(client.infer({"x": ROWS}, "unit 7")["y"], SUMS)
-    request = server.requests[-1]
+    request = told.requests[-1]
     assert request.json == {
         "id": "unit 7",
         "inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 3], "data": [1, 2, 3, 4, 5, 6]}],
@@ -98,52 +98,52 @@ def test_a_batch_is_answered_in_json(server: HttpServer, client: Client) -> None
     assert request.headers["accept-encoding"] == "identity"
 
 
-def test_a_batch_is_answered_in_bytes(server: HttpServer, client: Client) -> None:
-    speak_bytes(server)
+def test_a_batch_is_answered_in_bytes(told: HttpServer, client: Client) -> None:
+    speak_bytes(told)
     np.testing.assert_array_equal(client.infer({"x": ROWS}, "1")["y"], SUMS)
 
 
-def test_a_connection_is_kept(server: HttpServer, client: Client) -> None:
+def test_a_connection_is_kept(told: HttpServer, client: Client) -> None:
     for request_id in ("1", "2", "3"):
         client.infer({"x": ROWS}, request_id)
-    assert server.connections == 1
+    assert told.connections == 1
 
 
-def test_a_connection_that_the_server_has_let_go_is_made_again(server: HttpServer) -> None:
+def test_a_connection_that_the_server_has_let_go_is_made_again(told: HttpServer) -> None:
     closing = {"Connection": "close"}
-    server.answers[INFER] = lambda request: Response(add_up(request).content, headers=closing)
-    client = connect(Target("oip-http", server.url, "sums"))
+    told.answers[INFER] = lambda request: Response(add_up(request).content, headers=closing)
+    client = connect(Target("oip-http", told.url, "sums"))
     for request_id in ("1", "2"):
         np.testing.assert_array_equal(client.infer({"x": ROWS}, request_id)["y"], SUMS)
     client.close()
 
 
-def test_a_name_with_a_slash_stays_one_name(server: HttpServer) -> None:
-    server.answers["/v2/models/a%2F..%2Fb%3Fc"] = answer_json(MODEL)
-    client = connect(Target("oip-http", server.url, "a/../b?c"))
+def test_a_name_with_a_slash_stays_one_name(told: HttpServer) -> None:
+    told.answers["/v2/models/a%2F..%2Fb%3Fc"] = answer_json(MODEL)
+    client = connect(Target("oip-http", told.url, "a/../b?c"))
     assert client.describe().model_version == "3"
     client.close()
 
 
-def test_a_path_of_the_url_comes_first(server: HttpServer) -> None:
-    for path in list(server.answers):
-        server.answers[f"/team{path}"] = server.answers.pop(path)
-    client = connect(Target("oip-http", f"{server.url}/team/", "sums"))
+def test_a_path_of_the_url_comes_first(told: HttpServer) -> None:
+    for path in list(told.answers):
+        told.answers[f"/team{path}"] = told.answers.pop(path)
+    client = connect(Target("oip-http", f"{told.url}/team/", "sums"))
     np.testing.assert_array_equal(client.infer({"x": ROWS}, "1")["y"], SUMS)
     client.close()
 
 
-def test_tritons_configuration_bounds_the_rows(server: HttpServer, client: Client) -> None:
+def test_tritons_configuration_bounds_the_rows(told: HttpServer, client: Client) -> None:
     extensions = ["model_configuration"]
-    server.answers["/v2"] = answer_json({"name": "triton", "extensions": extensions})
-    server.answers["/v2/models/sums/config"] = answer_json({"max_batch_size": 8})
+    told.answers["/v2"] = answer_json({"name": "triton", "extensions": extensions})
+    told.answers["/v2/models/sums/config"] = answer_json({"max_batch_size": 8})
     description = client.describe()
     assert (description.most_rows, description.takes_fewer_rows) == (8, True)
 
 
-def test_a_fixed_number_of_rows_is_told(server: HttpServer, client: Client) -> None:
+def test_a_fixed_number_of_rows_is_told(told: HttpServer, client: Client) -> None:
     fixed = {**MODEL, "inputs": [{"name": "x", "datatype": "FP32", "shape": [16, 3]}]}
-    server.answers["/v2/models/sums"] = answer_json(fixed)
+    told.answers["/v2/models/sums"] = answer_json(fixed)
     description = client.describe()
     assert (description.most_rows, description.takes_fewer_rows) == (16, False)
 
@@ -156,11 +156,11 @@ def test_a_fixed_number_of_rows_is_told(server: HttpServer, client: Client) -> N
     ],
 )
 def test_one_version_is_meant(
-    server: HttpServer, versions: list[str], wanted: str | None, message: str
+    told: HttpServer, versions: list[str], wanted: str | None, message: str
 ) -> None:
     for path in ("/v2/models/sums", "/v2/models/sums/versions/3"):
-        server.answers[path] = answer_json({**MODEL, "versions": versions})
-    client = connect(Target("oip-http", server.url, "sums", wanted))
+        told.answers[path] = answer_json({**MODEL, "versions": versions})
+    client = connect(Target("oip-http", told.url, "sums", wanted))
     with pytest.raises(WrongError, match=message):
         client.describe()
     client.close()
@@ -183,9 +183,9 @@ VALUES = [
 
 @pytest.mark.parametrize(("datatype", "values", "expected"), VALUES)
 def test_values_are_read(
-    server: HttpServer, client: Client, datatype: str, values: list[Any], expected: np.ndarray
+    told: HttpServer, client: Client, datatype: str, values: list[Any], expected: np.ndarray
 ) -> None:
-    change_outputs(server, datatype=datatype, data=values)
+    change_outputs(told, datatype=datatype, data=values)
     actual = client.infer({"x": ROWS}, "1")["y"]
     assert actual.dtype == expected.dtype
     np.testing.assert_array_equal(actual, expected)
@@ -221,12 +221,12 @@ WRONG = {
 
 @pytest.mark.parametrize("output", WRONG.values(), ids=WRONG)
 def test_an_answer_that_is_not_whole_is_wrong(
-    server: HttpServer, client: Client, output: dict[str, Any]
+    told: HttpServer, client: Client, output: dict[str, Any]
 ) -> None:
-    change_outputs(server, **output)
+    change_outputs(told, **output)
     with pytest.raises(WrongError) as failure:
         client.infer({"x": ROWS}, "1")
-    assert str(failure.value).startswith(f"{server.url}: ")
+    assert str(failure.value).startswith(f"{told.url}: ")
 
 
 GARBAGE = {
@@ -240,29 +240,29 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("content", GARBAGE.values(), ids=GARBAGE)
-def test_garbage_is_wrong(server: HttpServer, client: Client, content: bytes) -> None:
-    server.answers[INFER] = lambda request: Response(content)
+def test_garbage_is_wrong(told: HttpServer, client: Client, content: bytes) -> None:
+    told.answers[INFER] = lambda request: Response(content)
     with pytest.raises(WrongError):
         client.infer({"x": ROWS}, "1")
 
 
-@pytest.mark.parametrize("told", ["-1", "x", "99999", "1"])
-def test_a_wrong_length_of_the_json_is_wrong(server: HttpServer, client: Client, told: str) -> None:
-    speak_bytes(server)
-    changed = {"Inference-Header-Content-Length": told}
-    server.answers[INFER] = lambda request: Response(add_up_bytes(request).content, headers=changed)
+@pytest.mark.parametrize("length", ["-1", "x", "99999", "1"])
+def test_a_wrong_length_of_the_json_is_wrong(told: HttpServer, client: Client, length: str) -> None:
+    speak_bytes(told)
+    changed = {"Inference-Header-Content-Length": length}
+    told.answers[INFER] = lambda request: Response(add_up_bytes(request).content, headers=changed)
     with pytest.raises(WrongError):
         client.infer({"x": ROWS}, "1")
 
 
-def test_bytes_behind_the_last_output_are_wrong(server: HttpServer, client: Client) -> None:
-    speak_bytes(server)
+def test_bytes_behind_the_last_output_are_wrong(told: HttpServer, client: Client) -> None:
+    speak_bytes(told)
 
     def add_one(request: Request) -> Response:
         right = add_up_bytes(request)
         return Response(right.content + b"\0", headers=right.headers)
 
-    server.answers[INFER] = add_one
+    told.answers[INFER] = add_one
     with pytest.raises(WrongError, match="the answer has 9 bytes of outputs, and tells of 8"):
         client.infer({"x": ROWS}, "1")
 
@@ -276,30 +276,30 @@ ROWS_THAT_JSON_LACKS = [
 
 @pytest.mark.parametrize("rows", ROWS_THAT_JSON_LACKS)
 def test_what_json_does_not_have_is_refused_and_not_sent(
-    server: HttpServer, client: Client, rows: np.ndarray
+    told: HttpServer, client: Client, rows: np.ndarray
 ) -> None:
-    change_outputs(server)
+    change_outputs(told)
     client.describe()
-    asked = len(server.requests)
+    asked = len(told.requests)
     with pytest.raises(RefusedError, match="which JSON does not have"):
         client.infer({"x": rows}, "1")
-    assert len(server.requests) == asked
+    assert len(told.requests) == asked
 
 
-def test_texts_are_sent_as_json(server: HttpServer, client: Client) -> None:
-    change_outputs(server)
+def test_texts_are_sent_as_json(told: HttpServer, client: Client) -> None:
+    change_outputs(told)
     client.infer({"x": np.array([["Zoë"], [b"b"]], object)}, "1")
-    (tensor,) = server.requests[-1].json["inputs"]
+    (tensor,) = told.requests[-1].json["inputs"]
     assert tensor == {"name": "x", "datatype": "BYTES", "shape": [2, 1], "data": ["Zoë", "b"]}
 
 
 @pytest.mark.parametrize(
     "dtype", ["float16", "float32", "float64", "int8", "uint64", "bool", ">f4"]
 )
-def test_every_dtype_is_sent_as_json(server: HttpServer, client: Client, dtype: str) -> None:
-    change_outputs(server)
+def test_every_dtype_is_sent_as_json(told: HttpServer, client: Client, dtype: str) -> None:
+    change_outputs(told)
     client.infer({"x": np.asfortranarray([[0, 1, 1], [1, 0, 0]]).astype(dtype)}, "1")
-    (tensor,) = server.requests[-1].json["inputs"]
+    (tensor,) = told.requests[-1].json["inputs"]
     assert tensor["data"] == [0, 1, 1, 1, 0, 0]
 
 
@@ -313,10 +313,10 @@ def test_every_dtype_is_sent_as_json(server: HttpServer, client: Client, dtype: 
     ],
 )
 def test_metadata_that_is_none_is_wrong(
-    server: HttpServer, client: Client, broken: str, answer: Callable[[Request], Response]
+    told: HttpServer, client: Client, broken: str, answer: Callable[[Request], Response]
 ) -> None:
-    server.answers[broken] = answer
+    told.answers[broken] = answer
     if broken == "/v2" and answer is not None:
-        server.answers["/v2/models/sums"] = answer_json({"versions": "3"})
+        told.answers["/v2/models/sums"] = answer_json({"versions": "3"})
     with pytest.raises(RemoteError):
         client.describe()

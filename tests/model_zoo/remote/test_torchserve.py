@@ -23,14 +23,14 @@ def add_up(request: Request) -> Response:
 
 
 @pytest.fixture
-def server() -> Iterator[HttpServer]:
-    with serve(HttpServer({"/ping": answer_json({"status": "Healthy"}), PATH: add_up})) as server:
-        yield server
+def told() -> Iterator[HttpServer]:
+    with serve(HttpServer({"/ping": answer_json({"status": "Healthy"}), PATH: add_up})) as told:
+        yield told
 
 
 @pytest.fixture
-def client(server: HttpServer) -> Iterator[Client]:
-    client = connect(Target("torchserve-http", server.url, "sums", "3.0"))
+def client(told: HttpServer) -> Iterator[Client]:
+    client = connect(Target("torchserve-http", told.url, "sums", "3.0"))
     yield client
     client.close()
 
@@ -39,37 +39,37 @@ def test_a_server_tells_nothing_of_its_model(client: Client) -> None:
     assert client.describe() == Description("torchserve", "3.0", {}, {})
 
 
-def test_a_server_that_is_not_well_is_gone(server: HttpServer, client: Client) -> None:
-    server.answers["/ping"] = answer_json({"status": "Partial Healthy"})
+def test_a_server_that_is_not_well_is_gone(told: HttpServer, client: Client) -> None:
+    told.answers["/ping"] = answer_json({"status": "Partial Healthy"})
     with pytest.raises(GoneError, match="it is 'Partial Healthy', and not Healthy"):
         client.describe()
 
 
-def test_a_batch_is_answered(server: HttpServer, client: Client) -> None:
+def test_a_batch_is_answered(told: HttpServer, client: Client) -> None:
     outputs = client.infer({"x": ROWS}, "unit 7")
     assert outputs["predictions"].dtype == np.float32
     np.testing.assert_array_equal(outputs["predictions"], [6, 15])
-    (request,) = server.requests
+    (request,) = told.requests
     assert request.json == {"instances": [[1, 2, 3], [4, 5, 6]]}
     assert request.headers["x-request-id"] == "unit 7"
 
 
-def test_rows_of_several_inputs_have_names(server: HttpServer, client: Client) -> None:
-    server.answers[PATH] = answer_json({"predictions": [1, 2]})
+def test_rows_of_several_inputs_have_names(told: HttpServer, client: Client) -> None:
+    told.answers[PATH] = answer_json({"predictions": [1, 2]})
     texts = np.array(["Ann", "Bob"], object)
     client.infer({"x": ROWS, "size": np.array([1, 2], "int64"), "name": texts}, "1")
-    assert server.requests[-1].json["instances"] == [
+    assert told.requests[-1].json["instances"] == [
         {"x": [1, 2, 3], "size": 1, "name": "Ann"},
         {"x": [4, 5, 6], "size": 2, "name": "Bob"},
     ]
 
 
-def test_several_outputs_have_names(server: HttpServer, client: Client) -> None:
+def test_several_outputs_have_names(told: HttpServer, client: Client) -> None:
     predictions = [
         {"score": 0.1, "label": 1, "is_sure": True, "name": "a", "all": [0.9, 0.1]},
         {"score": None, "label": 2, "is_sure": False, "name": "b", "all": [0.3, 0.7]},
     ]
-    server.answers[PATH] = answer_json({"predictions": predictions})
+    told.answers[PATH] = answer_json({"predictions": predictions})
     outputs = client.infer({"x": ROWS}, "1")
     np.testing.assert_array_equal(outputs["score"], np.array([0.1, np.nan], "float32"))
     np.testing.assert_array_equal(outputs["label"], np.array([1, 2], "int64"))
@@ -92,20 +92,20 @@ WRONG: dict[str, Any] = {
 
 @pytest.mark.parametrize("answer", WRONG.values(), ids=WRONG)
 def test_an_answer_that_is_not_whole_is_wrong(
-    server: HttpServer, client: Client, answer: Any
+    told: HttpServer, client: Client, answer: Any
 ) -> None:
-    server.answers[PATH] = answer_json(answer)
+    told.answers[PATH] = answer_json(answer)
     with pytest.raises(WrongError):
         client.infer({"x": ROWS}, "1")
 
 
-def test_a_model_that_fails_is_no_busy_server(server: HttpServer, client: Client) -> None:
+def test_a_model_that_fails_is_no_busy_server(told: HttpServer, client: Client) -> None:
     failed = {"code": 503, "type": "InternalServerException", "message": "Prediction failed"}
-    server.answers[PATH] = answer_json(failed, 503)
+    told.answers[PATH] = answer_json(failed, 503)
     with pytest.raises(RefusedError, match="status 503: Prediction failed") as failure:
         client.infer({"x": ROWS}, "1")
     assert not failure.value.is_certain
     busy = {"code": 503, "type": "ServiceUnavailableException", "message": "no worker"}
-    server.answers[PATH] = answer_json(busy, 503)
+    told.answers[PATH] = answer_json(busy, 503)
     with pytest.raises(BusyError):
         client.infer({"x": ROWS}, "1")
