@@ -48,9 +48,14 @@ def reference(features: np.ndarray, fitted: Path) -> np.ndarray:
     return 1 / (1 + np.exp(-logits))
 
 
-def write_fitted(path: Path) -> Path:
-    """Write the weights that all servers of these tests load."""
-    weights = np.linspace(-1, 1, COLUMNS).tolist()
+def write_fitted(path: Path, columns: int = COLUMNS) -> Path:
+    """Write weights that servers load.
+
+    Args:
+        path: of the file.
+        columns: of the input `features`.
+    """
+    weights = np.linspace(-1, 1, columns).tolist()
     path.write_text(json.dumps({"weights": weights, "bias": 0.25}))
     return path
 

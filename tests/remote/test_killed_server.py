@@ -21,13 +21,6 @@ SHARDS = 10
 BATCH_ROWS = full_or(16, 1_024)
 
 
-@pytest.fixture(autouse=True)
-def _without_beam(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through Beam where there are as many rows as a night has."""
-    if not full_or(False, True):
-        run_without_beam(monkeypatch)
-
-
 @pytest.fixture
 def job(mlserver: RealServer, tmp_path: Path) -> Path:
     write_rows(tmp_path, ROWS, SHARDS)
@@ -38,9 +31,11 @@ def job(mlserver: RealServer, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def quiet_night(job: Path, tmp_path: Path) -> dict[str, bytes]:
-    """The published files of a run that nothing happened to."""
-    return _files(run_job(job, output=tmp_path / "quiet"))
+def quiet_night(job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The published files of a run that nothing happened to, without Beam."""
+    with monkeypatch.context() as patch:
+        run_without_beam(patch)
+        return _files(run_job(job, output=tmp_path / "quiet"))
 
 
 @contextmanager
@@ -72,8 +67,15 @@ def once_some_are_done(output: Path, then: Callable[[], None]) -> Iterator[list[
 
 
 def test_a_run_waits_for_a_server_that_is_killed_and_started_again(
-    mlserver: RealServer, job: Path, tmp_path: Path, quiet_night: dict[str, bytes]
+    mlserver: RealServer,
+    job: Path,
+    tmp_path: Path,
+    quiet_night: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Through Beam where there are as many rows as a night has.
+    if not full_or(False, True):
+        run_without_beam(monkeypatch)
     output = tmp_path / "disturbed"
 
     def restart() -> None:
@@ -88,8 +90,13 @@ def test_a_run_waits_for_a_server_that_is_killed_and_started_again(
 
 
 def test_a_run_that_does_not_wait_ends_in_one_line_and_the_same_command_resumes(
-    mlserver: RealServer, job: Path, tmp_path: Path, quiet_night: dict[str, bytes]
+    mlserver: RealServer,
+    job: Path,
+    tmp_path: Path,
+    quiet_night: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    run_without_beam(monkeypatch)
     output = tmp_path / "disturbed"
     impatient = {"model.server.patience_seconds": 0.5}
     with once_some_are_done(output, mlserver.kill) as done:
