@@ -86,7 +86,7 @@ def make_content(
     tolerance = choose_tolerance_of(outputs, converted)
     card = {
         "name": job.name or _name_model(job),
-        "version": job.version,
+        "version": _choose_version(job, converted),
         **held.card,
         **held_forms.card,
         **remote,
@@ -148,6 +148,14 @@ def _make_own_files(job: PackagingJob[AnyStep], converted: Converted) -> _Held:
         return _Held({}, {})
     name = _FILES[own.form]
     return _Held({"forms": {own.form: name}}, {name: own.content})
+
+
+def _choose_version(job: PackagingJob[AnyStep], converted: Converted) -> str:
+    """Return the package's version; that of a server's model where its author says none."""
+    target = converted.target
+    if target is None or target.version is None or "version" in job.model_fields_set:
+        return job.version
+    return target.version
 
 
 def _describe_remote(target: Target) -> Fields:

@@ -81,4 +81,5 @@ def list_gaps(material: Material) -> list[str]:
 
 
 def _names_model(job: PackagingJob[AnyStep]) -> bool:
-    return bool(job.network or job.huggingface or job.converted)
+    # The section of a server first: of a job that is not valid it has no fields to look at.
+    return bool(job.network or job.huggingface or job.remote or job.converted)

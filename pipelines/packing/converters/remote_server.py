@@ -17,10 +17,11 @@ from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target, describe_target
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.converters.converted import Converted
-from pipelines.planning.plan_server import target_of
+from pipelines.planning.plan_server import ask_server, target_of
 
 # Rows of a request where the server sets no limit; the sample is scored but twice.
 _ROWS = 256
+_PATIENCE_SECONDS = 3.0
 # On the wire a text; on our side no card has it.
 _TEXTS = "bytes"
 
@@ -40,7 +41,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     assert remote is not None  # noqa: S101 - `remote` is the kind of the job's model
     target = _make_target(remote)
     calls = Calls(connect(target), target)
-    described = calls.describe()
+    described = _ask(target)
     # The package is of the version that answers now.
     target = replace(target, version=described.model_version or None)
     wanted = _choose_outputs(job, described)
@@ -56,6 +57,12 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
         target=target,
         most_rows=described.most_rows,
     )
+
+
+def _ask(target: Target) -> Description:
+    # Its author waits for it: a server that is not there is told soon.
+    patience = min(target.patience_seconds, _PATIENCE_SECONDS)
+    return ask_server(replace(target, patience_seconds=patience))
 
 
 def _make_target(remote: Remote) -> Target:

@@ -1,6 +1,8 @@
 """A server's model becomes a package: of its own words and its scores, without a word of how it is reached."""
 
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+import io
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from model_zoo.package.package import read_package
 from model_zoo.remote.client import TensorSpec
 from model_zoo.remote.failures import RefusedError, WrongError
 from model_zoo.steps.table import AnyStep
+from pipelines import package
+from pipelines.cli.command_line import run_program
 from pipelines.packing.graph_packing import pack_graph
 from pipelines.packing.writing.packed import Packed
 from tests.support.jobs import run_job, small_table
@@ -177,3 +181,46 @@ def test_dtypes_and_columns_are_the_servers_and_the_samples(
     packed = pack()
     assert packed.card.inputs["x"].dtype == "float64"
     assert packed.card.columns[0].type == str(pa.float32())
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--remote", URL], "remote.protocol: is required; remote.name: is required"),
+        (
+            ["--remote", "churn:1", "--protocol", "oip-grpc", "--remote_name", "c"],
+            "remote: url must",
+        ),
+        (
+            ["--remote", URL, "--protocol", "oip-gprc", "--remote_name", "c"],
+            "did you mean oip-grpc?",
+        ),
+        (
+            ["--remote", URL, "--protocol", "oip-grpc", "--remote_name", "c", "--onnx", "x.onnx"],
+            "a package holds one model, and the job names onnx and remote",
+        ),
+    ],
+)
+def test_flags_that_name_no_server_are_told_what_is_missing(flags: list[str], told: str) -> None:
+    with redirect_stderr(io.StringIO()) as error:
+        assert run_program(package.main, [*flags, "--sample", "s", "--output", "o"]) == 2
+    assert told in error.getvalue()
+
+
+def test_flags_name_the_whole_of_it(server: MemoryServer, tmp_path: Path) -> None:
+    pq.write_table(SAMPLE, tmp_path / "sample.parquet")
+    named = {
+        "remote": URL,
+        "protocol": "oip-grpc",
+        "remote_name": "churn",
+        "remote_version": "3",
+        "sample": str(tmp_path / "sample.parquet"),
+        "key": "id",
+        "activation": "sigmoid",
+        "output": str(tmp_path / "model"),
+    }
+    words = [word for name, value in named.items() for word in (f"--{name}", value)]
+    with redirect_stdout(io.StringIO()) as said:
+        assert run_program(package.main, words) == 0
+    assert "model      churn, version 3, computed by a server" in said.getvalue()
+    assert f"model      churn version 3 at {URL}" in said.getvalue()
