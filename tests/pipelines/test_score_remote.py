@@ -26,7 +26,7 @@ from tests.support.memory_server import URL, MemoryServer, remote_package, start
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> MemoryServer:
+def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryServer:
     return start_server(monkeypatch)
 
 
@@ -42,7 +42,7 @@ def job(tmp_path: Path) -> Path:
 
 
 def test_a_servers_scores_are_those_of_the_same_network_here(
-    server: MemoryServer, job: Path, tmp_path: Path
+    memory: MemoryServer, job: Path, tmp_path: Path
 ) -> None:
     remote = run_job(job).scored()
     here = write_job(tmp_path, tiny_package(tmp_path / "here"), model={"batch_rows": 16})
@@ -51,10 +51,10 @@ def test_a_servers_scores_are_those_of_the_same_network_here(
     np.testing.assert_allclose(remote["probability"], local["probability"], rtol=1e-6)
     assert remote["label"] == local["label"]
     # Its own smoke batch, and three mini-batches, of which the last is filled up.
-    assert server.asked[-3:] == [16, 16, 16]
+    assert memory.asked[-3:] == [16, 16, 16]
 
 
-def test_the_manifest_says_who_computed(server: MemoryServer, job: Path) -> None:
+def test_the_manifest_says_who_computed(memory: MemoryServer, job: Path) -> None:
     manifest = run_job(job).manifest
     assert manifest["served_by"] == {
         "protocol": "oip-grpc",
@@ -67,13 +67,13 @@ def test_the_manifest_says_who_computed(server: MemoryServer, job: Path) -> None
     assert list(manifest["computed_by"]) == [f"churn version 3 at {URL}, oip-grpc, memory 1.0"]
 
 
-def test_rows_that_the_server_refuses_are_rejected_alone(server: MemoryServer, job: Path) -> None:
+def test_rows_that_the_server_refuses_are_rejected_alone(memory: MemoryServer, job: Path) -> None:
     def refuse(inputs: Arrays) -> RemoteError | None:
         # The row with id 21, alone or with others.
         is_bad = (inputs["x"][:, 0] == 21).any()
         return RefusedError("the server refuses it") if is_bad else None
 
-    server.fail = refuse
+    memory.fail = refuse
     outcome = run_job(job, settings={"errors.max_rejected_rows": 1})
     assert outcome.rows()["id"].to_pylist() == [row for row in range(40) if row != 21]
     [record] = outcome.rejected()
@@ -89,20 +89,20 @@ def test_rows_that_the_server_refuses_are_rejected_alone(server: MemoryServer, j
     ],
 )
 def test_a_server_that_goes_away_ends_the_run_and_the_same_command_resumes(
-    server: MemoryServer, job: Path, tmp_path: Path, failure: RemoteError, status: int
+    memory: MemoryServer, job: Path, tmp_path: Path, failure: RemoteError, status: int
 ) -> None:
     write_parquet(tmp_path / "shards" / "b.parquet", small_table(40, first=40, a=_from(40)))
     # Its smoke batch is scored, and one of the two shards.
-    server.fail = lambda inputs: failure if len(server.asked) > 4 else None
+    memory.fail = lambda inputs: failure if len(memory.asked) > 4 else None
     run_job(job).refused(str(failure), status=status)
-    server.fail = lambda inputs: None
-    server.asked.clear()
+    memory.fail = lambda inputs: None
+    memory.asked.clear()
     resumed = run_job(job)
     assert resumed.rows()["id"].to_pylist() == list(range(80))
     # The smoke batch, and the other shard alone.
-    assert server.asked[-4:] == [8, 16, 16, 16]
+    assert memory.asked[-4:] == [8, 16, 16, 16]
     # And what was still on its way when the first run ended.
-    assert len(server.asked) < 7
+    assert len(memory.asked) < 7
     undisturbed = run_job(job, output=tmp_path / "again")
     assert _read(resumed) == _read(undisturbed)
 
@@ -116,7 +116,7 @@ def _from(first: int) -> pa.Array:
 
 
 def test_another_address_is_another_run_and_so_is_another_version(
-    server: MemoryServer, job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    memory: MemoryServer, job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run_job(job).run
     staging = start_server(monkeypatch, "grpc://staging:8001")
@@ -131,7 +131,7 @@ def test_another_address_is_another_run_and_so_is_another_version(
 
 
 def test_a_version_that_nobody_named_is_held_for_the_run(
-    server: MemoryServer, tmp_path: Path
+    memory: MemoryServer, tmp_path: Path
 ) -> None:
     write_parquet(tmp_path / "shards" / "a.parquet")
     remote = {"protocol": "oip-grpc", "url": URL, "name": "churn"}
@@ -140,8 +140,8 @@ def test_a_version_that_nobody_named_is_held_for_the_run(
     first = run_job(job)
     first_run = first.run
     assert first.manifest["served_by"]["version"] == "3"
-    assert server.targets[-1].version == "3"
-    server.says(model_version="4")
+    assert memory.targets[-1].version == "3"
+    memory.says(model_version="4")
     second = run_job(job)
     assert second.manifest["served_by"]["version"] == "4"
     assert second.run != first_run
@@ -161,39 +161,39 @@ def test_a_version_that_nobody_named_is_held_for_the_run(
     ],
 )
 def test_what_does_not_go_together_is_refused_before_any_row_is_read(
-    server: MemoryServer, job: Path, settings: dict[str, Any], status: int, words: str
+    memory: MemoryServer, job: Path, settings: dict[str, Any], status: int, words: str
 ) -> None:
     run_job(job, settings=settings).refused(words, status=status)
-    assert server.asked == []
+    assert memory.asked == []
 
 
-def test_another_version_than_the_packages_is_refused(server: MemoryServer, job: Path) -> None:
-    server.says(model_version="4")
+def test_another_version_than_the_packages_is_refused(memory: MemoryServer, job: Path) -> None:
+    memory.says(model_version="4")
     run_job(job).refused("answers as version '4', and this run is of version '3'")
 
 
 def test_another_model_under_the_same_version_is_found_by_the_smoke_batch(
-    server: MemoryServer, job: Path
+    memory: MemoryServer, job: Path
 ) -> None:
-    server.compute = lambda inputs: {"logit": inputs["x"][:, 0].copy()}
+    memory.compute = lambda inputs: {"logit": inputs["x"][:, 0].copy()}
     run_job(job).refused("smoke output logit differs")
 
 
-def test_mini_batches_are_no_larger_than_the_server_takes(server: MemoryServer, job: Path) -> None:
-    server.says(most_rows=10)
+def test_mini_batches_are_no_larger_than_the_server_takes(memory: MemoryServer, job: Path) -> None:
+    memory.says(most_rows=10)
     run_job(job).refused("model.batch_rows 16: the server takes 10 rows at once", status=2)
     run_job(job, settings={"model.batch_rows": None}).scored()
-    assert max(server.asked) == 10
+    assert max(memory.asked) == 10
 
 
-def test_as_many_requests_are_open_as_the_job_allows(server: MemoryServer, job: Path) -> None:
+def test_as_many_requests_are_open_as_the_job_allows(memory: MemoryServer, job: Path) -> None:
     run_job(job, settings={"model.batch_rows": 4, "model.server.max_in_flight": 2}).scored()
-    assert 1 <= server.most_busy <= 2
-    assert server.targets[-1].max_in_flight <= 2
+    assert 1 <= memory.most_busy <= 2
+    assert memory.targets[-1].max_in_flight <= 2
 
 
 def test_a_package_that_holds_its_model_takes_no_address(
-    server: MemoryServer, tmp_path: Path
+    memory: MemoryServer, tmp_path: Path
 ) -> None:
     write_parquet(tmp_path / "shards" / "a.parquet")
     job = write_job(tmp_path, tiny_package(tmp_path / "model"))
@@ -203,7 +203,7 @@ def test_a_package_that_holds_its_model_takes_no_address(
 
 
 def test_a_dry_run_scores_some_rows_and_names_the_server(
-    server: MemoryServer, job: Path, capsys: pytest.CaptureFixture[str]
+    memory: MemoryServer, job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome: Outcome = run_job(job, "--dry_run")
     assert outcome.status == 0
@@ -228,7 +228,7 @@ def direct_job(folder: Path, **model: Any) -> Path:
 
 
 def test_a_job_may_name_a_server_and_no_package(
-    server: MemoryServer, job: Path, tmp_path: Path
+    memory: MemoryServer, job: Path, tmp_path: Path
 ) -> None:
     packaged = run_job(job).scored()
     direct = run_job(direct_job(tmp_path / "direct"))
@@ -236,21 +236,21 @@ def test_a_job_may_name_a_server_and_no_package(
     assert direct.manifest["served_by"]["version"] == "3"
     assert direct.manifest["model"]["version"] == "3"
     # The same again is published already; another version is another run.
-    server.asked.clear()
+    memory.asked.clear()
     first = direct.run
     assert run_job(tmp_path / "direct" / "job.yaml").run == first
-    assert server.asked == []
-    server.says(model_version="4")
+    assert memory.asked == []
+    memory.says(model_version="4")
     assert run_job(tmp_path / "direct" / "job.yaml").run != first
 
 
 @pytest.mark.beam
-def test_a_model_without_a_package_reaches_workers(server: MemoryServer, tmp_path: Path) -> None:
+def test_a_model_without_a_package_reaches_workers(memory: MemoryServer, tmp_path: Path) -> None:
     assert run_job(direct_job(tmp_path / "direct")).scored().num_rows == 40
 
 
 def test_a_job_without_a_package_must_say_what_the_model_sees(
-    server: MemoryServer, tmp_path: Path
+    memory: MemoryServer, tmp_path: Path
 ) -> None:
     outcome = run_job(direct_job(tmp_path / "direct", columns={}))
     outcome.refused("engine: remote without a package needs columns too", status=2)
@@ -258,10 +258,10 @@ def test_a_job_without_a_package_must_say_what_the_model_sees(
     strange.refused("number", status=2)
 
 
-def test_tuning_is_a_matter_of_the_server(server: MemoryServer, job: Path) -> None:
+def test_tuning_is_a_matter_of_the_server(memory: MemoryServer, job: Path) -> None:
     with redirect_stderr(io.StringIO()) as error:
         flags = set_flags({"model.tuning_report": str(job.parent / "report.json")})
         status = run_program(tune.main, ["--config", str(job), *flags])
     assert status == 2
     assert "a server computes the model, and its settings are the server's" in error.getvalue()
-    assert server.asked == []
+    assert memory.asked == []

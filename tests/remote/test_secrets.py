@@ -30,7 +30,7 @@ def add_up(request: Any, context: Any) -> Any:
 
 
 @pytest.fixture
-def server() -> Iterator[OipGrpcServer]:
+def sums() -> Iterator[OipGrpcServer]:
     model = make("ModelMetadataResponse", name="sums", versions=["3"])
     model.inputs.append(tensor("x", "FP32", -1, 3))
     model.outputs.append(tensor("sum", "FP32", -1))
@@ -39,14 +39,14 @@ def server() -> Iterator[OipGrpcServer]:
 
 
 @pytest.fixture
-def job(tmp_path: Path, server: OipGrpcServer, monkeypatch: pytest.MonkeyPatch) -> Path:
+def job(tmp_path: Path, sums: OipGrpcServer, monkeypatch: pytest.MonkeyPatch) -> Path:
     run_without_beam(monkeypatch)
     monkeypatch.setenv("SUMS_TOKEN", TOKEN)
     write_parquet(tmp_path / "shards" / "a.parquet", small_table(40))
     model = {
         "engine": "remote",
         "protocol": "oip-grpc",
-        "url": server.url,
+        "url": sums.url,
         "name": "sums",
         "columns": dict.fromkeys("abc", "float"),
         "server": {"token_variable": "SUMS_TOKEN"},
@@ -56,25 +56,25 @@ def job(tmp_path: Path, server: OipGrpcServer, monkeypatch: pytest.MonkeyPatch) 
     return job
 
 
-def test_a_token_is_in_no_file_and_no_line(server: OipGrpcServer, job: Path) -> None:
+def test_a_token_is_in_no_file_and_no_line(sums: OipGrpcServer, job: Path) -> None:
     run = run_job(job, "--debug")
     assert run.scored().num_rows == 40
-    assert [given["authorization"] for given in server.metadata] == [f"Bearer {TOKEN}"]
+    assert [given["authorization"] for given in sums.metadata] == [f"Bearer {TOKEN}"]
     written = [path for path in job.parent.rglob("*") if path.is_file()]
     assert len(written) > 3
     assert [path for path in written if TOKEN.encode() in path.read_bytes()] == []
     assert TOKEN not in run.said + run.error
 
 
-def test_a_server_that_says_it_back_is_not_quoted(server: OipGrpcServer, job: Path) -> None:
-    server.infer = fail(grpc.StatusCode.PERMISSION_DENIED, f"{TOKEN} may not")
+def test_a_server_that_says_it_back_is_not_quoted(sums: OipGrpcServer, job: Path) -> None:
+    sums.infer = fail(grpc.StatusCode.PERMISSION_DENIED, f"{TOKEN} may not")
     run = run_job(job)
     run.refused("PERMISSION_DENIED", status=5)
     assert TOKEN not in run.error
 
 
 def test_without_the_token_the_variable_is_named(
-    server: OipGrpcServer, job: Path, monkeypatch: pytest.MonkeyPatch
+    sums: OipGrpcServer, job: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SUMS_TOKEN")
     run_job(job).refused("environment variable SUMS_TOKEN", status=2)

@@ -30,7 +30,7 @@ X = np.random.default_rng(1).standard_normal((40, 3), dtype=np.float32)
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> MemoryServer:
+def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryServer:
     return start_server(monkeypatch)
 
 
@@ -55,7 +55,7 @@ def test_a_package_that_names_a_server_is_the_engines(package: Package) -> None:
 
 
 def test_as_many_mini_batches_are_computed_at_once_as_the_target_allows(
-    server: MemoryServer, package: Package
+    memory: MemoryServer, package: Package
 ) -> None:
     network = RemoteEngine().load(package, CPU, 1, SETTINGS)
     assert network.at_once == 4
@@ -63,7 +63,7 @@ def test_as_many_mini_batches_are_computed_at_once_as_the_target_allows(
 
 
 def test_mini_batches_that_wait_for_each_other_have_the_time_of_all(
-    server: MemoryServer, package: Package
+    memory: MemoryServer, package: Package
 ) -> None:
     scorer = load_scorer(package, "cpu", SETTINGS, threads=1, timeout_seconds=100)
     assert isinstance(scorer, Scorer)
@@ -71,25 +71,25 @@ def test_mini_batches_that_wait_for_each_other_have_the_time_of_all(
 
 
 def test_scores_come_back_in_their_places_whatever_is_answered_first(
-    server: MemoryServer, package: Package
+    memory: MemoryServer, package: Package
 ) -> None:
     scored = score(package, batch_rows=3)({"x": X})
     np.testing.assert_array_equal(scored.outputs["logit"], compute_tiny({"x": X})["logit"])
 
 
 def test_a_request_that_is_too_large_is_sent_in_smaller_ones(
-    server: MemoryServer, package: Package
+    memory: MemoryServer, package: Package
 ) -> None:
-    server.fail = lambda inputs: TooLargeError("too large") if len(inputs["x"]) > 8 else None
+    memory.fail = lambda inputs: TooLargeError("too large") if len(inputs["x"]) > 8 else None
     scorer = score(package)
     assert not scorer({"x": X}).rejected
     assert "at most 8 rows" in scorer({"x": X}).computed_by
 
 
 def test_rows_that_are_refused_are_found_among_the_others(
-    server: MemoryServer, package: Package
+    memory: MemoryServer, package: Package
 ) -> None:
-    server.fail = lambda inputs: RefusedError("no") if (inputs["x"] > 90).any() else None
+    memory.fail = lambda inputs: RefusedError("no") if (inputs["x"] > 90).any() else None
     x = X.copy()
     x[[7, 30], 1] = 99
     scored = score(package)({"x": x})
@@ -101,17 +101,17 @@ def test_rows_that_are_refused_are_found_among_the_others(
 
 
 def test_a_server_that_refuses_every_row_is_no_matter_of_rows(
-    server: MemoryServer, package: Package
+    memory: MemoryServer, package: Package
 ) -> None:
     scorer = score(package)
-    server.fail = lambda inputs: RefusedError("not today")
+    memory.fail = lambda inputs: RefusedError("not today")
     with pytest.raises(ModelError, match="failed on each of"):
         scorer({"x": X})
 
 
-def test_other_outputs_are_nobodys(server: MemoryServer, package: Package) -> None:
-    server.compute = lambda inputs: {**compute_tiny(inputs), "other": inputs["x"]}
-    server.says(outputs={**server.answers.outputs, "other": TensorSpec("float32", (3,))})
+def test_other_outputs_are_nobodys(memory: MemoryServer, package: Package) -> None:
+    memory.compute = lambda inputs: {**compute_tiny(inputs), "other": inputs["x"]}
+    memory.says(outputs={**memory.answers.outputs, "other": TensorSpec("float32", (3,))})
     assert list(score(package)({"x": X}).outputs) == ["logit"]
 
 

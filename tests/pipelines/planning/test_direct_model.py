@@ -19,7 +19,7 @@ NUMBER = TensorSpec("float32", (1,))
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> MemoryServer:
+def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryServer:
     return start_server(monkeypatch)
 
 
@@ -44,7 +44,7 @@ def card_of(**changes: Any) -> ModelCard:
     return make(job_of(**changes))[0].card
 
 
-def test_one_input_is_all_columns_side_by_side(server: MemoryServer) -> None:
+def test_one_input_is_all_columns_side_by_side(memory: MemoryServer) -> None:
     package, served = make(job_of())
     card = package.card
     assert [(c.name, c.type, c.missing) for c in card.columns] == [
@@ -58,43 +58,43 @@ def test_one_input_is_all_columns_side_by_side(server: MemoryServer) -> None:
     assert package.smoke.num_rows == 0
 
 
-def test_inputs_by_name_are_columns_by_name(server: MemoryServer) -> None:
-    server.says(inputs=dict.fromkeys("abc", NUMBER))
+def test_inputs_by_name_are_columns_by_name(memory: MemoryServer) -> None:
+    memory.says(inputs=dict.fromkeys("abc", NUMBER))
     assert {name: tensor.shape for name, tensor in card_of().inputs.items()} == {
         "a": (),
         "b": (),
         "c": (),
     }
-    server.says(inputs={"x": TensorSpec("int64", (2,)), "y": NUMBER})
+    memory.says(inputs={"x": TensorSpec("int64", (2,)), "y": NUMBER})
     card = card_of(inputs={"x": ["a", "b"], "y": "c"})
     assert card.inputs["x"].dtype == "int64"
     assert card.inputs["y"].column == "c"
     # A list that a column holds has the server's length.
-    server.says(inputs={"x": TensorSpec("float32", (7, 2))})
+    memory.says(inputs={"x": TensorSpec("float32", (7, 2))})
     assert card_of(inputs={"x": "a"}).inputs["x"].shape == (7, 2)
 
 
-def test_what_else_decides_is_another_digest(server: MemoryServer) -> None:
+def test_what_else_decides_is_another_digest(memory: MemoryServer) -> None:
     first, _ = make(job_of())
     again, _ = make(job_of(server={"max_in_flight": 3}))
     assert first.digest == again.digest
     others = [job_of(columns={"b": "float", "a": "float", "c": "float"}), job_of()]
     for number, job in enumerate(others):
         if number:
-            server.says(model_version="4")
+            memory.says(model_version="4")
         other, _ = make(job)
         assert other.digest != first.digest
 
 
-def test_a_server_without_versions_and_with_an_odd_name(server: MemoryServer) -> None:
-    server.says(model_version="")
+def test_a_server_without_versions_and_with_an_odd_name(memory: MemoryServer) -> None:
+    memory.says(model_version="")
     package, served = make(job_of(name="team/churn model"))
     assert (package.card.name, package.card.version) == ("team-churn-model", "unknown")
     assert served.target.version is None
 
 
-def test_outputs_are_numbers_of_a_known_size(server: MemoryServer) -> None:
-    server.says(
+def test_outputs_are_numbers_of_a_known_size(memory: MemoryServer) -> None:
+    memory.says(
         outputs={
             "logits": TensorSpec("float32", (None,)),
             "one": NUMBER,
@@ -106,7 +106,7 @@ def test_outputs_are_numbers_of_a_known_size(server: MemoryServer) -> None:
         "logits": (3,),
         "one": (),
     }
-    server.says(outputs={})
+    memory.says(outputs={})
     assert card_of(outputs={"score": [1]}).outputs["score"].shape == ()
 
 
@@ -138,9 +138,9 @@ def test_outputs_are_numbers_of_a_known_size(server: MemoryServer) -> None:
     ],
 )
 def test_what_the_job_must_say_too(
-    server: MemoryServer, said: dict[str, Any], changes: dict[str, Any], told: str
+    memory: MemoryServer, said: dict[str, Any], changes: dict[str, Any], told: str
 ) -> None:
-    server.says(**said)
+    memory.says(**said)
     with pytest.raises(JobError, match=told):
         make(job_of(**changes))
 
@@ -153,16 +153,16 @@ def test_what_the_job_must_say_too(
     ],
 )
 def test_a_server_that_is_none_or_describes_no_numbers(
-    server: MemoryServer, said: dict[str, Any], changes: dict[str, Any], kind: type[Refusal]
+    memory: MemoryServer, said: dict[str, Any], changes: dict[str, Any], kind: type[Refusal]
 ) -> None:
-    server.says(**said)
+    memory.says(**said)
     with pytest.raises(kind) as refused:
         make(job_of(**changes))
     assert "\n" not in str(refused.value)
 
 
-def test_an_input_of_bytes_of_pictures_is_stacked_as_whole_numbers(server: MemoryServer) -> None:
-    server.says(inputs={"x": TensorSpec("uint8", (3,))})
+def test_an_input_of_bytes_of_pictures_is_stacked_as_whole_numbers(memory: MemoryServer) -> None:
+    memory.says(inputs={"x": TensorSpec("uint8", (3,))})
     package, _ = make(job_of(columns=dict.fromkeys("abc", str(pa.uint8()))))
     assert package.steps[0].model_dump()["dtype"] == "int64"
     assert package.card.inputs["x"].dtype == "uint8"

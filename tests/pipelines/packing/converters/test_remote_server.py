@@ -29,7 +29,7 @@ SAMPLE = small_table(40)
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> MemoryServer:
+def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryServer:
     return start_server(monkeypatch)
 
 
@@ -55,7 +55,7 @@ def pack(tmp_path: Path) -> Callable[..., Packed]:
 
 
 def test_what_the_server_says_and_gives_is_a_package_that_scores(
-    server: MemoryServer, pack: Callable[..., Packed], tmp_path: Path
+    memory: MemoryServer, pack: Callable[..., Packed], tmp_path: Path
 ) -> None:
     remote = {**REMOTE, "version": None, "server": {"token_variable": "CHURN", "ca": "ca.pem"}}
     packed = pack(remote=remote)
@@ -72,38 +72,38 @@ def test_what_the_server_says_and_gives_is_a_package_that_scores(
     assert "token_variable: CHURN" in job.read_text()
     outcome = run_job(job, output=tmp_path / "scores")
     assert outcome.scored().num_rows == 40
-    assert server.targets[-1].token is not None
+    assert memory.targets[-1].token is not None
 
 
 def test_a_server_that_insists_on_so_many_rows_gets_them(
-    server: MemoryServer, pack: Callable[..., Packed]
+    memory: MemoryServer, pack: Callable[..., Packed]
 ) -> None:
-    server.says(most_rows=16, takes_fewer_rows=False)
+    memory.says(most_rows=16, takes_fewer_rows=False)
     assert pack().rows == 40
-    assert set(server.asked) == {16}
+    assert set(memory.asked) == {16}
 
 
 def test_numbers_are_lists_of_one_where_the_server_takes_those(
-    server: MemoryServer, pack: Callable[..., Packed]
+    memory: MemoryServer, pack: Callable[..., Packed]
 ) -> None:
     def add(inputs: Arrays) -> Arrays:
         assert inputs["a"].shape == (len(inputs["b"]), 1)
         return {"sum": inputs["a"] + inputs["b"] + inputs["c"]}
 
     one = TensorSpec("float32", (1,))
-    server.says(inputs=dict.fromkeys("abc", one), outputs={"sum": one})
-    server.compute = add
+    memory.says(inputs=dict.fromkeys("abc", one), outputs={"sum": one})
+    memory.compute = add
     packed = pack(activation=None, labels=[], task="regression")
     assert packed.card.inputs["a"].shape == ()
     assert packed.card.outputs["sum"].shape == ()
 
 
 def test_outputs_are_those_that_are_wanted_and_texts_are_told(
-    server: MemoryServer, pack: Callable[..., Packed]
+    memory: MemoryServer, pack: Callable[..., Packed]
 ) -> None:
     number, text = TensorSpec("float32", ()), TensorSpec("bytes", ())
-    server.says(outputs={"logit": number, "other": number, "why": text})
-    server.compute = lambda inputs: {
+    memory.says(outputs={"logit": number, "other": number, "why": text})
+    memory.compute = lambda inputs: {
         name: inputs["x"][:, 0] + at for at, name in enumerate(("logit", "other", "why"))
     }
     assert list(pack(activation=None, labels=[], task="regression").card.outputs) == [
@@ -119,9 +119,9 @@ def test_outputs_are_those_that_are_wanted_and_texts_are_told(
 
 
 def test_a_server_that_says_nothing_is_told_what_it_takes(
-    server: MemoryServer, pack: Callable[..., Packed]
+    memory: MemoryServer, pack: Callable[..., Packed]
 ) -> None:
-    server.says(inputs={}, outputs={}, model_version="")
+    memory.says(inputs={}, outputs={}, model_version="")
     with pytest.raises(JobError, match=r"does not say what it takes; say inputs"):
         pack(remote={**REMOTE, "version": None})
     packed = pack(remote={**REMOTE, "version": None}, inputs={"x": ["a", "b", "c"]})
@@ -137,47 +137,47 @@ def test_a_server_that_says_nothing_is_told_what_it_takes(
     ],
 )
 def test_a_model_that_does_not_take_such_rows_is_refused(
-    server: MemoryServer,
+    memory: MemoryServer,
     pack: Callable[..., Packed],
     tmp_path: Path,
     change: dict[str, Any],
     kind: type[Refusal],
     told: str,
 ) -> None:
-    server.says(**change)
+    memory.says(**change)
     with pytest.raises(kind, match=told):
         pack()
     assert not (tmp_path / "model").exists()
 
 
 def test_what_the_server_does_wrong_ends_packaging_in_a_line(
-    server: MemoryServer, pack: Callable[..., Packed]
+    memory: MemoryServer, pack: Callable[..., Packed]
 ) -> None:
     with pytest.raises(ServerError, match="nobody listens there"):
         pack(remote={**REMOTE, "url": "grpc://nobody:1", "server": {"patience_seconds": 0}})
-    server.fail = lambda inputs: WrongError("garbage")
+    memory.fail = lambda inputs: WrongError("garbage")
     with pytest.raises(ModelError, match="garbage"):
         pack()
-    server.fail = lambda inputs: RefusedError("not such rows")
+    memory.fail = lambda inputs: RefusedError("not such rows")
     with pytest.raises(ModelError, match=r"the server fails on the sample: .*not such rows"):
         pack()
 
 
 def test_a_server_that_gives_other_scores_each_time_is_not_packed(
-    server: MemoryServer, pack: Callable[..., Packed]
+    memory: MemoryServer, pack: Callable[..., Packed]
 ) -> None:
-    server.compute = lambda inputs: {
-        "logit": np.full(len(inputs["x"]), len(server.asked), np.float32)
+    memory.compute = lambda inputs: {
+        "logit": np.full(len(inputs["x"]), len(memory.asked), np.float32)
     }
     with pytest.raises(ModelError, match="nothing was written"):
         pack()
 
 
 def test_dtypes_and_columns_are_the_servers_and_the_samples(
-    server: MemoryServer, pack: Callable[..., Packed]
+    memory: MemoryServer, pack: Callable[..., Packed]
 ) -> None:
-    server.says(inputs={"x": TensorSpec("float64", (3,))})
-    server.compute = lambda inputs: {"logit": inputs["x"].sum(1).astype(np.float32)}
+    memory.says(inputs={"x": TensorSpec("float64", (3,))})
+    memory.compute = lambda inputs: {"logit": inputs["x"].sum(1).astype(np.float32)}
     packed = pack()
     assert packed.card.inputs["x"].dtype == "float64"
     assert packed.card.columns[0].type == str(pa.float32())
@@ -207,7 +207,7 @@ def test_flags_that_name_no_server_are_told_what_is_missing(flags: list[str], to
     assert told in error.getvalue()
 
 
-def test_flags_name_the_whole_of_it(server: MemoryServer, tmp_path: Path) -> None:
+def test_flags_name_the_whole_of_it(memory: MemoryServer, tmp_path: Path) -> None:
     pq.write_table(SAMPLE, tmp_path / "sample.parquet")
     named = {
         "remote": URL,
