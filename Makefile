@@ -38,7 +38,7 @@ $(1) -m ruff check .
 $(call TYPES_AND_TESTS,$(1),$(QUICK_TESTS) $(2))
 endef
 
-.PHONY: score test quick test-long mutants newest pythons flink-test airflow-check bench gpu-check train-samples dataflow-template dataflow-run lock clean
+.PHONY: score test quick test-long mutants newest pythons flink-test airflow-check servers bench gpu-check train-samples dataflow-template dataflow-run lock clean
 
 # SCORE adds flags: SCORE='--output elsewhere'.
 score: $(RUNTIME)
@@ -97,6 +97,12 @@ flink-test: $(TESTING)
 airflow-check: $(TESTING) $(AIRFLOW)
 	AIRFLOW_PYTHON=$(CURDIR)/build/airflow/bin/python $(RUN) -m pytest tests/deploy/test_airflow.py
 
+# The model servers that jobs are tested with, each in an environment of its own. `make test` makes those of every day; the others, and
+# what only they show, are this.
+servers: $(TESTING)
+	$(RUN) -m tests.remote.environments
+	REQUIRE_SERVERS=1 $(RUN) -m pytest tests/remote
+
 # Everything side by side with what people would write instead; about two hours on 2 cores. BENCH chooses: BENCH='--workloads tabular'.
 bench: $(TESTING)
 	$(RUN) -m tests.benchmarks --json build/benchmarks.json $(BENCH)
@@ -126,8 +132,11 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 lock:
 	printf 'setuptools>=77\nnetworkx<3.7\n' | $(LOCK) setup.py - -o requirements.lock
 	$(LOCK) setup.py --extra test -c requirements.lock -o requirements-test.lock
-	$(LOCK) setup.py --extra dataflow --extra gcs --extra images --extra texts --extra onnx -c requirements.lock -o deploy/dataflow/requirements.lock
+	$(LOCK) setup.py --extra dataflow --extra gcs --extra images --extra texts --extra onnx --extra remote -c requirements.lock -o deploy/dataflow/requirements.lock
 	echo 'apache-airflow==3.3.2' | $(LOCK) - -o tests/deploy/airflow.lock
+	echo 'mlserver==1.7.1' | $(LOCK) - -c requirements-test.lock -o tests/remote/mlserver.lock
+	echo 'kserve==0.21.0' | $(LOCK) - -o tests/remote/kserve.lock
+	printf 'tensorflow-protobuf==2.11.0\ngrpcio\nnumpy\n' | $(LOCK) - -c requirements-test.lock -o tests/remote/tensorflow.lock
 	$(RUN) -m tests.installation.requires
 
 clean:

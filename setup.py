@@ -10,6 +10,8 @@ RUNTIME = [
     # Reads Avro; Beam needs it, too.
     "fastavro>=1.13,<2",
     "fsspec>=2026.9",
+    # With protobuf and urllib3, speaks to servers that hold a model; Beam needs all three, too.
+    "grpcio>=1.76,<2",
     # Fills in the pages of reports; torch needs it, too.
     "jinja2>=3.1",
     "numpy>=2.4,<3",
@@ -17,6 +19,7 @@ RUNTIME = [
     "pillow>=12,<13",
     "pyarrow>=25.0.1,<26",
     "prometheus-client>=0.22",
+    "protobuf>=6.33,<7",
     "pydantic>=2.14,<3",
     "pyyaml>=6,<7",
     "safetensors>=0.6",
@@ -26,6 +29,7 @@ RUNTIME = [
     "tenacity>=9,<10",
     "torch>=2.13,<2.14",
     "tqdm>=4.67,<5",
+    "urllib3>=2.6,<3",
 ]
 S3 = ["s3fs>=2026.9"]
 GCS = ["gcsfs>=2026.9"]
@@ -52,6 +56,8 @@ REPORT = ["matplotlib>=3.10,<4"]
 TRAIN = [*IMAGES, *REPORT]
 # Tables as input; a Delta table's log needs no library.
 ICEBERG = ["pyiceberg>=0.12,<0.13"]
+# Writes and reads the JSON of servers that hold a model.
+REMOTE = ["orjson>=3.11,<4"]
 EXTRAS = {
     "report": REPORT,
     "train": TRAIN,
@@ -79,6 +85,7 @@ EXTRAS = {
         *TRANSFORMERS,
     ],
     "iceberg": ICEBERG,
+    "remote": REMOTE,
     "s3": S3,
     "gcs": GCS,
     "dataflow": DATAFLOW,
@@ -98,6 +105,7 @@ EXTRAS = {
         *TORCH_GEOMETRIC,
         *TRAIN,
         *ICEBERG,
+        *REMOTE,
         # What our reading of Delta's log is compared with.
         "deltalake>=1.6.6,<1.7",
         # Tests write their tables through a catalog of one file.

@@ -95,6 +95,12 @@ class PublishError(Refusal):
     status = 5
 
 
+class ServerError(Refusal):
+    """A server that holds the model and does not answer; the same command goes on when it is back."""
+
+    status = 5
+
+
 class GateError(Refusal):
     """A model that is not as much better as its promotion was made to depend on."""
 
@@ -124,6 +130,7 @@ _ALL = (
     VerifyError,
     BudgetError,
     PublishError,
+    ServerError,
     GateError,
     HeldError,
     OtherContentError,

@@ -21,16 +21,20 @@ from configs.csv_text import Csv
 from configs.fields import (
     MOST,
     PICTURES,
+    Columns,
     Count,
+    Length,
     Name,
     Names,
     Steps,
     StepT,
     Text,
     Url,
+    Version,
     without_credentials_in_roots,
 )
 from configs.monitor import Monitor, SummaryT
+from configs.server import Server, ServerProtocol, check_server_fields
 from configs.table_choice import check_table_fields
 from configs.tolerance import Tolerance
 
@@ -218,9 +222,16 @@ class Model(_Section, Generic[EngineT]):
             as it is.
         timeout_seconds: a mini-batch, a picture or 1 024 texts that take longer end the run, which
             can then be resumed.
+        protocol, url: of the server that computes the model, in place of the package's own.
+        name, version: of a server's model that has no package; without a version whichever answers
+            when the run begins.
+        columns: then, what the model sees: each column's Arrow type, in this order.
+        inputs: then, the column that each input takes, or a list of those that are stacked for it.
+        outputs: then, the sizes of a row of each output whose size the server does not tell.
+        server: how the server is reached.
     """
 
-    package: Url
+    package: Url | None = None
     modules: Names = ()
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda|cuda:\d+|auto)$")
     engine: EngineT = Field(default="auto", validate_default=True)
@@ -233,6 +244,14 @@ class Model(_Section, Generic[EngineT]):
     batch_rows: Count | None = None
     not_finite: Literal["reject", "fail", "pass"] = "reject"
     timeout_seconds: float = Field(default=600.0, gt=0)
+    protocol: ServerProtocol | None = None
+    url: Url | None = None
+    name: Text | None = None
+    version: Version | None = None
+    columns: dict[str, str] = {}
+    inputs: dict[str, Columns] = {}
+    outputs: dict[str, tuple[Length, ...]] = {}
+    server: Server = Server()
 
     @field_validator("dtype", mode="before")
     @classmethod
@@ -264,6 +283,7 @@ class Model(_Section, Generic[EngineT]):
         # those.
         if self.dtype == "float16" and self.device == "cpu":
             raise ValueError("dtype: float16 is for CUDA; on a CPU use bfloat16")
+        check_server_fields(self.engine, self.model_dump())
         return self
 
 

@@ -24,6 +24,7 @@ from configs.fields import (
     without_credentials_in_roots,
 )
 from configs.missing import Missing, refuse_contradictions
+from configs.server import Remote
 
 # As a card says it.
 Task: TypeAlias = Literal[
@@ -77,6 +78,9 @@ class PackagingJob(BaseModel, Generic[StepT]):
         tflite: a model of LiteRT (TensorFlow Lite), `.tflite`, as keras.
         exported, torchscript: as above, a program of torch: the file of torch.export.save or of
             torch.jit.save, with `trust_this_file`.
+        remote: a model in a server, in place of network and weights: `protocol`, `url`, `name`,
+            `version`, and how it is reached (`server`). The package holds what the server says, and what
+            it gives for the sample.
         trust_this_file: that reading the model's file may run what its author put into it, here and
             now: a pickle, an exported program, TorchScript; a package never holds one.
         native: that a model that is kept as a graph is kept as its own library has it, too, so that
@@ -136,6 +140,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     tflite: Url | None = None
     exported: Url | None = None
     torchscript: Url | None = None
+    remote: Remote | None = None
     trust_this_file: bool = False
     native: bool = False
     sample: Paths = ()
@@ -184,7 +189,9 @@ class PackagingJob(BaseModel, Generic[StepT]):
 
     @property
     def converted(self) -> tuple[str, str] | None:
-        """Return kind and file of a model that is kept as an ONNX graph; None for a network."""
+        """Return kind and place of a model that other libraries trained; None for a network."""
+        if self.remote is not None:
+            return "remote", self.remote.url
         for kind in CONVERTED:
             url = getattr(self, kind)
             # The first one: of several the job is refused.
@@ -207,7 +214,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
 
     def _list_mixed_models(self) -> Iterator[str]:
         """Yield what the job says of models of several kinds."""
-        kinds = ("network", "huggingface", *CONVERTED)
+        kinds = ("network", "huggingface", *CONVERTED, "remote")
         given = [kind for kind in kinds if getattr(self, kind)]
         if len(given) > 1:
             named = " and ".join(given)

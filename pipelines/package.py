@@ -49,6 +49,13 @@ _TEXT_FLAGS = (
     "expected",
     "output",
 )
+# By flag, the field of a server's model.
+_OF_SERVERS = {
+    "remote": "remote.url",
+    "protocol": "remote.protocol",
+    "remote_name": "remote.name",
+    "remote_version": "remote.version",
+}
 _DIGEST_CHARACTERS = 12
 # Of a parser: adds a flag.
 Add: TypeAlias = Callable[..., Any]
@@ -94,6 +101,10 @@ def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
             overrides.append((name, _quote(value)))
     said = [name for name in ("trust_this_file", "native") if getattr(arguments, name)]
     overrides.extend((name, "true") for name in said)
+    for name in _OF_SERVERS:
+        value = getattr(arguments, name)
+        if value is not None:
+            overrides.append((_OF_SERVERS[name], _quote(value)))
     if arguments.version is not None:
         overrides.append(("version", _quote(arguments.version)))
     if arguments.sample:
@@ -170,6 +181,8 @@ def _say_contract(card: ModelCard, steps: Sequence[AnyStep]) -> None:
 def _describe_forms(card: ModelCard) -> str:
     if card.has_network:
         return f"network {card.builder}"
+    if card.remote is not None:
+        return "computed by a server"
     kept_as = [] if card.onnx is None else ["an ONNX graph"]
     kept_as.extend(f"a file of {form}" for form in card.forms)
     return f"kept as {' and '.join(kept_as)}"
@@ -211,6 +224,10 @@ def _add_model(add: Add) -> None:
     add("--tflite", metavar="FILE", help="a model of LiteRT (TensorFlow Lite): .tflite")
     add("--exported", metavar="FILE", help="a program of torch.export.save: .pt2")
     add("--torchscript", metavar="FILE", help="a TorchScript program of torch.jit.save: .pt")
+    add("--remote", metavar="URL", help="a model in a server: grpc://host:8001, https://host")
+    add("--protocol", metavar="WORD", help="how that server is spoken to: oip-grpc, oip-http ...")
+    add("--remote_name", metavar="NAME", help="name of the model in that server")
+    add("--remote_version", metavar="TEXT", help="its version (default: whichever answers)")
     trust = "read a pickle of --sklearn, --exported, --torchscript: it may run what is in the file"
     add("--trust_this_file", action="store_true", help=trust)
     native = "keep the library's own form of the model beside its graph"

@@ -61,6 +61,7 @@ def main(argv: Sequence[str]) -> int:
         raise JobError(
             "model.tuning_report is not set; name the file that pipelines.tune shall write"
         )
+    _refuse_served(job)
     say: Say = _say_nothing if arguments.quiet else say_on_stdout
     if job.model.certificate is not None:
         say(OLD_CERTIFICATE)
@@ -90,6 +91,20 @@ def main(argv: Sequence[str]) -> int:
     store_report(url, report)
     _say_result(report, card, shown_path(url), say)
     return 0
+
+
+def _refuse_served(job: ScoringJob) -> None:
+    """Refuse a model that is computed elsewhere: its speed is that of its server.
+
+    Raises:
+        JobError: it is.
+    """
+    if job.model.engine == "remote":
+        raise JobError(
+            "model.engine remote: a server computes the model, and its settings are the server's, so "
+            "nothing is tuned here; how many requests are open adapts while a run goes on, up to "
+            "model.server.max_in_flight, and model.batch_rows can be tried by hand"
+        )
 
 
 def _without_report(job: ScoringJob) -> ScoringJob:

@@ -40,6 +40,8 @@ class Network:
         provider: the part of the library that computes, for the manifest, where it has several.
         is_exact: whether a score has the same bits in each run on such a machine, whatever rows,
             threads and workers are beside it.
+        at_once: mini-batches that a call computes at the same time; None for one a thread.
+        computed_by: who computes, for the manifest, where that is not this machine.
     """
 
     compute: Callable[..., Any]
@@ -48,6 +50,8 @@ class Network:
     kept_dtype: "torch.dtype | None" = None
     provider: str = ""
     is_exact: bool = True
+    at_once: int | None = None
+    computed_by: str = ""
 
 
 class Engine(Protocol):
@@ -70,7 +74,10 @@ class Engine(Protocol):
         """Return the kinds of devices that it computes on, as torch names them."""
 
     def reads(self, card: ModelCard) -> str | None:
-        """Return which file of the package it reads; None when the card names none for it."""
+        """Return which file of the package it reads; None when the card names none for it.
+
+        Where a server holds the model, that is the card itself.
+        """
 
     def load(
         self,
@@ -154,6 +161,8 @@ def choose_engine(card: ModelCard) -> str:
         return DEFAULT_ENGINE
     if card.onnx is not None:
         return "onnxruntime"
+    if card.remote is not None:
+        return "remote"
     # The card holds one of these, or it would be none.
     form = next(form for form in ENGINES_OF_FORMS if form in card.forms)
     return ENGINES_OF_FORMS[form]

@@ -13,6 +13,7 @@ ENGINES = {
     "sklearn": "model_zoo.engines.sklearn_engine:make_engine",
     "xgboost": "model_zoo.engines.xgboost_engine:make_engine",
     "lightgbm": "model_zoo.engines.lightgbm_engine:make_engine",
+    "remote": "model_zoo.engines.remote_engine:RemoteEngine",
 }
 
 # By the name of a library's own format, in cards, the engine that reads it.

@@ -9,6 +9,8 @@ from configs.fields import Fields, Names
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.moments import TimeUnit
 
+CARD = "model.yaml"
+
 # 512 MiB of float32 for one row: no real model takes as much, and a hostile card would ask for more.
 _MOST_NUMBERS_OF_A_ROW = 1 << 27
 
@@ -122,9 +124,26 @@ class OnnxFiles(_Part):
     data: Names = ()
 
 
+class RemoteModel(_Part):
+    """The model where a server computes it.
+
+    Attributes:
+        protocol: how the server is spoken to, a word of `model_zoo.remote`.
+        url: its address when the package was made; a job may name another.
+        name: of the model there.
+        version: of the model there, which the smoke batch was scored by; None where the server tells
+            none.
+    """
+
+    protocol: str
+    url: str
+    name: str
+    version: str | None = None
+
+
 class ModelCard(_Part):
     """`model.yaml`. It holds the model as a network with its weights, as an ONNX graph, in a library's
-    own form, or in several of these.
+    own form, or in several of these; or it names the server that computes it.
 
     Attributes:
         builder: name of the network, as `model_zoo.architectures.builders` finds it, called with
@@ -135,6 +154,7 @@ class ModelCard(_Part):
         weights: file of the state dict: `*.safetensors`, `*.pt` or `*.pth`.
         onnx: the model as a graph of ONNX.
         forms: the model as libraries keep it themselves: the file of each format.
+        remote: the model of a server, in place of all these.
         columns: what every shard must have.
         inputs, outputs: the network's keyword arguments and results, by name.
         activation: what turns the (only) output into probabilities.
@@ -157,6 +177,7 @@ class ModelCard(_Part):
     weights: str = "weights.safetensors"
     onnx: OnnxFiles | None = None
     forms: dict[Form, str] = {}
+    remote: RemoteModel | None = None
     columns: tuple[InputColumn, ...]
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
@@ -188,11 +209,14 @@ class ModelCard(_Part):
     @model_validator(mode="after")
     def _holds_a_model(self) -> "ModelCard":
         has_any = self.has_network or self.onnx is not None or self.forms
-        if not has_any:
+        if not has_any and self.remote is None:
             raise ValueError(
-                "builder is missing; a card names a network (builder), a graph (onnx), or a "
-                "library's own file (forms)"
+                "builder is missing; a card names a network (builder), a graph (onnx), a "
+                "library's own file (forms), or a server (remote)"
             )
+        # Nothing would tell which of them the smoke batch is of.
+        if has_any and self.remote is not None:
+            raise ValueError("remote goes with no builder, onnx or forms; pack them apart")
         return self
 
     @model_validator(mode="after")

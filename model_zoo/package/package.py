@@ -28,17 +28,17 @@ from configs.errors import ModelError
 from configs.fields import Names
 from configs.safe_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 from model_zoo.package.cache import keep_copy, read_copy
-from model_zoo.package.card import FileEntry, ModelCard
+from model_zoo.package.card import CARD, FileEntry, ModelCard
 from model_zoo.package.files import ListedFile, is_remote, read_file
 from model_zoo.package.smoke_batch import parse_smoke_batch
+from model_zoo.remote.target import Target
 from model_zoo.steps.table import STEPS, AnyStep, find_widest
 from storage import files
 
-CARD = "model.yaml"
 PREPROCESS = "preprocess.json"
 SMOKE = "smoke.parquet"
 PROFILE = "profile.parquet"
-_OF_OTHERS_NETWORKS = ("source_sha256", "call", "onnx", "forms", "graph")
+_OF_OTHERS_NETWORKS = ("source_sha256", "call", "onnx", "forms", "remote", "graph")
 _OF_NETWORKS = ("builder", "parameters", "weights")
 # Columns, what is made of them, and that side by side are two or three times what the model takes.
 _MADE_FOR_ONE_TAKEN = 8
@@ -56,6 +56,7 @@ class Package:
         steps: fitted preprocessing.
         smoke: the smoke batch: the contract's input columns, and what the network takes and gives.
         modules: users' own modules that its network may come from.
+        target: the server that computes it, as the job reaches it.
     """
 
     url: str
@@ -64,6 +65,7 @@ class Package:
     steps: tuple[AnyStep, ...]
     smoke: pa.Table
     modules: Names = ()
+    target: Target | None = None
 
     def read_file(self, name: str) -> bytes:
         """Return the content of a listed file.

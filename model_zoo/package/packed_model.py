@@ -8,6 +8,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from model_zoo.package.card import ModelCard
+from model_zoo.remote.target import Target
 
 
 class PackedModel(Protocol):
@@ -32,6 +33,10 @@ class PackedModel(Protocol):
     @property
     def modules(self) -> tuple[str, ...]:
         """Return users' own modules that its network may come from."""
+
+    @property
+    def target(self) -> Target | None:
+        """Return the server that computes it, as the job reaches it; None where an engine does here."""
 
     def read_file(self, name: str) -> bytes:
         """Return the content of a file that the card lists.

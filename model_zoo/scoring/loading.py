@@ -1,10 +1,11 @@
 """Load the model that a launcher has named, in a worker: checked anew, and within the package's limits."""
 
+from dataclasses import replace
 from functools import partial
 
 from model_zoo.library_caches import refuse_shared_caches
 from model_zoo.load_limits import load_within_limits
-from model_zoo.package.package import read_package
+from model_zoo.package.package import Package, read_package
 from model_zoo.scoring.devices import threads_for
 from model_zoo.scoring.freed_memory import keep_freed_memory
 from model_zoo.scoring.replicas import Replicas
@@ -22,8 +23,7 @@ def load_model(scoring: Scoring) -> Scorer | Replicas:
     refuse_shared_caches()
     # Before the first batch, and in every process that scores.
     keep_freed_memory()
-    # The launcher's digest, so that a package that changed since is refused.
-    package = read_package(scoring.package, scoring.digest, scoring.modules)
+    package = _open_package(scoring)
     threads = threads_for(scoring.workers)
     load = partial(
         load_scorer,
@@ -35,3 +35,9 @@ def load_model(scoring: Scoring) -> Scorer | Replicas:
         scoring.machine,
     )
     return load_within_limits(load, package.url, package.card)
+
+
+def _open_package(scoring: Scoring) -> Package:
+    # The launcher's digest, so that a package that changed since is refused.
+    package = scoring.made or read_package(scoring.package, scoring.digest, scoring.modules)
+    return replace(package, target=scoring.target)

@@ -7,11 +7,11 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.arrays import Arrays
-from model_zoo.engines.engine import Engine, find_engine
+from model_zoo.engines.engine import Engine, Network, find_engine
 from model_zoo.engines.machine import device_name
 from model_zoo.engines.settings import Device, Settings
 from model_zoo.engines.tuning_report import refuse_elsewhere
-from model_zoo.package.card import ModelCard
+from model_zoo.package.card import CARD, ModelCard
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.scoring.devices import resolve_devices
 from model_zoo.scoring.length_buckets import score_by_length
@@ -98,7 +98,7 @@ def load_scorer(
 def _check_representation(engine: Engine, package: PackedModel) -> None:
     """Refuse a package without the file that an engine reads, whatever else it holds."""
     needed = engine.reads(package.card)
-    if needed is None or needed not in package.card.files:
+    if needed is None or needed not in (CARD, *package.card.files):
         what = needed or "form of the model"
         raise ModelError(
             f"{package.url}: holds no {what}, which engine {engine.name} reads; "
@@ -122,7 +122,7 @@ class _Loading:
             ModelError: the smoke batch comes out differently with one of them.
         """
         # The smoke batch without padding: a few rows shall not cost a whole mini-batch.
-        rows = min(settings.batch_rows, self.package.smoke.num_rows)
+        rows = min(settings.batch_rows, self.package.smoke.num_rows) or settings.batch_rows
         reference = settings.as_reference()
         proven = self._load(
             where,
@@ -163,13 +163,7 @@ class _Loading:
             threads=self.threads,
             settings=settings,
         )
-        device = device_name(where)
-        version = self.engine.describe_version()
-        computed_by = f"{device} {wanted}, {self.threads} thread(s), {version}"
-        if network.provider:
-            computed_by += f" ({network.provider})"
-        if not network.is_exact:
-            computed_by += ", last digits differ from run to run"
+        at_once = network.at_once or self.threads
         mini_batches = MiniBatches(
             network=network.compute,
             outputs=self.package.card.outputs,
@@ -177,10 +171,28 @@ class _Loading:
             dtype=network.dtype,
             kept_dtype=network.kept_dtype,
             batch_rows=batch_rows,
-            threads=self.threads,
-            timeout_seconds=self.timeout_seconds,
+            threads=at_once,
+            # Those of a server wait for each other: how many are on their way, the server decides.
+            timeout_seconds=self.timeout_seconds * (network.at_once or 1),
             layout=network.layout,
-            computed_by=computed_by,
+            computed_by=network.computed_by or self._describe(network, where, wanted),
             is_out_of_memory=self.engine.is_out_of_memory,
         )
         return Scorer(mini_batches, self.package.card)
+
+    def _describe(self, network: Network, where: torch.device, wanted: Settings) -> str:
+        """Return what of this machine computes, for the manifest.
+
+        Args:
+            network: as the engine has loaded it.
+            where: its device.
+            wanted: the settings of the run.
+        """
+        device = device_name(where)
+        version = self.engine.describe_version()
+        computed_by = f"{device} {wanted}, {self.threads} thread(s), {version}"
+        if network.provider:
+            computed_by += f" ({network.provider})"
+        if not network.is_exact:
+            computed_by += ", last digits differ from run to run"
+        return computed_by

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_zoo.engines.settings import Device, Settings
+from model_zoo.package.package import Package
+from model_zoo.remote.target import Target
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Scoring:
         workers: how many workers share one machine's cores.
         machine: the kind of machine that the settings were measured on; None when they hold on all.
         modules: users' own modules that the package's network may come from.
+        target: the server that computes, with this worker's share of the requests; None for none.
+        made: the package itself, where no folder holds it.
     """
 
     package: str
@@ -28,3 +32,5 @@ class Scoring:
     workers: int
     machine: Mapping[str, str] | None = None
     modules: tuple[str, ...] = ()
+    target: Target | None = None
+    made: Package | None = None

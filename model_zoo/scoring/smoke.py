@@ -40,6 +40,9 @@ def check_smoke(
         ModelError: an output differs by more than the tolerance (the message says by how much), or
             the model fails on a row.
     """
+    # A server's model without a package: nothing says what it has to give.
+    if package.smoke.num_rows == 0:
+        return
     inputs, expected = smoke_arrays(package)
     scored = _score_smoke(score, package, inputs)
     for name, values in expected.items():

@@ -32,7 +32,7 @@ EXIT_MEANINGS = {
     "2": "bad usage or bad job",
     "3": "input or model refused",
     "4": "error budget exceeded: nothing published",
-    "5": "publishing failed, or lost to other content or a newer run",
+    "5": "publishing failed, or lost to other content or a newer run; or a model's server does not answer",
     "6": "held back: a run by its monitor, or a promotion that is not better by the margin",
     "130, 143": "interrupted; the same command resumes",
 }

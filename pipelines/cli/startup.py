@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import gc
 import itertools
 import logging
+import os
 import sys
 
 from pipelines.cli.terminal import hold_standard_files
@@ -26,6 +27,9 @@ def prepare_imports() -> None:
         return
     # Before an import opens a file.
     hold_standard_files()
+    # grpc tells on stderr, among the lines for people, of connections that a server lets go. It reads
+    # this when it is imported; workers inherit it.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     # Importing Beam logs a warning that its BigQuery parts are not installed, and nothing here uses
     # them. `run_program` sets the level again.
     logging.getLogger().setLevel(logging.ERROR)

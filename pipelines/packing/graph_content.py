@@ -13,6 +13,7 @@ from model_zoo.engines.table import ENGINES_OF_FORMS
 from model_zoo.package.card import Contract, Form
 from model_zoo.package.onnx_graph import parse_graph
 from model_zoo.package.package import PROFILE, SMOKE
+from model_zoo.remote.target import Target
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.prepared import Prepared
 from pipelines.packing.converters.converted import Converted
@@ -72,6 +73,7 @@ def make_content(
     """
     held = _make_graph_files(job, converted)
     held_forms = _make_own_files(job, converted)
+    remote = {} if converted.target is None else {"remote": _describe_remote(converted.target)}
     model_columns = [rule.name for rule in contract]
     rows = prepared.rows.select(model_columns)
     scored = ScoredRows(rows, prepared.inputs, outputs)
@@ -84,9 +86,10 @@ def make_content(
     tolerance = choose_tolerance_of(outputs, converted)
     card = {
         "name": job.name or _name_model(job),
-        "version": job.version,
+        "version": _choose_version(job, converted),
         **held.card,
         **held_forms.card,
+        **remote,
         "columns": [rule.model_dump(mode="json") for rule in contract],
         "inputs": {name: tensor.model_dump() for name, tensor in prepared.tensors.items()},
         "outputs": describe_arrays(outputs),
@@ -102,6 +105,8 @@ def make_content(
 
 def list_engines(card: Fields) -> list[str]:
     """Return the engines that read what a package of a card holds."""
+    if "remote" in card:
+        return ["remote"]
     engines = [ENGINES_OF_FORMS[form] for form in card.get("forms", ())]
     return ["onnxruntime", *engines] if "onnx" in card else engines
 
@@ -145,6 +150,24 @@ def _make_own_files(job: PackagingJob[AnyStep], converted: Converted) -> _Held:
     return _Held({"forms": {own.form: name}}, {name: own.content})
 
 
+def _choose_version(job: PackagingJob[AnyStep], converted: Converted) -> str:
+    """Return the package's version; that of a server's model where its author says none."""
+    target = converted.target
+    if target is None or target.version is None or "version" in job.model_fields_set:
+        return job.version
+    return target.version
+
+
+def _describe_remote(target: Target) -> Fields:
+    """Return what the card says of a server: nothing of how the author reached it."""
+    return {
+        "protocol": target.protocol,
+        "url": target.url,
+        "name": target.name,
+        "version": target.version,
+    }
+
+
 def _file_of(job: PackagingJob[AnyStep]) -> str:
     assert job.converted is not None  # noqa: S101 - whoever calls this has asked
     _, url = job.converted
@@ -152,7 +175,9 @@ def _file_of(job: PackagingJob[AnyStep]) -> str:
 
 
 def _name_model(job: PackagingJob[AnyStep]) -> str:
-    stem = PurePath(_file_of(job)).stem.lower()
+    # A server's model has a name there.
+    named = PurePath(_file_of(job)).stem if job.remote is None else job.remote.name
+    stem = named.lower()
     # What a card takes for a name.
     plain = _OTHER_LETTER.sub("-", stem)
     return plain.strip("-") or "model"

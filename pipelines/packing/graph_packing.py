@@ -244,6 +244,8 @@ def _write(examined: _Examined, material: Material) -> Packed:
         called.wanted,
         tolerance,
         converted.finish,
+        target=converted.target,
+        most_rows=converted.most_rows,
     )
     difference = 0.0
     # With each engine that a job may name.

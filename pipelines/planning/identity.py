@@ -44,6 +44,15 @@ _NOT_IN_THE_OUTPUT = {
         # The old name of the one above, in manifests of older versions.
         "certificate",
         "tolerance",
+        # Of a server's model counts which one answers, see `make_run_id`; the rest is in its digest.
+        "protocol",
+        "url",
+        "name",
+        "version",
+        "columns",
+        "inputs",
+        "outputs",
+        "server",
     },
     "sink": {"path"},
     "errors": {
@@ -85,6 +94,7 @@ def make_run_id(
     table: Fields | None = None,
     broken: Sequence[BrokenShard] = (),
     summaries: Fields | None = None,
+    served: Fields | None = None,
 ) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
@@ -99,6 +109,7 @@ def make_run_id(
         table: what is read of a table with a log, at which version.
         broken: files that are left out; with one that was mended it is other work.
         summaries: digests of the modules of users' own.
+        served: which model of which server scores.
     """
     work: dict[str, Any] = {
         "inputs": ([shard.file.url, shard.file.version] for shard in shards),
@@ -117,6 +128,8 @@ def make_run_id(
         work["broken"] = [[shard.shard, shard.version] for shard in broken]
     if summaries:
         work["summaries"] = summaries
+    if served is not None:
+        work["served"] = served
     # Scores of rows that share mini-batches with other shards' may differ in their last digits.
     if any(unit.members for unit in units):
         work["together"] = _PUT_TOGETHER

@@ -22,6 +22,8 @@ from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.batch_rows import bytes_per_row
 from pipelines.planning.broken_rules import find_broken_rules
 from pipelines.planning.columns import list_columns, make_input_format
+from pipelines.planning.cut_shards import cut_shards
+from pipelines.planning.direct_model import make_direct
 from pipelines.planning.filled import list_job_fills
 from pipelines.planning.filtering import with_filter
 from pipelines.planning.folders import list_folders
@@ -40,15 +42,14 @@ from pipelines.planning.plan_checks import PlannedChecks, plan_checks
 from pipelines.planning.plan_inference import plan_inference
 from pipelines.planning.plan_output import plan_output
 from pipelines.planning.plan_reading import plan_reading
+from pipelines.planning.plan_server import find_direct_server, find_server
 from pipelines.planning.plan_summaries import hash_users_summaries, plan_summaries
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.row_work import estimate_row_work
+from pipelines.planning.served import Served
 from pipelines.planning.shard_inspection import read_shards
 from pipelines.planning.shards import (
     Listed,
-    choose_files_per_unit,
-    choose_rows_per_unit,
-    cut_into_units,
     list_shards,
 )
 from pipelines.planning.small_shards import put_together
@@ -95,9 +96,8 @@ def make_plan(
     """
     # Before the inputs are listed: what is put there later must not count as seen.
     planned_at = planned_at or datetime.now(UTC)
-    output_url = find_output(job)
-    _refuse_overlap(job, output_url)
-    package = _read_package(job)
+    output_url = _find_output_apart(job)
+    package, served = _open_model(job)
     card = package.card
     table = list_table(job, card, version)
     listed, ignored = _list_source(job, table)
@@ -108,9 +108,9 @@ def make_plan(
     row_work = _estimate_row_work(job, card, steps)
     found = _look_into(job, card, listed, row_work, table)
     output_plan = plan_output(job, card, package.digest, found.schema, steps)
-    inference = plan_inference(job, package)
+    inference = plan_inference(job, package, served)
     listed_files, units = _list_units(found, job, card, inference, row_work)
-    run_id = _name_run(job, package, inference, found, output_plan, units, table)
+    run_id = _name_run(job, package, served, inference, found, output_plan, units, table)
     return Plan(
         job=job,
         package=package,
@@ -131,6 +131,7 @@ def make_plan(
         summaries=(*summaries, *found.checks.counted),
         broken=found.broken,
         checks=found.checks.rejecting,
+        served=served,
     )
 
 
@@ -156,34 +157,19 @@ def _list_units(
     row_work: int,
 ) -> tuple[ListedFiles, Sequence[WorkUnit]]:
     """Return the files that rows name, and the units of work."""
-    pieces = _cut_into_pieces(found, job, card, inference, row_work)
+    pieces = cut_shards(
+        found.shards,
+        found.reader,
+        card,
+        rows_per_file=job.sink.rows_per_file,
+        batch_rows=inference.settings.batch_rows,
+        row_work=row_work,
+        rows_name_files=isinstance(found.reader, LoadingFormat),
+    )
     listed = _list_files(found, pieces)
     units = _join_small_shards(listed, job.sink.rows_per_file, row_work)
     # The pieces are in the units.
     return replace(listed, units=()), units
-
-
-def _cut_into_pieces(
-    found: "_Found",
-    job: ScoringJob,
-    card: ModelCard,
-    inference: InferenceSettings,
-    row_work: int,
-) -> Sequence[WorkUnit]:
-    model_bytes = sum(file.bytes for file in card.files.values())
-    rows_per_file = job.sink.rows_per_file
-    batch_rows = inference.settings.batch_rows
-    if isinstance(found.reader, LoadingFormat):
-        rows_per_unit = choose_files_per_unit(found.shards, rows_per_file, batch_rows, model_bytes)
-    else:
-        rows_per_unit = choose_rows_per_unit(
-            found.shards,
-            rows_per_file,
-            batch_rows,
-            model_bytes,
-            row_work,
-        )
-    return cut_into_units(found.shards, found.reader, rows_per_unit)
 
 
 def _join_small_shards(
@@ -202,6 +188,7 @@ def _join_small_shards(
 def _name_run(
     job: ScoringJob,
     package: Package,
+    served: Served | None,
     inference: InferenceSettings,
     found: "_Found",
     output_plan: OutputPlan,
@@ -220,22 +207,42 @@ def _name_run(
         table=None if table is None else table.describe(),
         broken=found.broken,
         summaries=hash_users_summaries(job),
+        served=None if served is None else served.describe(),
     )
 
 
-def _refuse_overlap(job: ScoringJob, output_url: str) -> None:
+def _find_output_apart(job: ScoringJob) -> str:
+    """Return the URL of the output folder, which no input leads to."""
+    output_url = find_output(job)
     paths = [_to_absolute(path, "source.paths", InputError) for path in job.source.paths]
     refuse_overlap(paths, output_url)
+    return output_url
 
 
-def _read_package(job: ScoringJob) -> Package:
+class _Model(NamedTuple):
+    """A package, and the server that computes it where this program does not."""
+
+    package: Package
+    served: Served | None
+
+
+def _open_model(job: ScoringJob) -> _Model:
+    url = job.model.package
+    if url is None:
+        served, described = find_direct_server(job)
+        return _Model(make_direct(job, served, described), served)
+    package = _read_package(job, url)
+    return _Model(package, find_server(job, package.card))
+
+
+def _read_package(job: ScoringJob, named: str) -> Package:
     # Once, at launch: workers get the folder and the digest that the name leads to now.
-    resolved = resolve(job.model.package)
+    resolved = resolve(named)
     url = _to_absolute(resolved.url, "model.package", ModelError)
     package = read_package(url, modules=job.model.modules)
     if resolved.digest not in (None, package.digest):
         raise ModelError(
-            f"model.package {job.model.package}: {url} is not the package any more that was "
+            f"model.package {named}: {url} is not the package any more that was "
             "promoted; packages never change: pack it as another version, and promote that"
         )
     # Before any of its steps runs.

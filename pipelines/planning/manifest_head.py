@@ -11,7 +11,12 @@ from pipelines.planning.identity import list_libraries
 from pipelines.planning.plan import Plan
 from pipelines.planning.plan_summaries import hash_users_summaries
 from transforms.formats.output import FileFormat
-from transforms.output.manifest import PRUNED_FILES, SUMMARY_SOURCES, describe_schema
+from transforms.output.manifest import (
+    PRUNED_FILES,
+    SERVED_BY,
+    SUMMARY_SOURCES,
+    describe_schema,
+)
 
 
 def manifest_head(plan: Plan) -> dict[str, Any]:
@@ -55,6 +60,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         **_describe_pruned(plan),
         **_describe_table(plan),
         **_describe_summaries(plan),
+        **_describe_server(plan),
         "planned_at": plan.planned_at.isoformat(timespec="microseconds"),
         "started_at": started_at.isoformat(timespec="seconds"),
     }
@@ -80,6 +86,13 @@ def _describe_summaries(plan: Plan) -> dict[str, Any]:
     # Of a job that names some of its own.
     sources = hash_users_summaries(plan.job)
     return {SUMMARY_SOURCES: sources} if sources else {}
+
+
+def _describe_server(plan: Plan) -> dict[str, Any]:
+    # Other models are computed here.
+    if plan.served is None:
+        return {}
+    return {SERVED_BY: {**plan.served.describe(), "server": plan.served.server}}
 
 
 def _describe_table(plan: Plan) -> dict[str, Any]:

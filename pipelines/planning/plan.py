@@ -15,7 +15,7 @@ from pyarrow import Schema
 from configs.job import AnyJob
 from model_zoo.evaluation.findings import Rules
 from model_zoo.package.card import InputColumn
-from model_zoo.package.packed_model import PackedModel
+from model_zoo.package.package import Package
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.broken_rules import find_broken_rules
 from pipelines.planning.filled import with_job_fills
@@ -23,6 +23,7 @@ from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.listed_files import ListedFiles
 from pipelines.planning.output_plan import OutputPlan
 from pipelines.planning.planned_table import PlannedTable
+from pipelines.planning.served import Served
 from storage import files
 from storage.packed import pack_many
 from storage.run_folder import RunFolder
@@ -68,10 +69,11 @@ class Plan:
         checks: what a row must pass, or is rejected.
         rules, reference: from which changes on the run is held back, and what it is compared with; None
             where that is nothing.
+        served: the server that computes the model; None where an engine does here.
     """
 
     job: AnyJob
-    package: PackedModel
+    package: Package
     run: RunFolder
     shards: Sequence[Shard]
     ignored: tuple[str, ...]
@@ -91,6 +93,7 @@ class Plan:
     checks: tuple[ColumnCheck, ...] = ()
     rules: Rules | None = None
     reference: ComparedReference | None = None
+    served: Served | None = None
 
     @property
     def contract(self) -> tuple[InputColumn, ...]:

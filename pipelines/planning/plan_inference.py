@@ -22,34 +22,43 @@ from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob, choose_activation
 from pipelines.planning.reported_graphs import locate_graph
 from pipelines.planning.reported_settings import choose_reported, refuse_other_engine
+from pipelines.planning.served import Served
 from storage import files
 
 # Far more than is ever fast, on any device.
 _LARGEST_MINI_BATCH_BYTES = 8 << 30
 
 
-def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
+def plan_inference(
+    job: ScoringJob,
+    package: Package,
+    served: Served | None = None,
+) -> InferenceSettings:
     """Return how the job's network computes.
 
     Args:
         job: the job.
         package: its model.
+        served: the server that computes it; None where an engine does here.
 
     Raises:
         JobError: its tuning report is none, or belongs to another model or job, or allows more than
             the job's tolerance does; or a mini-batch would fill the memory.
     """
-    inference = _choose_inference(job, package)
+    most_rows = None if served is None else served.most_rows
+    inference = _choose_inference(job, package, most_rows)
     _refuse_unreadable(inference.settings.engine, package)
     _refuse_large_batches(inference.settings.batch_rows, package.card)
     return inference
 
 
-def _choose_inference(job: ScoringJob, package: Package) -> InferenceSettings:
+def _choose_inference(
+    job: ScoringJob,
+    package: Package,
+    most_rows: int | None,
+) -> InferenceSettings:
     model = job.model
-    batch_rows = model.batch_rows
-    if batch_rows is None:
-        batch_rows = default_batch_rows(package.card)
+    batch_rows = _choose_batch_rows(job, package.card, most_rows)
     engine = choose_engine(package.card)
     chosen_by = "the package"
     if model.engine != "auto":
@@ -68,6 +77,19 @@ def _choose_inference(job: ScoringJob, package: Package) -> InferenceSettings:
         return InferenceSettings(settings, why=why, chosen_by=chosen_by)
     _check_report(report, job, package, url)
     return _take_reported(report, job, package.card, url)
+
+
+def _choose_batch_rows(job: ScoringJob, card: ModelCard, most_rows: int | None) -> int:
+    wanted = job.model.batch_rows
+    if wanted is None:
+        fitting = default_batch_rows(card)
+        return fitting if most_rows is None else min(fitting, most_rows)
+    if most_rows is not None and wanted > most_rows:
+        raise JobError(
+            f"model.batch_rows {wanted:,}: the server takes {most_rows:,} rows at once; "
+            "choose as many or fewer, or leave it out"
+        )
+    return wanted
 
 
 def _take_reported(

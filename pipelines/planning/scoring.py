@@ -13,6 +13,9 @@ def scoring_of(plan: Plan, workers: int) -> Scoring:
     Args:
         plan: the run's.
         workers: how many workers share the cores of one machine.
+
+    Raises:
+        JobError: they are more than a server may be asked by at once.
     """
     model = plan.job.model
     return Scoring(
@@ -24,4 +27,7 @@ def scoring_of(plan: Plan, workers: int) -> Scoring:
         workers=workers,
         machine=plan.inference.machine,
         modules=model.modules,
+        target=None if plan.served is None else plan.served.share(workers),
+        # No folder holds it, from which a worker could read it.
+        made=plan.package if model.package is None else None,
     )

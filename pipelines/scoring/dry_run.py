@@ -6,6 +6,7 @@ from functools import partial
 from pyarrow import Table
 from pyarrow.types import is_floating
 
+from model_zoo.remote.target import describe_target
 from model_zoo.scoring.loading import load_model
 from pipelines.cli.command_line import say, workers_kept_quiet
 from pipelines.planning.plan import Plan
@@ -118,11 +119,19 @@ def plan_table(plan: Plan) -> str:
             f"batches of {plan.rows_per_batch:,}, mini-batches of {settings.batch_rows:,}"
         ),
         "model": f"{card.name} {card.version} ({digest}), {device} {settings}",
+        **_describe_server(plan),
         "preprocess": " -> ".join(preprocess),
         "columns out": ", ".join(columns),
         "output": summary.shown_path(plan.run.output),
     }
     return summary.table(lines)
+
+
+def _describe_server(plan: Plan) -> dict[str, str]:
+    """Return the server that computes the model; nothing where that is this machine."""
+    if plan.served is None:
+        return {}
+    return {"server": describe_target(plan.served.target, plan.served.server)}
 
 
 def _describe_broken(plan: Plan) -> dict[str, str]:

@@ -111,7 +111,9 @@ def _refuse_unreachable(job: ScoringJob, runner: Runner, shared_filesystem: bool
     roots = [load.root for load in list_loads(job)]
     # A catalog knows where its table is.
     paths = () if job.source.catalog else job.source.paths
-    urls = [output, *paths, *roots, job.model.package]
+    # A server's model may have none.
+    packages = [] if job.model.package is None else [job.model.package]
+    urls = [output, *paths, *roots, *packages]
     runner.refuse_unreachable(urls, shared_filesystem)
 
 

@@ -26,7 +26,7 @@ from transforms.batches import (
     WrittenPart,
 )
 from transforms.output.done_record import finish_unit
-from transforms.output.manifest import SUMMARY_SOURCES
+from transforms.output.manifest import SERVED_BY, SUMMARY_SOURCES
 from transforms.output.published_files import find_summary_name
 
 _PART = re.compile(r"part-(\d+)[-.]")
@@ -216,6 +216,8 @@ def _compare(then: Manifest, now: Manifest) -> Iterator[_Compared]:
     yield _Compared("libraries", then["libraries"], now["libraries"])
     # None where no summary is a user's own.
     yield _Compared("summary", then.get(SUMMARY_SOURCES), now.get(SUMMARY_SOURCES))
+    # None where no server computed.
+    yield _Compared("server or model there", then.get(SERVED_BY), now.get(SERVED_BY))
     # What a shard of another form does to all of them: one run has one schema.
     yield _Compared("schema", then["schema"], now["schema"])
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import JobError, PublishError
-from model_zoo.package.package import CARD
+from model_zoo.package.card import CARD
 from pipelines.packing.material import Material, Reading, Trained
 from pipelines.packing.networks.state import Weights
 from pipelines.planning.jobs import FittingJob

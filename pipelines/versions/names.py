@@ -15,8 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.errors import ModelError, PublishError
-from model_zoo.package.card import Sha256
-from model_zoo.package.package import CARD
+from model_zoo.package.card import CARD, Sha256
 from storage import files, stamped
 from storage.lock import hold_name
 

@@ -18,6 +18,7 @@ from configs.errors import (
     PublishError,
     Refusal,
     RejectedRows,
+    ServerError,
     SupersededError,
     VerifyError,
     WorkerError,
@@ -39,6 +40,7 @@ from configs.errors import (
         (PublishError, 5),
         (OtherContentError, 5),
         (SupersededError, 5),
+        (ServerError, 5),
         (Refusal, 1),
     ],
 )

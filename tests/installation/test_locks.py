@@ -14,6 +14,7 @@ from tests.installation.locks import (
     AIRFLOW,
     IMAGE,
     RUNTIME,
+    SERVERS,
     TEST,
     Entry,
     asked_for,
@@ -22,7 +23,11 @@ from tests.installation.locks import (
 )
 
 OURS = (RUNTIME, TEST, IMAGE)
-EXTRAS = {RUNTIME: (), TEST: ("test",), IMAGE: ("dataflow", "gcs", "images", "texts", "onnx")}
+EXTRAS = {
+    RUNTIME: (),
+    TEST: ("test",),
+    IMAGE: ("dataflow", "gcs", "images", "texts", "onnx", "remote"),
+}
 BUILDS_OUR_PACKAGE = "setuptools>=77"
 # Beam's own are proto-plus, protobuf and grpcio; what is below is the libraries of the clouds.
 OF_CLOUDS = re.compile(
@@ -101,10 +106,10 @@ def test_a_lock_has_all_that_is_required_and_nothing_else(lock: str) -> None:
     assert not lines, "\n  ".join([f"{lock} is not whole:", *lines])
 
 
-@pytest.mark.parametrize("lock", [*OURS, AIRFLOW])
+@pytest.mark.parametrize("lock", [*OURS, AIRFLOW, *SERVERS])
 def test_every_entry_of_a_lock_has_a_hash(lock: str) -> None:
     locked = entries(lock)
-    assert len(locked) > 50
+    assert len(locked) > (4 if lock in SERVERS else 50)
     assert [
         e.name
         for e in locked

@@ -162,6 +162,27 @@ PROMISES = (
         ("tests/pipelines/planning/test_identity.py", "tests/bad_rows/test_reuse_from.py"),
     ),
     Promise(
+        "another version of a server's model is not scored with",
+        "model_zoo/remote/card_match.py",
+        "if target.version is not None and described.model_version != target.version:",
+        "if target.version is not None and not described:",
+        ("tests/model_zoo/remote/test_card_match.py", "tests/pipelines/test_score_remote.py"),
+    ),
+    Promise(
+        "another server is another run",
+        "pipelines/planning/identity.py",
+        'work["served"] = served',
+        'work["served"] = sorted(served)',
+        ("tests/pipelines/test_score_remote.py",),
+    ),
+    Promise(
+        "a package alone sends rows to no server",
+        "pipelines/planning/plan_server.py",
+        'if model.engine != "remote":',
+        "if not model.engine:",
+        ("tests/pipelines/test_score_remote.py",),
+    ),
+    Promise(
         "the order in which inputs are named changes nothing",
         "pipelines/planning/shards.py",
         "return sorted(found.values())",

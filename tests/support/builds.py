@@ -1,13 +1,15 @@
 """Build what the tests need and no lock brings, so that no test waits for it: `python -m tests.support.builds`.
 
-Comes in: Java 17 and Maven, Go, a network. Goes out, below build/: the job server and a home of Flink, Beam's `boot` and `prism`, and a
-server that speaks as Google Cloud Storage does. What is there is not built again. Where a tool is absent, what needs it is left out, and
-so are its tests; with REQUIRE_FLINK or REQUIRE_GO set, as in continuous integration, that is an error.
+Comes in: Java 17 and Maven, Go, a network. Goes out, below build/: the job server and a home of Flink, Beam's `boot` and `prism`, a
+server that speaks as Google Cloud Storage does, and environments of model servers. What is there is not built again. Where a tool is
+absent, what needs it is left out, and so are its tests; with REQUIRE_FLINK, REQUIRE_GO or REQUIRE_SERVERS set, as in continuous
+integration, that is an error.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 import os
 from pathlib import Path
 import subprocess
@@ -15,6 +17,7 @@ import sys
 import time
 
 from tests.flink import install
+from tests.remote import environments
 from tests.support.go_tools import FAKE_GCS, PRISM, build_go_program, go_program, missing
 
 
@@ -59,6 +62,16 @@ BUILDS = (
         "REQUIRE_GO",
         "go",
         lambda: build_go_program(FAKE_GCS),
+    ),
+    *(
+        Build(
+            name,
+            partial(environments.missing, name),
+            "REQUIRE_SERVERS",
+            "pip",
+            partial(environments.make_environment, name),
+        )
+        for name in environments.EVERY_DAY
     ),
 )
 

@@ -26,6 +26,8 @@ from transforms.timing import STAGES
 PRUNED_FILES = "pruned_files"
 # Of a job with summaries of its own: the digests of their modules.
 SUMMARY_SOURCES = "summary_sources"
+# Of a run whose model a server computed: which model of which server.
+SERVED_BY = "served_by"
 # Before the first entry of a list, before each other, and behind the last.
 _LINES = ("[\n  ", ",\n  ", "\n ]")
 _ONE_LINE = ("[", ", ", "]")

@@ -5,13 +5,13 @@ from typing import Any
 
 from configs.errors import JobError
 from configs.packaging import CONVERTED, PackagingJob
-from model_zoo.package.package import CARD
+from model_zoo.package.card import CARD
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.questions import Questions
 from pipelines.packing.material import Material
 from storage import files
 
-_OTHER_KINDS = ", ".join(("huggingface", *CONVERTED))
+_OTHER_KINDS = ", ".join(("huggingface", *CONVERTED, "remote"))
 
 
 def ask_for_gaps(material: Material, questions: Questions) -> None:
@@ -81,4 +81,5 @@ def list_gaps(material: Material) -> list[str]:
 
 
 def _names_model(job: PackagingJob[AnyStep]) -> bool:
-    return bool(job.network or job.huggingface or job.converted)
+    # The section of a server first: of a job that is not valid it has no fields to look at.
+    return bool(job.network or job.huggingface or job.remote or job.converted)

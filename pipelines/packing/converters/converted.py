@@ -10,6 +10,7 @@ from configs.errors import JobError
 from configs.fields import Names
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import Form
+from model_zoo.remote.target import Target
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.table import AnyStep
 
@@ -43,6 +44,8 @@ class Converted:
     Attributes:
         graph: `onnx.ModelProto`; None where ONNX does not say all of the model.
         dtypes: of each input, by name.
+        target: the server that holds the model; None where the package does.
+        most_rows: that this server takes at once; None for any.
         computed_in: dtypes of its weights, as torch names them; none where outputs tell.
         native: what the library gives.
         library: its name, as packages call it.
@@ -80,6 +83,8 @@ class Converted:
     begin: Callable[[Arrays], Arrays] = dict
     notes: Names = ()
     computed_in: Names = ()
+    target: Target | None = None
+    most_rows: int | None = None
 
 
 def keep_own(converted: Converted, reason: str) -> Converted | None:

@@ -134,6 +134,11 @@ def _make_job(
     model: Fields = {"package": _absolute(job.output)}
     if is_users_own(job.network):
         model["modules"] = [module_of(job.network)]
+    if job.remote is not None:
+        model["engine"] = "remote"
+        # How its author reaches it, as far as that is not what anybody would do.
+        reached = job.remote.server.model_dump(exclude_defaults=True)
+        model |= {"server": reached} if reached else {}
     fields: Fields = {"name": card.name, "source": source}
     preprocess: Fields = {}
     if reading.steps:

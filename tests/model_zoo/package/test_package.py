@@ -274,7 +274,7 @@ def test_the_card_and_the_steps_are_written_the_same_for_ever(tmp_path: Path) ->
     assert "- né" in lines
     # In the order of the fields, and metrics in that of whoever wrote them.
     keys = [line.partition(":")[0] for line in lines if line[0] not in " -"]
-    of_others = {"source_sha256", "call", "onnx", "forms", "graph"}
+    of_others = {"source_sha256", "call", "onnx", "forms", "remote", "graph"}
     assert keys == [key for key in read_package(url).card.model_dump() if key not in of_others]
     assert lines[lines.index("metrics:") + 1 :][:2] == ["  b: 1", "  a: 2"]
     # A long text is folded behind the first word that goes beyond 140 characters.

@@ -1,6 +1,7 @@
 """Programs import quickly, and leave Python as they found it; whoever imports the package as a library notices nothing."""
 
 import gc
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -95,7 +96,11 @@ def test_from_the_program_s_start_on_all_is_as_ever(
     monkeypatch.delitem(sys.modules, MANAGER, raising=False)
     monkeypatch.setattr(sys, "orig_argv", argv)
     monkeypatch.setattr(sys, "argv", ["-m"])  # as it is while Python looks for the module
+    # Set and taken away, so that it is taken away again behind the test.
+    monkeypatch.setenv("GRPC_VERBOSITY", "")
+    monkeypatch.delenv("GRPC_VERBOSITY")
     prepare_imports()
+    assert os.environ["GRPC_VERBOSITY"] == "ERROR"
     with pytest.raises(ImportError):
         __import__(MANAGER)
     assert not gc.isenabled()

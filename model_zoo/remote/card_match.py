@@ -1,0 +1,102 @@
+"""Compare what a server says of its model with what a package's card says."""
+
+from collections.abc import Mapping
+
+from configs.errors import ModelError
+from model_zoo.package.card import ModelCard, Tensor
+from model_zoo.remote.client import Description, TensorSpec
+from model_zoo.remote.target import Target
+
+# On our side of the wire a bfloat16 is a float32.
+_OUR_DTYPES = {"bfloat16": "float32"}
+
+
+def refuse_other_model(card: ModelCard, target: Target, described: Description) -> None:
+    """Refuse a server whose model is not the card's.
+
+    Args:
+        card: of the package.
+        target: the model and its version, as the run has it.
+        described: what the server says now.
+
+    Raises:
+        ModelError: another version, or other names, types or sizes of inputs and outputs.
+    """
+    where = f"{target.url}: model {target.name}"
+    # A server without versions tells none, and then nobody can know.
+    if target.version is not None and described.model_version != target.version:
+        raise ModelError(
+            f"{where} answers as version {described.model_version!r}, and this run is of version "
+            f"{target.version!r}; let the server have that version, or pack the model again"
+        )
+    # Some servers describe nothing; then the smoke batch alone tells.
+    if described.inputs:
+        _refuse_other_names(where, card, described)
+        _refuse_other_tensors(where, "input", card.inputs, described.inputs)
+    if described.outputs:
+        _refuse_other_tensors(where, "output", card.outputs, described.outputs)
+
+
+def find_dtype(spec: TensorSpec) -> str:
+    """Return the dtype that a server's array has on our side."""
+    return _OUR_DTYPES.get(spec.dtype, spec.dtype)
+
+
+def has_shape(shape: tuple[int, ...], spec: TensorSpec) -> bool:
+    """Tell whether a row has a size that the server describes; one number is a list of one, too.
+
+    Args:
+        shape: of a row.
+        spec: of the server.
+
+    >>> has_shape((3,), TensorSpec("float32", (None,)))
+    True
+    >>> has_shape((), TensorSpec("float32", (1,)))
+    True
+    """
+    if not shape and len(spec.shape) == 1:
+        return spec.shape[0] in (None, 1)
+    if len(shape) != len(spec.shape):
+        return False
+    pairs = zip(shape, spec.shape, strict=True)
+    return all(size == wanted or wanted is None for size, wanted in pairs)
+
+
+def _refuse_other_names(where: str, card: ModelCard, described: Description) -> None:
+    ours = sorted(card.inputs)
+    theirs = sorted(described.inputs)
+    if ours != theirs:
+        raise ModelError(
+            f"{where} takes {', '.join(theirs)}, and the package gives {', '.join(ours)}; "
+            "pack the model again"
+        )
+
+
+def _refuse_other_tensors(
+    where: str,
+    kind: str,
+    ours: Mapping[str, Tensor],
+    theirs: Mapping[str, TensorSpec],
+) -> None:
+    for name, tensor in ours.items():
+        spec = theirs.get(name)
+        if spec is None:
+            raise ModelError(
+                f"{where} has no {kind} {name}, but {', '.join(theirs)}; pack the model again"
+            )
+        is_same = tensor.dtype == find_dtype(spec) and has_shape(tensor.shape, spec)
+        if not is_same:
+            raise ModelError(
+                f"{where}: its {kind} {name} is {spec.dtype} {_show(spec.shape)} a row, and the "
+                f"package's is {tensor.dtype} {_show(tensor.shape)}; pack the model again"
+            )
+
+
+def _show(shape: tuple[int | None, ...]) -> str:
+    """Return sizes as a message shows them.
+
+    >>> _show((None, 3)), _show(())
+    ('(any, 3)', '()')
+    """
+    sizes = ["any" if size is None else str(size) for size in shape]
+    return f"({', '.join(sizes)})"

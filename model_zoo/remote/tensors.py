@@ -1,0 +1,139 @@
+"""Arrays as the bytes of the Open Inference Protocol, and back.
+
+Bytes are those of a little-endian machine, row by row. numpy has no bfloat16: such an array is of
+float32 on our side, which holds each of its values.
+"""
+
+from collections.abc import Sequence
+import math
+import struct
+
+import numpy as np
+
+from model_zoo.remote.failures import WrongError
+
+_LENGTH = struct.Struct("<I")
+
+
+def find_dtype(array: np.ndarray) -> str:
+    """Return the dtype of an array as cards name it; `bytes` for texts.
+
+    >>> find_dtype(np.zeros(3, "float32")), find_dtype(np.array(["Ann"], object))
+    ('float32', 'bytes')
+    """
+    if array.dtype.kind in "OSU":
+        return "bytes"
+    return array.dtype.name
+
+
+def encode_array(array: np.ndarray, dtype: str) -> bytes:
+    """Return the bytes of an array.
+
+    Args:
+        array: of any layout and order of bytes.
+        dtype: as the server takes it: the array's own, or `bfloat16` for one of float32.
+    """
+    if dtype == "bytes":
+        return b"".join(_with_length(text) for text in array.ravel())
+    if dtype == "bfloat16":
+        return _round_to_bfloat16(array).tobytes()
+    little = array.dtype.newbyteorder("<")
+    return array.astype(little, copy=False).tobytes()
+
+
+def decode_array(content: bytes, dtype: str, shape: Sequence[int], name: str) -> np.ndarray:
+    """Return the array that bytes are, in memory of its own.
+
+    Args:
+        content: all of its bytes.
+        dtype: as the server names it, in our words.
+        shape: with the rows.
+        name: the output's, for messages.
+
+    Raises:
+        WrongError: these are not the bytes of such an array.
+    """
+    count = count_elements(shape, name)
+    if dtype == "bytes":
+        return reshape(_split_texts(content, count, name), shape, name)
+    stored = np.dtype("uint16" if dtype == "bfloat16" else dtype).newbyteorder("<")
+    if len(content) != count * stored.itemsize:
+        raise WrongError(
+            f"output {name} of shape {tuple(shape)} must have {count * stored.itemsize:,} bytes, "
+            f"got {len(content):,}"
+        )
+    values = reshape(np.frombuffer(content, stored), shape, name)
+    if dtype == "bfloat16":
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    if dtype == "bool" and (values.view(np.uint8) > 1).any():
+        # numpy and torch would take such a byte for a third value.
+        raise WrongError(f"output {name} of bool has bytes that are neither 0 nor 1")
+    # A copy: torch wants memory that it may write to.
+    return values.astype(np.dtype(values.dtype).newbyteorder("="))
+
+
+def count_elements(shape: Sequence[int], name: str) -> int:
+    """Return how many elements an array has.
+
+    Raises:
+        WrongError: the shape is that of no array with rows.
+    """
+    if len(shape) == 0 or min(shape) < 0:
+        raise WrongError(f"output {name} must have rows and sizes, got shape {tuple(shape)}")
+    return math.prod(shape)
+
+
+def reshape(values: np.ndarray, shape: Sequence[int], name: str) -> np.ndarray:
+    """Return the same elements in another shape.
+
+    Args:
+        values: of any shape.
+        shape: with as many elements.
+        name: the output's, for messages.
+
+    Raises:
+        WrongError: it is the shape of no rows, there are more or fewer elements, or a size is beyond what numpy counts to.
+    """
+    count_elements(shape, name)
+    try:
+        return values.reshape(shape)
+    except (ValueError, OverflowError) as error:
+        raise WrongError(
+            f"output {name} has {values.size:,} elements, and not those of shape {tuple(shape)}"
+        ) from error
+
+
+def _with_length(text: str | bytes) -> bytes:
+    encoded = text.encode() if isinstance(text, str) else text
+    return _LENGTH.pack(len(encoded)) + encoded
+
+
+def _split_texts(content: bytes, count: int, name: str) -> np.ndarray:
+    # Each has four bytes at least: a shape alone may not take memory.
+    if count * _LENGTH.size > len(content):
+        raise WrongError(f"output {name} must have {count:,} texts, and its bytes end before")
+    texts = np.empty(count, object)
+    start = 0
+    for position in range(count):
+        first = start + _LENGTH.size
+        header = content[start:first]
+        if len(header) < _LENGTH.size:
+            raise WrongError(f"output {name} must have {count:,} texts, and its bytes end before")
+        (length,) = _LENGTH.unpack(header)
+        start = first + length
+        # A slice behind the end is short, or empty.
+        texts[position] = content[first:start]
+    if start != len(content):
+        raise WrongError(f"output {name} has texts that do not end where its bytes end")
+    return texts
+
+
+def _round_to_bfloat16(array: np.ndarray) -> np.ndarray:
+    """Return the upper halves of float32, rounded to the nearest, and to even between two."""
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    last_kept_bit = (bits >> 16) & 1
+    rounded = (bits + np.uint32(0x7FFF) + last_kept_bit) >> 16
+    # Rounding could make an infinity of a NaN.
+    nan = (bits >> 16) | 0x40
+    is_nan = np.isnan(array)
+    return np.where(is_nan, nan, rounded).astype("<u2")

@@ -1,0 +1,156 @@
+"""A model in a server -> what its package says of it: the server's own words, and its scores of the sample."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError
+from configs.packaging import PackagingJob
+from configs.server import Remote
+from model_zoo.arrays import Arrays
+from model_zoo.remote.called_model import CalledModel
+from model_zoo.remote.calls import Calls
+from model_zoo.remote.card_match import find_dtype
+from model_zoo.remote.client import Description, TensorSpec
+from model_zoo.remote.table import connect
+from model_zoo.remote.target import Target, describe_target
+from model_zoo.steps.table import AnyStep
+from pipelines.packing.converters.converted import Converted
+from pipelines.planning.plan_server import ask_server, target_of
+
+# Rows of a request where the server sets no limit; the sample is scored but twice.
+_ROWS = 256
+_PATIENCE_SECONDS = 3.0
+# On the wire a text; on our side no card has it.
+_TEXTS = "bytes"
+
+
+def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
+    """Return the model as its server describes it.
+
+    Args:
+        job: names server and model.
+        sample: not looked at.
+
+    Raises:
+        JobError: an input or output that no card holds, or one that nothing is known of.
+        Refusal: the server does not answer.
+    """
+    remote = job.remote
+    assert remote is not None  # noqa: S101 - `remote` is the kind of the job's model
+    target = _make_target(remote)
+    calls = Calls(connect(target), target)
+    described = _ask(target)
+    # The package is of the version that answers now.
+    target = replace(target, version=described.model_version or None)
+    wanted = _choose_outputs(job, described)
+    model = CalledModel(calls, described)
+    where = describe_target(target, described.server)
+    return Converted(
+        graph=None,
+        dtypes=_find_dtypes(job, described, where),
+        native=lambda rows, inputs: _score(model, inputs, wanted),
+        library="the server",
+        lengths=_find_lengths(described),
+        notes=(where, *_note_left_out(wanted, described)),
+        target=target,
+        most_rows=described.most_rows,
+    )
+
+
+def _ask(target: Target) -> Description:
+    # Its author waits for it: a server that is not there is told soon.
+    patience = min(target.patience_seconds, _PATIENCE_SECONDS)
+    return ask_server(replace(target, patience_seconds=patience))
+
+
+def _make_target(remote: Remote) -> Target:
+    return target_of(
+        protocol=remote.protocol,
+        url=remote.url,
+        name=remote.name,
+        version=remote.version,
+        server=remote.server,
+    )
+
+
+def _find_dtypes(
+    job: PackagingJob[AnyStep],
+    described: Description,
+    where: str,
+) -> dict[str, str]:
+    """Return the dtype of each input.
+
+    Args:
+        job: says it where the server does not.
+        described: what the server says.
+        where: model and server, for messages.
+    """
+    dtypes: dict[str, str] = {}
+    for name, spec in described.inputs.items():
+        dtypes[name] = find_dtype(spec)
+    if not dtypes:
+        dtypes = {**dict.fromkeys(job.inputs, "float32"), **job.dtypes}
+    if not dtypes:
+        raise JobError(
+            f"remote: {where}, does not say what it takes; say inputs, the columns of each: "
+            "inputs.x=[age,income]"
+        )
+    texts = [name for name, dtype in dtypes.items() if dtype == _TEXTS]
+    if texts:
+        raise JobError(
+            f"remote: {where}, takes texts in {', '.join(texts)}, and a package's inputs are "
+            "numbers; let its server take numbers, and make them here with steps"
+        )
+    return dtypes
+
+
+def _find_lengths(described: Description) -> dict[str, int]:
+    """Return the length of each list that an input takes."""
+    lengths: dict[str, int] = {}
+    for name, spec in described.inputs.items():
+        first = spec.shape[0] if spec.shape else None
+        if first is not None:
+            lengths[name] = first
+    return lengths
+
+
+def _choose_outputs(job: PackagingJob[AnyStep], described: Description) -> tuple[str, ...]:
+    """Return the outputs that become scores; none where all do that the server gives.
+
+    Raises:
+        JobError: the server has no such output, or it is of texts.
+    """
+    known = described.outputs
+    if not job.outputs:
+        return tuple(name for name, spec in known.items() if not _is_text(spec))
+    for name in job.outputs:
+        if known and (name not in known or _is_text(known[name])):
+            raise JobError(f"outputs: the server gives no numbers {name!r}, but {', '.join(known)}")
+    return job.outputs
+
+
+def _is_text(spec: TensorSpec) -> bool:
+    return spec.dtype == _TEXTS
+
+
+def _note_left_out(wanted: tuple[str, ...], described: Description) -> list[str]:
+    left_out = [name for name in described.outputs if name not in wanted]
+    if not left_out:
+        return []
+    return [f"left out, of what it gives: {', '.join(left_out)}"]
+
+
+def _score(model: CalledModel, inputs: Arrays, wanted: tuple[str, ...]) -> Arrays:
+    """Return the outputs of all rows, from requests of a few."""
+    rows = len(next(iter(inputs.values())))
+    size = min(_ROWS, model.described.most_rows or _ROWS)
+    parts: dict[str, list[np.ndarray]] = {}
+    for start in range(0, rows, size):
+        stop = start + size
+        some = {name: array[start:stop] for name, array in inputs.items()}
+        outputs = model(some)
+        for name in wanted or outputs:
+            parts.setdefault(name, []).append(outputs[name])
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}

@@ -1,0 +1,184 @@
+"""A job whose model is in a server, beside what the server gives a client that does nothing but ask.
+
+    python -m tests.benchmarks.remote [--servers mlserver kserve] [--protocols oip-grpc oip-http]
+                                      [--rows 400000] [--batch_rows 1024] [--repeats 3]
+
+Server and client share this machine, each in a process of its own, and client and job take turns. Of the job both is told: what its
+manifest says, which is without start-up and publishing, and the whole process with them. The overhead of a batch is what our
+client takes longer for a request than gRPC's own stub for the same bytes, one request after the other. It needs the servers' own
+environments: `python -m tests.remote.environments`.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+import subprocess
+import sys
+import tempfile
+import time
+
+import grpc
+import numpy as np
+import pyarrow as pa
+
+from model_zoo.remote.calls import Calls
+from model_zoo.remote.oip_messages import SERVICE
+from model_zoo.remote.table import connect
+from model_zoo.remote.target import Target
+from tests.benchmarks.remote_clients import grpc_request, measure
+from tests.remote.jobs import address, write_fitted, write_remote_job
+from tests.remote.servers import (
+    RealServer,
+    make_kserve,
+    make_mlserver,
+    mlserver_logistic,
+    running,
+)
+from tests.support.jobs import write_parquet
+from tests.support.repository import REPOSITORY
+from tests.support.runs import manifest
+
+COLUMNS = 32
+NAMES = tuple(f"f{number:02}" for number in range(COLUMNS))
+_IN_FLIGHT = (1, 2, 4, 8, 16)
+_SHARDS = 4
+_SECONDS = 3.0
+_OVERHEAD_REQUESTS = 300
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of one server and protocol.
+
+    Attributes:
+        client: rows per second of the asynchronous client, at the best number in flight.
+        in_flight: that number.
+        job: rows per second of a job, without start-up and publishing.
+        process: rows per second of its whole process.
+    """
+
+    client: float
+    in_flight: int
+    job: float
+    process: float
+
+    def render(self, name: str) -> str:
+        share = self.job / self.client
+        rates = [f"{value:12,.0f}" for value in (self.client, self.job, self.process)]
+        return f"{name:22}{''.join(rates)}{share:8.2f}{self.in_flight:8}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and print a table; return the exit status."""
+    flags = _parse(arguments)
+    print(f"{'rows per second':22}{'client':>12}{'job':>12}{'process':>12}{'share':>8}{'open':>8}")
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = write_fitted(Path(folder) / "fitted.json", COLUMNS)
+        for name in flags.servers:
+            with running(_make(name, Path(folder) / name, fitted)) as server:
+                for protocol in flags.protocols:
+                    place = Path(folder) / f"{name}-{protocol}"
+                    figures = _compare(place, server, protocol, flags)
+                    print(figures.render(f"{name}, {protocol}"), flush=True)
+                overhead = measure_overhead(server, _features(flags.batch_rows))
+                print(f"{name}: {overhead:.2f} ms for a batch", flush=True)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--servers", nargs="+", default=["mlserver", "kserve"])
+    parser.add_argument("--protocols", nargs="+", default=["oip-grpc", "oip-http"])
+    parser.add_argument("--rows", type=int, default=400_000)
+    parser.add_argument("--batch_rows", type=int, default=1_024)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=_SECONDS)
+    return parser.parse_args(arguments)
+
+
+def _make(name: str, folder: Path, fitted: Path) -> RealServer:
+    if name == "kserve":
+        return make_kserve(folder, fitted, COLUMNS)
+    return make_mlserver(folder, [mlserver_logistic(fitted, COLUMNS)])
+
+
+def _compare(folder: Path, server: RealServer, protocol: str, flags: argparse.Namespace) -> Figures:
+    """Let the client and the job take turns, and return the medians."""
+    job = _write(folder, server, protocol, flags)
+    features = _features(flags.batch_rows)
+    url = address(server, protocol)
+    clients: dict[int, list[float]] = {number: [] for number in _IN_FLIGHT}
+    jobs, processes = [], []
+    for repeat in range(flags.repeats):
+        for number, rates in clients.items():
+            rates.append(measure(protocol, url, features, number, flags.seconds))
+        output = folder / f"scores-{repeat}"
+        processes.append(flags.rows / _run(job, output))
+        jobs.append(manifest(output)["rows_per_second"])
+    best = max(clients, key=lambda number: median(clients[number]))
+    return Figures(
+        client=median(clients[best]),
+        in_flight=best,
+        job=median(jobs),
+        process=median(processes),
+    )
+
+
+def _write(folder: Path, server: RealServer, protocol: str, flags: argparse.Namespace) -> Path:
+    """Write shards and job, and return the job's file."""
+    features = _features(flags.rows)
+    for number, places in enumerate(np.array_split(np.arange(flags.rows), _SHARDS)):
+        columns = {name: features[places, at] for at, name in enumerate(NAMES)}
+        write_parquet(folder / f"shards/{number}.parquet", pa.table({"id": places, **columns}))
+    return write_remote_job(
+        folder,
+        server,
+        protocol,
+        columns=dict.fromkeys(NAMES, "float"),
+        batch_rows=flags.batch_rows,
+    )
+
+
+def _features(rows: int) -> np.ndarray:
+    return np.random.default_rng(7).normal(size=(rows, COLUMNS)).astype(np.float32)
+
+
+def _run(job: Path, output: Path) -> float:
+    """Return the seconds of a whole process."""
+    command = [sys.executable, "-m", "pipelines.score", "--config", str(job), "--quiet"]
+    begin = time.monotonic()
+    subprocess.run([*command, "--output", str(output)], cwd=REPOSITORY, check=True)
+    return time.monotonic() - begin
+
+
+def measure_overhead(
+    server: RealServer, features: np.ndarray, requests: int = _OVERHEAD_REQUESTS
+) -> float:
+    """Return how many milliseconds longer our client takes for a batch than gRPC's stub alone.
+
+    Args:
+        server: that answers both, in turn.
+        features: (rows, columns) of each request.
+        requests: of each.
+    """
+    target = Target("oip-grpc", server.grpc_url, "churn")
+    calls = Calls(connect(target), target)
+    request = grpc_request(features)
+    with grpc.insecure_channel(server.grpc_url.removeprefix("grpc://")) as channel:
+        stub = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        differences = []
+        for _ in range(requests):
+            begin = time.perf_counter()
+            stub(request)
+            middle = time.perf_counter()
+            calls({"features": features})
+            end = time.perf_counter()
+            differences.append((end - middle) - (middle - begin))
+    calls.close()
+    return median(differences) * 1_000
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""A server that was asked: what of it names a run, and how workers share its requests."""
+
+import pytest
+
+from configs.errors import JobError
+from model_zoo.remote.target import Target
+from pipelines.planning.served import Served
+
+SERVED = Served(Target("oip-grpc", "grpc://churn:8001", "churn", "3", max_in_flight=16), "s 1.0")
+
+
+@pytest.mark.parametrize(("workers", "share"), [(1, 16), (2, 8), (3, 5), (16, 1)])
+def test_workers_share_the_requests_of_a_run(workers: int, share: int) -> None:
+    assert SERVED.share(workers).max_in_flight == share
+
+
+def test_more_workers_than_requests_are_refused() -> None:
+    with pytest.raises(JobError, match=r"max_in_flight 16 is less than the 17 workers .*=16\)"):
+        SERVED.share(17)
+
+
+def test_a_run_is_named_by_model_and_server_and_not_by_its_software() -> None:
+    assert SERVED.describe() == {
+        "protocol": "oip-grpc",
+        "url": "grpc://churn:8001",
+        "name": "churn",
+        "version": "3",
+    }
