@@ -14,6 +14,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 # For each thread: one that is worked on, and one that waits for whoever asks.
 _AHEAD = 2
+# One alone may have had to wait for the collection of garbage, or for another program.
+_SLOW_IN_A_ROW = 3
 
 
 def take_some(items: Iterable[T], count: int) -> Iterator[list[T]]:
@@ -38,7 +40,7 @@ def map_while_quick(
     quick_seconds: float,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[R]:
-    """Yield what a function gives for each item: in this thread until one takes long, then in threads.
+    """Yield what a function gives for each item: in this thread until some take long, then in threads.
 
     Python lets one thread run at a time. Where each waits for nothing but its turn, to take turns takes
     longer than all the work: small files of a disk took twice as long in 8 threads on 2 free cores.
@@ -51,12 +53,14 @@ def map_while_quick(
         clock: tells seconds.
     """
     remaining = iter(items)
+    slow_in_a_row = 0
     for item in remaining:
         began = clock()
         result = call(item)
-        seconds = clock() - began
+        is_slow = clock() - began > quick_seconds
         yield result
-        if seconds > quick_seconds:
+        slow_in_a_row = slow_in_a_row + 1 if is_slow else 0
+        if slow_in_a_row == _SLOW_IN_A_ROW:
             break
     yield from map_few_ahead(call, remaining, threads)
 

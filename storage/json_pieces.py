@@ -1,4 +1,4 @@
-"""Large JSON objects, written and read one item of their lists at a time.
+"""Large JSON objects, of whose lists some items at a time are written, and one at a time is read.
 
 What `json` makes of a list of a hundred thousand entries takes ten times their size in the file; here
 only some hundred are objects at once. What is written is what `json.dumps` writes, byte by byte.
@@ -11,11 +11,14 @@ from json import JSONDecodeError, JSONDecoder, JSONEncoder
 import re
 from typing import Any, TypeAlias
 
+from storage.few_ahead import take_some
 from storage.packed import pack_many
 
 # As JSON holds it.
 Fields: TypeAlias = dict[str, Any]
 
+# Written together: `json` prepares itself for each call as long as it takes to write some items.
+_ITEMS_AT_ONCE = 256
 _decode = JSONDecoder().raw_decode
 _SPACE = re.compile(r"[ \t\n\r]*")
 # Without spaces: a plan may hold a million units. Made once, as `json` would make it for each of them.
@@ -121,9 +124,10 @@ def _encode_value(value: Any) -> Iterator[str]:
         yield _encode(value)
         return
     before = "["
-    for item in value:
-        text = _encode(item)
-        yield f"{before}{text}"
+    for items in take_some(value, _ITEMS_AT_ONCE):
+        text = _encode(items)
+        # Without its brackets: it is a part of the list.
+        yield before + text[1:-1]
         before = ","
     # Of nothing it has not begun.
     yield "[]" if before == "[" else "]"

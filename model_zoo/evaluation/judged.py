@@ -55,13 +55,19 @@ def judge_drifts(drifts: Sequence[Drift], rules: Rules) -> list[Finding]:
     return sort_findings([*findings, *_tell_left_out(drifts, rules)])
 
 
-def judge_rows(rows: int, earlier: Sequence[int], rules: Rules) -> list[Finding]:
+def judge_rows(
+    rows: int,
+    earlier: Sequence[int],
+    rules: Rules,
+    whose: str = "the reference",
+) -> list[Finding]:
     """Return what is to be told of how many rows a run has.
 
     Args:
         rows: of the run.
         earlier: of the runs that it is compared with, whose median counts.
         rules: the thresholds.
+        whose: what has the earlier rows, in words.
     """
     usual = median(earlier) if earlier else 0
     # Of no rows every number is infinitely many.
@@ -74,7 +80,7 @@ def judge_rows(rows: int, earlier: Sequence[int], rules: Rules) -> list[Finding]
     ):
         crossed = find_crossed(times, limit, is_beyond)
         if crossed is not None:
-            return [_tell_rows(rows, usual, *crossed, word)]
+            return [_tell_rows(rows, usual, *crossed, word, whose)]
     return []
 
 
@@ -153,9 +159,16 @@ def _name(drift: Drift) -> str:
     return f"{drift.of} of {drift.column}"
 
 
-def _tell_rows(rows: int, usual: float, level: Level, threshold: float, word: str) -> Finding:
+def _tell_rows(
+    rows: int,
+    usual: float,
+    level: Level,
+    threshold: float,
+    word: str,
+    whose: str,
+) -> Finding:
     says = (
-        f"{rows:,} rows are {rows / usual:.3g} times the {usual:,.0f} of the reference, "
+        f"{rows:,} rows are {rows / usual:.3g} times the {usual:,.0f} of {whose}, "
         f"{level} with {word} than {threshold:g} times"
     )
     return Finding(level, "rows", None, "rows", says, rows, usual, threshold)

@@ -10,6 +10,7 @@ import platform
 from typing import Any, TypeAlias
 
 from model_zoo.architectures.library_names import find_distribution
+from storage.few_ahead import take_some
 from transforms.batches import WorkUnit
 from transforms.broken_shard import BrokenShard
 from transforms.formats.format import Shard
@@ -77,6 +78,8 @@ _SAYS_NOTHING_NEW: dict[str, dict[str, Any]] = {
 _DIGITS = 16
 # By which rule small shards are put together to units; with another one they are other files.
 _PUT_TOGETHER = 1
+# Written together, as `json` prepares itself anew for each call.
+_ITEMS_AT_ONCE = 256
 _LIBRARIES = ("apache-beam", "numpy", "pandas", "pillow", "pyarrow", "torch")
 _EXTRAS = ("onnxruntime", "tokenizers", "torchvision")
 # Plain values by name, as JSON holds them.
@@ -146,8 +149,8 @@ def _encode(work: Fields) -> Iterator[str]:
     """Yield JSON with sorted keys: the order of a job's keys is no difference.
 
     Args:
-        work: by name; an iterator is a list, of which there is one item at a time, as there may be a
-            million.
+        work: by name; an iterator is a list, of which there are some items at a time, as there may be
+            a million.
     """
     before = "{"
     for name in sorted(work):
@@ -163,8 +166,10 @@ def _encode(work: Fields) -> Iterator[str]:
 
 def _encode_items(items: Iterator[Any]) -> Iterator[str]:
     before = "["
-    for item in items:
-        yield before + json.dumps(item, sort_keys=True)
+    for some in take_some(items, _ITEMS_AT_ONCE):
+        text = json.dumps(some, sort_keys=True)
+        # Without its brackets: it is a part of the list.
+        yield before + text[1:-1]
         before = ", "
     # Of nothing it has not begun.
     yield "[]" if before == "[" else "]"

@@ -172,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--nights", type=int, default=200, help="of each kind of drift")
     parser.add_argument("--without", type=int, default=1_000, help="nights without drift")
-    parser.add_argument("--rows", type=int, nargs="+", default=[100, 1_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[100, 1_000, 10_000])
     parser.add_argument("--kinds", nargs="+", default=list(KINDS))
     arguments = parser.parse_args()
     for rows in arguments.rows:

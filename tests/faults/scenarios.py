@@ -16,6 +16,7 @@ from tests.faults.injector import Request
 from tests.faults.server import Server
 from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
 from tests.support.broken_files import write_cut, write_spoilt
+from tests.support.builders import FEATURES
 
 # Steps with another proof, a test that comes by them. Those of a real object store, where requests are killed, broken and delayed; those of
 # training, which is killed at each point of its loop and resumed (model_zoo/training/test_resuming.py, pipelines/test_train_resumed.py), and
@@ -341,6 +342,17 @@ def _profiled(folder: Path, server: Server) -> None:
     _publish(folder / "world", folder / "before", server, *OTHER_SETTING, *profile)
 
 
+def _score_checked(world: Path, output: Path) -> list[str]:
+    """The arguments of a run that is compared, and whose rows pass a check of each kind."""
+    kinds = {
+        "id": {"unique": True, "on_failure": "hold"},
+        FEATURES[1]: {"min": -100, "on_failure": "reject"},
+        FEATURES[2]: {"max": 100, "on_failure": "warn"},
+    }
+    checks = ("--set", f"checks={json.dumps(kinds)}")
+    return [*_score(world, output), "--set", "monitor.reference=previous", *checks]
+
+
 def _held(folder: Path, server: Server) -> None:
     """A run is held back for its many rows, beside one that is published."""
     world, output = folder / "world", folder / "before"
@@ -389,10 +401,7 @@ SCENARIOS = {
         _corrected, lambda world, output: [*_score(world, output), "--reuse_from", "current"]
     ),
     "named_files": Scenario(_named_files, _score),
-    "summaries": Scenario(
-        _profiled,
-        lambda world, output: [*_score(world, output), "--set", "monitor.reference=previous"],
-    ),
+    "summaries": Scenario(_profiled, _score_checked),
     "release": Scenario(_held, _name_held, program="pipelines.release"),
     "broken_shards": Scenario(_broken, _score_with_broken),
     "lost_files": Scenario(_lost_files, _score, status=5),

@@ -1,4 +1,4 @@
-"""Killed at each step of holding a run back: it ends held when it is asked for again, and readers keep what they had."""
+"""Killed at each step of holding a run back, and of discarding it: the same command ends it, and readers keep what they had."""
 
 from pathlib import Path
 import shutil
@@ -55,4 +55,35 @@ def test_a_kill_while_a_run_is_held_back(world: Path, server: Server, tmp_path: 
         assert list_names(output) == list_names(tmp_path / "whole"), chain
         assert read_output(output) == before
         assert read_link(output) == before.run_id if before else None
+        shutil.rmtree(output)
+
+
+@pytest.mark.program
+def test_a_kill_while_a_held_run_is_discarded(world: Path, server: Server, tmp_path: Path) -> None:
+    publish_few(world, tmp_path / "before", server)
+    before = read_output(tmp_path / "before")
+    assert before is not None
+    assert score(world, tmp_path / "before", server)[0] == 6
+    (held,) = {path.name for path in (tmp_path / "before/runs").iterdir()} - {before.run_id}
+
+    def discard(output: Path, **fault: object) -> int:
+        arguments = [str(output), held, "--reason", "a broken export", "--discard"]
+        return server.strike(
+            Request("pipelines.release", arguments, f"{output}.log", False, **fault)  # type: ignore[arg-type]
+        )
+
+    shutil.copytree(tmp_path / "before", tmp_path / "whole", symlinks=True)
+    assert discard(tmp_path / "whole", record=str(tmp_path / "chains")) == 0
+    struck = list(dict.fromkeys((tmp_path / "chains").read_text().splitlines()))
+    assert any(chain.startswith("pipelines.release._discard:") for chain in struck)
+    for number, chain in enumerate(full_or(struck[::2], struck)):
+        output = tmp_path / f"kill-{number}"
+        shutil.copytree(tmp_path / "before", output, symlinks=True)
+        assert discard(output, chain=chain, after=True, action="kill") == KILLED, chain
+        assert read_output(output) == before
+        is_left = (output / "runs" / held).exists()
+        # What is gone is no run that could be discarded.
+        assert (discard(output) == 0) == is_left, chain
+        assert list_names(output) == list_names(tmp_path / "whole"), chain
+        assert read_link(output) == before.run_id
         shutil.rmtree(output)

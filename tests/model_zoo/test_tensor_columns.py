@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from model_zoo.tensor_columns import from_column, to_column
+from model_zoo.tensor_columns import from_column, to_column, to_nested_column
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3)])
@@ -39,3 +39,9 @@ def test_numbers_that_do_not_make_up_the_shape_are_refused(
 ) -> None:
     with pytest.raises(error):
         from_column(column, shape)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (2, 3, 4)])
+def test_a_nested_column_has_the_shape_of_a_row(shape: tuple[int, ...]) -> None:
+    values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    assert to_nested_column(values).to_pylist() == values.tolist()

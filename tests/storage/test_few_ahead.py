@@ -58,10 +58,13 @@ def test_an_error_is_raised_in_its_place_and_what_waits_is_left() -> None:
     assert len(called) < 5
 
 
-def test_quick_items_stay_in_this_thread_and_those_behind_a_slow_one_leave_it() -> None:
+def test_quick_items_stay_in_this_thread_and_those_behind_slow_ones_leave_it() -> None:
     here = threading.get_ident()
-    # Before and behind each call: the third one takes longer than half a second.
-    times = iter([0.0, 0.5, 1.0, 1.0, 2.0, 2.75])
+    took = [0.75, 0.75, 0.5, 0.75, 0.75, 0.75]
+    # Before and behind each call: the last three in a row are the first that take longer than half a second.
+    times = iter(
+        [time for number, seconds in enumerate(took) for time in (number, number + seconds)]
+    )
 
     def tell_whether_here(number: int) -> tuple[int, bool]:
         return number, threading.get_ident() == here
@@ -73,7 +76,8 @@ def test_quick_items_stay_in_this_thread_and_those_behind_a_slow_one_leave_it() 
         assert next(results) == (0, True)
         # None is asked for ahead in one thread.
         assert asked == [0]
-        assert [next(results) for _ in range(3)] == [(1, True), (2, True), (3, False)]
+        places = [is_here for _, is_here in (next(results) for _ in range(7))]
+        assert places == [True] * 5 + [False] * 2
 
 
 def test_where_all_are_quick_there_are_no_threads() -> None:

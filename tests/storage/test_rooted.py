@@ -272,3 +272,14 @@ def test_threads_may_share_a_root(root: FileRoot) -> None:
     for thread in threads:
         thread.join()
     assert contents == [b"12345"] * 8
+
+
+def test_a_root_that_is_not_there_is_refused_on_a_disk_alone(
+    root: FileRoot, tmp_path: Path
+) -> None:
+    root.refuse_missing()
+    for name in ("gone", "secret"):
+        with pytest.raises(InputError, match="there is no such folder; name the one"):
+            FileRoot(str(tmp_path / name)).refuse_missing()
+    # A store has no folders.
+    FileRoot("memory://nobody/was/here").refuse_missing()

@@ -10,6 +10,7 @@ from scipy.special import rel_entr
 from sklearn.datasets import load_breast_cancer
 
 from model_zoo.evaluation.drift import (
+    _drop_empty,
     compare_categories,
     compare_kolmogorov_smirnov,
     compare_psi,
@@ -191,3 +192,8 @@ def test_nights_that_are_alike_raise_no_more_alarms_than_they_may() -> None:
         nights += any(find_beyond_chance(chances, 0.05))
     # 10 are expected at most; 22 or more come once in ten thousand times.
     assert nights < 22
+
+
+def test_a_bin_with_one_row_is_there() -> None:
+    then, now = _drop_empty([1, 0, 2, 0], [0, 0, 1, 1])
+    assert (then.tolist(), now.tolist()) == ([1, 2, 0], [0, 1, 1])

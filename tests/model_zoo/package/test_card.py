@@ -68,3 +68,21 @@ def test_a_card_names_a_model() -> None:
     fields = {name: value for name, value in tiny_card().items() if name != "builder"}
     with pytest.raises(ValidationError, match="builder is missing; a card names a network"):
         ModelCard.model_validate({**fields, "parameters": {}, "files": {}})
+
+
+@pytest.mark.parametrize(
+    ("edges", "is_graph"),
+    [([2, 9], True), ([2, 0], True), ([3, 9], False), ([2], False), ([2, 9, 1], False)],
+)
+def test_edges_are_pairs_of_nodes(edges: list[int], is_graph: bool) -> None:
+    inputs = {
+        "x": {"dtype": "float32", "shape": [5, 3]},
+        "e": {"dtype": "int64", "shape": edges},
+        "n": {"dtype": "int64", "shape": []},
+    }
+    graph = {"nodes": "x", "edges": "e", "count": "n"}
+    if is_graph:
+        assert card_of(inputs=inputs, graph=graph).graph is not None
+        return
+    with pytest.raises(ValidationError, match="graph must name nodes"):
+        card_of(inputs=inputs, graph=graph)

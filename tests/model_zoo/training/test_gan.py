@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 import torch
+from torch import nn
 
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
 from model_zoo.training.called_network import forward
 from model_zoo.training.epoch import Epoch
 from model_zoo.training.examples import Examples
-from model_zoo.training.gan import train_gan
+from model_zoo.training.gan import _Adversaries, train_gan
 from model_zoo.training.recipe import Recipe
 from model_zoo.training.repeatable import repeatable
 
@@ -139,3 +140,24 @@ def test_networks_and_rows_that_do_not_go_together_are_refused(
 def test_a_loss_that_explodes_is_refused() -> None:
     with pytest.raises(ModelError, match=r"lower training\.learning_rate"):
         run(Recipe(learning_rate=1e30, batch_rows=32, epochs=3, seed=1))
+
+
+def test_a_generator_learns_to_be_taken_for_real() -> None:
+    """By a discriminator that takes bright pictures for real, and learns nothing."""
+
+    class Brightness(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"logit": self.scale * image.mean((1, 2, 3))}
+
+    sizes = {"channels": 1, "height": 4, "width": 4, "hidden": [8], "noise": NOISE}
+    with repeatable(1):
+        generator = build("generator", sizes)
+        adversaries = _Adversaries(Brightness(), generator, NOISE, "image", 0.05)
+        before = adversaries._make(64).mean()
+        for _ in range(10):
+            adversaries._teach_generator(64)
+        assert adversaries._make(64).mean() > before + 0.1

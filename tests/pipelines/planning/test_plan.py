@@ -15,12 +15,20 @@ from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.make_plan import _count_rows_per_batch, make_plan
 from pipelines.planning.manifest_head import manifest_head
-from pipelines.planning.plan import Plan
+from pipelines.planning.plan import Plan, _freeze_reference
+from storage import files
+from storage.run_folder import RunFolder
 from tests.pipelines.planning.cards import make_card_of
 from tests.support.builders import tiny_package
 from tests.support.jobs import small_table, write_job, write_parquet
 from transforms.formats.filtered import FilteredFormat
 from transforms.formats.loading import LoadingFormat
+from transforms.output.compared_reference import (
+    ComparedReference,
+    ReferenceHead,
+    decode_reference,
+    make_empty_profile,
+)
 
 
 @pytest.mark.parametrize(
@@ -123,3 +131,24 @@ def test_rows_are_left_out_before_the_files_that_they_name_are_read(tmp_path: Pa
     assert isinstance(plan.format.inner, FilteredFormat)
     # What a row names that does not pass is not even looked at.
     assert plan.files.count == 1
+
+
+def test_what_a_run_is_compared_with_stays_unless_another_is_asked_for(tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path), "run1")
+    files.make_folder(run.temporary)
+    empty = make_empty_profile()
+    first, second, other = (
+        ComparedReference(ReferenceHead(asked, "previous", says), empty)
+        for asked, says in (("previous", "run a"), ("previous", "run b"), ("last 2", "run c"))
+    )
+
+    def read() -> str:
+        return decode_reference(files.read(run.reference) or b"").head.says
+
+    for reference, standing in ((first, "run a"), (second, "run a"), (other, "run c")):
+        _freeze_reference(run, reference)
+        assert read() == standing
+    # As a crash of the machine leaves it.
+    Path(run.reference).write_bytes(b"")
+    _freeze_reference(run, second)
+    assert read() == "run b"

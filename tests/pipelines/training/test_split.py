@@ -119,6 +119,7 @@ def test_a_column_says_the_part_in_whatever_words() -> None:
         ({"by": "group"}, {"group": [1] * ROWS}, "group", "leaves no row of 200 for"),
         ({"by": "time"}, {"when": [1] * ROWS}, "when", "leaves no row of 200 for"),
         ({"by": "time"}, {"when": [None] + [1] * (ROWS - 1)}, "when", "no value in 1 rows"),
+        ({"by": "group"}, {"group": [float("nan"), 2.0] * (ROWS // 2)}, "group", "no value in 100 rows"),
         ({"by": "fixed", "column": "p"}, {"p": ["train"] * ROWS}, "p", "validation and test"),
         ({"by": "time"}, {"when": [-n % 5 // 4 for n in range(ROWS)]}, "when", "leaves no row"),
         ({"by": "time"}, {"when": [n % 5 // 4 * ROWS + n for n in range(ROWS)]}, "when", "no row of 'b'"),

@@ -55,3 +55,10 @@ def test_a_list_of_nothing_has_no_files() -> None:
     listing = FileListWriter().close()
     assert list(listing.iterate_files()) == []
     assert count_files(listing.content) == 0
+
+
+def test_a_unit_reads_its_own_rows_of_its_own_column() -> None:
+    listing = write([Listed(A)], [Listed(B), Listed(C)]).close()
+    for unit, rows in ((0, 1), (1, 2), (2, 0)):
+        assert sum(table.num_rows for table in listing.iterate(unit, "content")) == rows
+        assert list(listing.iterate(unit, "other")) == []

@@ -15,12 +15,13 @@ from configs.errors import InputError, JobError
 from pipelines.planning.partitions import with_partitions
 from pipelines.planning.shard_inspection import read_shards
 from pipelines.planning.shards import cut_into_units, list_shards
+from tests.support.builders import raw_batch
 from transforms.batches import RawBatch, RowRecord
 from transforms.formats.column import Column
 from transforms.formats.csv import CsvFormat
 from transforms.formats.format import Format
 from transforms.formats.parquet import ParquetFormat
-from transforms.formats.partitions import PartitionedFormat
+from transforms.formats.partitions import PartitionedFormat, _refuse_other_values
 from transforms.read_unit import read_unit
 
 INT = pa.int64()
@@ -190,3 +191,26 @@ def test_rejected_rows_are_told_like_those_of_a_file_that_has_the_column(
             assert {**line, "source": None} == {**other, "source": None}
         elif key == "k":
             assert (line["key"], other["key"]) == (7, None)
+
+
+@pytest.mark.parametrize(
+    ("column", "folder", "row"),
+    [
+        ([1, 1], 1, None),
+        ([2, 1], 1, 7),
+        ([1, 2], 1, 8),
+        ([1, None], 1, 8),
+        ([None, None], None, None),
+        ([None, 1], None, 8),
+    ],
+)
+def test_a_row_of_another_folder_is_named(
+    column: list[int | None], folder: int | None, row: int | None
+) -> None:
+    batch = raw_batch({"k": pa.array(column, INT)}, first_row=7)
+    values = {"k": pa.array([folder], INT)}
+    if row is None:
+        _refuse_other_values(batch, values)
+        return
+    with pytest.raises(InputError, match=f"its column 'k' has another value in row {row} than"):
+        _refuse_other_values(batch, values)

@@ -18,7 +18,7 @@ from transforms.output.compared_reference import (
     encode_reference,
     make_empty_profile,
 )
-from transforms.output.published_monitor import publish_monitor
+from transforms.output.published_monitor import judge, publish_monitor
 from transforms.publish import publish_run
 from transforms.summaries.profile import make_profile
 from transforms.summaries.reference import NO_REFERENCE
@@ -53,6 +53,15 @@ def test_a_run_with_too_few_rows_is_held_back(run: RunFolder) -> None:
     assert document["monitor"]["verdict"] == "held"
     for entry in document["files"]:
         assert files.compute_sha256(f"{planned.published}/{entry['path']}") == entry["sha256"]
+
+
+def test_rows_of_training_are_told_as_no_nights() -> None:
+    head = ReferenceHead("training", "training", "training (90 rows)", volumes=(90,))
+    (finding,) = judge(ComparedReference(head, make_empty_profile()), [], 10, FEWER)
+    assert finding.says == (
+        "10 rows are 0.111 times the 90 of training, which was no night, "
+        "hold with fewer than 0.5 times"
+    )
 
 
 def test_a_bundle_that_is_tried_again_ends_alike(run: RunFolder) -> None:

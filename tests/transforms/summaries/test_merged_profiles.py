@@ -38,4 +38,5 @@ def test_those_with_other_cut_points_are_left_out() -> None:
 def test_one_is_as_it_is_and_none_is_empty() -> None:
     one = profile_of(DRAW)
     assert merge_profiles([one])[0] is one
-    assert merge_profiles([])[0].num_rows == 0
+    empty, left_out = merge_profiles([])
+    assert (empty.num_rows, left_out) == (0, 0)
