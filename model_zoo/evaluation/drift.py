@@ -100,8 +100,8 @@ def compare_kolmogorov_smirnov(reference: Counts, counts: Counts) -> Change:
     """
     from scipy.special import kolmogorov
 
-    then = np.asarray(reference, dtype=np.float64)
-    now = np.asarray(counts, dtype=np.float64)
+    then = _to_floats(reference)
+    now = _to_floats(counts)
     rows_then = then.sum()
     rows_now = now.sum()
     if not rows_then or not rows_now:
@@ -132,13 +132,12 @@ def compare_categories(reference: Counts, counts: Counts) -> Change:
         return _NO_CHANGE
     both = then + now
     all_rows = rows_then + rows_now
-    statistic = 0.0
-    for found, rows in ((then, rows_then), (now, rows_now)):
-        expected = both * rows / all_rows
-        squares = (found - expected) ** 2
-        terms = squares / expected
-        statistic += float(terms.sum())
-    differences = np.abs(then / rows_then - now / rows_now)
+    of_then = _sum_deviations(then, both * rows_then / all_rows)
+    of_now = _sum_deviations(now, both * rows_now / all_rows)
+    statistic = of_then + of_now
+    share_then = then / rows_then
+    share_now = now / rows_now
+    differences = np.abs(share_then - share_now)
     distance = float(differences.max())
     chance = _find_tail(statistic, values - 1)
     return Change(distance, chance)
@@ -175,8 +174,8 @@ def compare_shares(
         return Change(distance, float(exact.pvalue))
     share = both / (reference_rows + rows)
     variance_of_one = share * (1 - share)
-    deviation = sqrt(variance_of_one * (1 / reference_rows + 1 / rows))
-    normal_score = distance / deviation
+    variance = variance_of_one * (1 / reference_rows + 1 / rows)
+    normal_score = distance / sqrt(variance)
     # Of a standard normal number, on either side.
     chance = erfc(normal_score / sqrt(2))
     return Change(distance, chance)
@@ -237,8 +236,8 @@ def join_sparse(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarr
     >>> [joined.tolist() for joined in join_sparse([1, 4, 20, 25, 1], [0, 6, 19, 24, 2])]
     [[5.0, 20.0, 26.0], [6.0, 19.0, 26.0]]
     """
-    then = np.asarray(reference, dtype=np.float64)
-    now = np.asarray(counts, dtype=np.float64)
+    then = _to_floats(reference)
+    now = _to_floats(counts)
     both = then + now
     smaller = min(then.sum(), now.sum())
     if not smaller:
@@ -254,13 +253,19 @@ def join_sparse(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarr
             firsts.append(place)
             of_group = 0.0
         of_group += rows
-    return np.add.reduceat(then, firsts), np.add.reduceat(now, firsts)
+    joined_then = np.add.reduceat(then, firsts)
+    joined_now = np.add.reduceat(now, firsts)
+    return joined_then, joined_now
+
+
+def _to_floats(counts: Counts) -> np.ndarray:
+    return np.asarray(counts, dtype=np.float64)
 
 
 def _drop_empty(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     """Return both as floats, without bins that are empty in both."""
-    then = np.asarray(reference, dtype=np.float64)
-    now = np.asarray(counts, dtype=np.float64)
+    then = _to_floats(reference)
+    now = _to_floats(counts)
     if then.shape != now.shape:
         raise ValueError(f"{len(then)} bins cannot be compared with {len(now)}")
     is_there = then + now > 0
@@ -277,7 +282,9 @@ def put_rare_together(then: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np
     is_rare = expected < _FEWEST_EXPECTED
     if is_rare.sum() < 2:
         return then, now
-    return _join(then, is_rare), _join(now, is_rare)
+    joined_then = _join(then, is_rare)
+    joined_now = _join(now, is_rare)
+    return joined_then, joined_now
 
 
 def _join(counts: np.ndarray, is_rare: np.ndarray) -> np.ndarray:
@@ -285,6 +292,13 @@ def _join(counts: np.ndarray, is_rare: np.ndarray) -> np.ndarray:
     others = counts[~is_rare]
     together = counts[is_rare].sum()
     return np.append(others, together)
+
+
+def _sum_deviations(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return what counts add to a chi-squared number."""
+    deviations = found - expected
+    terms = deviations**2 / expected
+    return float(terms.sum())
 
 
 def _find_tail(statistic: float, degrees: int) -> float:

@@ -96,9 +96,10 @@ class UniqueValues:
             state = [_read_part(url, part, bits) for url in urls]
             digests = _sort(state)
             repeated += _count_repeated(digests)
+        check = self.check
         record = {
-            "column": self.check.column,
-            "rule": self.check.rule,
+            "column": check.column,
+            "rule": check.rule,
             "rows": rows,
             "repeated": repeated,
         }
@@ -123,7 +124,8 @@ def _count_repeated(digests: np.ndarray) -> int:
 
 def _count_rows(url: str) -> int:
     with files.open_read(url) as file:
-        return pq.ParquetFile(file).metadata.num_rows
+        stored = pq.ParquetFile(file)
+        return stored.metadata.num_rows
 
 
 def _read_part(url: str, part: int, bits: int) -> np.ndarray:
@@ -147,8 +149,10 @@ def _read_part(url: str, part: int, bits: int) -> np.ndarray:
         rows = stored.read_row_groups(numbers, use_threads=False)
     digests = _to_array(rows)
     high = digests[:, 0]
-    begin = np.searchsorted(high, np.uint64(first), side="left")
-    end = np.searchsorted(high, np.uint64(last), side="right")
+    first_wanted = np.uint64(first)
+    last_wanted = np.uint64(last)
+    begin = np.searchsorted(high, first_wanted, side="left")
+    end = np.searchsorted(high, last_wanted, side="right")
     return digests[begin:end]
 
 
