@@ -14,7 +14,7 @@ from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.make_plan import make_plan
 from pipelines.planning.plan import Plan
 from pipelines.tuning import sampling
-from pipelines.tuning.sample import Sample, cut_batches
+from pipelines.tuning.sample import ReadRows, Sample, cut_batches
 from pipelines.tuning.sampling import (
     _count_part_rows,
     _count_read_rows,
@@ -133,3 +133,30 @@ def test_rows_that_preprocessing_rejects_are_no_sample(tmp_path: Path) -> None:
     write_parquet(tmp_path / "shards/1.parquet", small_table(3))
     plan = make_plan(load(ScoringJob, str(job), []))
     assert take_sample(plan, 10).rows == 3
+
+
+def test_what_a_run_does_before_the_network_is_done_for_a_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of checks and summaries, too, a worker's time depends."""
+    write_parquet(tmp_path / "shards/0.parquet", small_table(4, a=pa.array([1, 2, 3, 4], pa.float32())))  # fmt: skip
+    checks = {
+        "a": {"max": 3, "on_failure": "reject"},
+        "b": {"not_null": True, "on_failure": "warn"},
+    }
+    job = write_job(tmp_path, tiny_package(tmp_path / "model"), checks=checks)
+    plan = make_plan(load(ScoringJob, str(job), []))
+    assert plan.summaries
+    told: list[dict[str, Any]] = []
+    preprocess_batch = sampling.preprocess_batch
+
+    def noted(*args: Any, **named: Any) -> Any:
+        told.append(named)
+        return preprocess_batch(*args, **named)
+
+    monkeypatch.setattr(sampling, "preprocess_batch", noted)
+    sample = take_sample(plan, 10)
+    assert sample.rows == 3
+    assert len(sample.prepare(ReadRows(0, 1, 2))["x"]) == 2
+    assert [named["summaries"] for named in told] == [plan.summaries] * 2
+    assert {named["timeout_seconds"] for named in told} == {plan.job.model.timeout_seconds}
