@@ -15,8 +15,8 @@ from pyarrow import DataType, Schema
 
 from configs.errors import InputError
 from configs.several_refusals import MOST_REFUSED, RefusedFile, refuse_all
+from pipelines.planning.file_batches import map_some
 from storage import files
-from storage.few_ahead import map_few_ahead, map_while_quick, take_some
 from storage.input_file import InputFile
 from storage.packed import Packing, pack_many
 from transforms.broken_budget import BrokenRules, check_broken
@@ -29,12 +29,6 @@ from transforms.joined_types import join_types
 from transforms.logical_types import storable_type
 from transforms.model_types import join_if_decimals
 
-# A store answers in tens of milliseconds; a disk is busy with fewer.
-_THREADS = 8
-# What a thread looks into before it asks for more: to hand over one takes as long.
-_FILES_AT_ONCE = 32
-# So long they take where a disk waits for nothing, three times over.
-_QUICK_SECONDS = 0.008
 # Of a job that says nothing of them: all that cannot be read are refused.
 _NONE_BROKEN = BrokenRules()
 # Of the wanted columns, in their order.
@@ -101,11 +95,7 @@ def read_shards(
     refused: list[RefusedFile] = []
     broken: list[BrokenShard] = []
     # In order, so that the same files are named every time.
-    some = take_some(remaining, _FILES_AT_ONCE)
-    if files.is_local(listed[0].url):
-        more = map_while_quick(inspect, some, _THREADS, _QUICK_SECONDS)
-    else:
-        more = map_few_ahead(inspect, some, _THREADS)
+    more = map_some(inspect, remaining, on_disk=files.is_local(listed[0].url))
     with closing(more):
         for looked in chain([first], more):
             for shard in looked.shards:

@@ -7,15 +7,12 @@ from typing import TypeAlias
 
 from configs.errors import InputError
 from configs.joined_words import join_some
+from pipelines.planning.file_batches import map_some
 from pipelines.planning.plan import Plan
-from storage.few_ahead import map_few_ahead, take_some
+from storage import files
 from transforms.formats.format import NullCounts, Shard
 from transforms.formats.partitions import count_nulls_of
 
-# A store answers in tens of milliseconds.
-_THREADS = 8
-# To hand over one takes a thread as long as to look into it.
-_SHARDS_AT_ONCE = 32
 _KEY = "key"
 # Enough to see what is meant, few enough for a line.
 _SHOWN_NAMES = 5
@@ -62,8 +59,8 @@ def count_missing(plan: Plan) -> list[Missing]:
     names = list(policies)
     count = partial(_count_of_shards, plan, names)
     found = {name: _Counted() for name in names}
-    some = take_some(plan.shards, _SHARDS_AT_ONCE)
-    for told in map_few_ahead(count, some, _THREADS):
+    on_disk = files.is_local(plan.shards[0].file.url)
+    for told in map_some(count, plan.shards, on_disk):
         for url, of_shard in told:
             for name, counted in found.items():
                 counted.add(url, of_shard[name])

@@ -8,7 +8,7 @@ from pyarrow import Schema
 import pytest
 
 from configs.errors import InputError
-from pipelines.planning import shard_inspection
+from pipelines.planning import file_batches
 from pipelines.planning.shard_inspection import read_shards
 from storage.input_file import InputFile
 from transforms.formats.column import Column
@@ -45,7 +45,7 @@ def read(format: Any, count: int, column: Column = ID) -> tuple[list[int], pa.Da
 def test_each_file_is_looked_into_once_and_stays_in_its_place(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_inspection, "_FILES_AT_ONCE", 2)
+    monkeypatch.setattr(file_batches, "_FILES_AT_ONCE", 2)
     looked = Inspected([pa.int64()] * count)
     numbers, dtype = read(looked, count)
     assert numbers == list(range(count))
@@ -61,7 +61,7 @@ def test_where_the_first_does_not_fit_the_others_that_do_not_are_named_with_it()
 
 
 def test_the_first_in_order_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard_inspection, "_FILES_AT_ONCE", 1)
+    monkeypatch.setattr(file_batches, "_FILES_AT_ONCE", 1)
     looked = Inspected([pa.int64()] * 9, broken=[7, 4])
     with pytest.raises(InputError, match="4: broken"):
         read(looked, 9)
