@@ -15,7 +15,7 @@ from model_zoo.engines.settings import Settings
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from pipelines.cli.run_log import RunLog
-from pipelines.planning import make_plan, shards
+from pipelines.planning import cut_shards, shards
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.runners.options import runner_options
 from pipelines.scoring import graph, launch, plan_job
@@ -167,7 +167,7 @@ def test_a_run_that_an_earlier_version_cut_otherwise_is_resumed_as_it_was_cut(
     write_parquet(tmp_path / "job/shards/0.parquet", small_table(12), row_group_size=2)
     job = write_job(tmp_path / "job", tiny_package(tmp_path / "model"))
     with monkeypatch.context() as patch:
-        patch.setattr(make_plan, "choose_rows_per_unit", lambda *_: 2)
+        patch.setattr(cut_shards, "choose_rows_per_unit", lambda *_: 2)
         patch.setattr(publish, "read_plan", lambda url: 1 / 0)
         assert run_job(job).status == 1
     (folder,) = (job.parent / "scores/_tmp").iterdir()
