@@ -58,7 +58,7 @@ quick: $(TESTING)
 test-long: $(TESTING)
 	FULL_COUNTS=1 $(RUN) -m pytest tests/faults tests/bad_rows tests/bad_input tests/security tests/pipelines/scoring/test_stale_runs.py \
 	  tests/pipelines/test_csv_split.py tests/transforms/formats/test_csv.py tests/transforms/formats/test_csv_blocks.py \
-	  tests/model_zoo/steps/test_image.py tests/benchmarks tests/gpu tests/object_stores tests/flink tests/model_zoo/engines \
+	  tests/model_zoo/steps/test_image.py tests/benchmarks tests/gpu tests/object_stores tests/flink tests/remote tests/model_zoo/engines \
 	  tests/pipelines/packing/converters/test_sklearn_own.py tests/pipelines/runners/test_portable_runners.py
 
 # What the tests prove: small mistakes made on purpose, one at a time, and promises broken on purpose; which test finds each? About an hour.
