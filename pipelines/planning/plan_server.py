@@ -41,7 +41,7 @@ def find_server(job: AnyJob, card: ModelCard) -> Served | None:
         raise JobError(f"model.{error}") from error
     described = ask_server(target)
     refuse_other_model(card, target, described)
-    return _hold(target, described)
+    return _hold(job, target, described)
 
 
 def find_direct_server(job: AnyJob) -> tuple[Served, Description]:
@@ -55,7 +55,7 @@ def find_direct_server(job: AnyJob) -> tuple[Served, Description]:
     refuse_settings(job, named.url)
     target = target_of(named.protocol, named.url, named.name, named.version, named.server)
     described = ask_server(target)
-    return _hold(target, described), described
+    return _hold(job, target, described), described
 
 
 def make_target(job: AnyJob, remote: RemoteModel) -> Target:
@@ -103,7 +103,6 @@ def target_of(
         token=token,
         deadline_seconds=server.deadline_seconds,
         patience_seconds=server.patience_seconds,
-        max_in_flight=server.max_in_flight,
     )
 
 
@@ -120,10 +119,15 @@ def ask_server(target: Target) -> Description:
         client.close()
 
 
-def _hold(target: Target, described: Description) -> Served:
+def _hold(job: AnyJob, target: Target, described: Description) -> Served:
     # From here on this version, also where nobody has named one.
     pinned = replace(target, version=described.model_version or None)
-    return Served(pinned, described.server, described.most_rows)
+    return Served(
+        target=pinned,
+        server=described.server,
+        most_rows=described.most_rows,
+        max_in_flight=job.model.server.max_in_flight,
+    )
 
 
 def _refuse_address(job: AnyJob) -> None:
