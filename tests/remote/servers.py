@@ -16,7 +16,12 @@ import urllib.request
 import psutil
 
 from tests.object_stores.servers import free_port
-from tests.remote.environments import KSERVE, MLSERVER, TENSORFLOW, server_python
+from tests.remote.environments import (
+    KSERVE,
+    MLSERVER,
+    TENSORFLOW,
+    server_python,
+)
 
 SERVED = Path(__file__).parent / "served"
 HOST = "127.0.0.1"
