@@ -17,24 +17,22 @@ from pipelines.planning.served import Served
 _OF_REMOTE = {"protocol", "url", "name", "version", "server"}
 
 
-def find_server(job: AnyJob, card: ModelCard) -> Served | None:
-    """Return the server that computes a package, once it says what the package does; None for others.
+def find_server(job: AnyJob, card: ModelCard, remote: RemoteModel) -> Served:
+    """Return the server that computes a package, once it says what the package does.
 
     Args:
         job: the job, which may name another address.
         card: of its package.
+        remote: what the card says of the server.
 
     Raises:
-        JobError: the job does not say that a server may have its rows, or names one for a package
-            that needs none, or asks for what a server does not do.
+        JobError: the job does not say that a server may have its rows, or asks for what a server does
+            not do.
         ModelError: the server has another model, or another version.
         ServerError: it does not answer.
     """
-    if card.remote is None:
-        _refuse_address(job)
-        return None
-    refuse_settings(job, job.model.url or card.remote.url)
-    target = make_target(job, card.remote)
+    refuse_settings(job, job.model.url or remote.url)
+    target = make_target(job, remote)
     try:
         check_address(target.protocol, target.url)
     except ValueError as error:
@@ -128,17 +126,6 @@ def _hold(job: AnyJob, target: Target, described: Description) -> Served:
         most_rows=described.most_rows,
         max_in_flight=job.model.server.max_in_flight,
     )
-
-
-def _refuse_address(job: AnyJob) -> None:
-    """Refuse the address of a server that nothing would be asked of."""
-    model = job.model
-    for name in ("protocol", "url"):
-        if getattr(model, name) is not None:
-            raise JobError(
-                f"model.{name}: {model.package} holds its model, and no server computes it; "
-                "leave it out"
-            )
 
 
 def refuse_settings(job: AnyJob, url: str) -> None:
