@@ -64,7 +64,8 @@ class RealServer:
 
     def start_only(self) -> None:
         """Start it, and do not wait."""
-        environment = {**os.environ, **self.environment}
+        # One core, and another for whoever asks it.
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **self.environment}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command, cwd=self.log.parent, env=environment, stdout=log, stderr=log
