@@ -58,7 +58,7 @@ quick: $(TESTING)
 test-long: $(TESTING)
 	FULL_COUNTS=1 $(RUN) -m pytest tests/faults tests/bad_rows tests/bad_input tests/security tests/pipelines/scoring/test_stale_runs.py \
 	  tests/pipelines/test_csv_split.py tests/transforms/formats/test_csv.py tests/transforms/formats/test_csv_blocks.py \
-	  tests/model_zoo/steps/test_image.py tests/benchmarks tests/gpu tests/object_stores tests/flink tests/model_zoo/engines \
+	  tests/model_zoo/steps/test_image.py tests/benchmarks tests/gpu tests/object_stores tests/flink tests/remote tests/model_zoo/engines \
 	  tests/pipelines/packing/converters/test_sklearn_own.py tests/pipelines/runners/test_portable_runners.py
 
 # What the tests prove: small mistakes made on purpose, one at a time, and promises broken on purpose; which test finds each? About an hour.
@@ -137,6 +137,7 @@ lock:
 	echo 'mlserver==1.7.1' | $(LOCK) - -c requirements-test.lock -o tests/remote/mlserver.lock
 	echo 'kserve==0.21.0' | $(LOCK) - -o tests/remote/kserve.lock
 	printf 'tensorflow-protobuf==2.11.0\ngrpcio\nnumpy\n' | $(LOCK) - -c requirements-test.lock -o tests/remote/tensorflow.lock
+	printf 'torchserve==0.12.0\ntorch-model-archiver==0.12.0\n' | $(LOCK) - --no-emit-package enum-compat -c requirements-test.lock -o tests/remote/torchserve.lock
 	$(RUN) -m tests.installation.requires
 
 clean:

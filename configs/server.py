@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from configs.fields import MOST, Count, Text, Url, Version
+from configs.fields import Count, Text, Url, Version
 
 # As `model_zoo/remote` speaks them; a test compares the two lists.
 ServerProtocol: TypeAlias = Literal[
@@ -31,7 +31,8 @@ class Server(BaseModel):
         deadline_seconds: longest time that one request may take.
         patience_seconds: how long the server may be gone, or too busy, before the run ends; the same
             command then resumes.
-        max_in_flight: requests that the whole run has open at once, at most.
+        max_in_flight: requests that the whole run has open at once, at most; by default 16, or one for
+            each worker where those are more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +44,7 @@ class Server(BaseModel):
     token_file: Text | None = None
     deadline_seconds: float = Field(default=30.0, gt=0, le=86_400)
     patience_seconds: float = Field(default=60.0, ge=0, le=86_400)
-    max_in_flight: Count = Field(default=16, le=MOST)
+    max_in_flight: Count | None = None
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:

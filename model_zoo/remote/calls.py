@@ -34,6 +34,9 @@ from model_zoo.remote.target import Target
 T = TypeVar("T")
 # A failure of the server itself passes; a row that it fails on does not.
 _TRIES_BEFORE_ROWS_ARE_BLAMED = 3
+# Of the usual waits: a row that a server fails on is found by halving its batch ten times or so, and
+# each half is tried so often. That is not to take seconds for each such row.
+_WAIT_BEFORE_ROWS_ARE_BLAMED = 0.1
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Calls:
                 if not self._is_worth_a_try(failure, tries):
                     raise
                 self._refuse_when_late(failure, begin)
-                self._wait(tries)
+                self._wait(failure, tries)
                 continue
             self._circuit.note_answer()
             self._has_answered = True
@@ -140,6 +143,9 @@ class Calls:
         return isinstance(failure, BusyError | GoneError)
 
     def _note_failure(self, failure: RemoteError, sent: float) -> None:
+        if isinstance(failure, RefusedError):
+            # It is there, and reads what it is sent.
+            self._circuit.note_answer()
         if not isinstance(failure, BusyError | GoneError):
             return
         now = time.monotonic()
@@ -153,9 +159,11 @@ class Calls:
             # Who waits for the server's leave need not wait for one that is down.
             self._changed.notify_all()
 
-    def _wait(self, tries: int) -> None:
+    def _wait(self, failure: RemoteError, tries: int) -> None:
         longest = self._pace.first_wait_seconds * 2 ** min(tries - 1, 30)
         longest = min(longest, self._pace.longest_wait_seconds)
+        if isinstance(failure, RefusedError):
+            longest *= _WAIT_BEFORE_ROWS_ARE_BLAMED
         # Jitter, and no secret.
         seconds = longest * random.uniform(0.5, 1)  # noqa: S311
         end = time.monotonic() + seconds

@@ -17,11 +17,12 @@ _FIRST = 2
 # come all at once.
 _FEWEST_ANSWERS = 16
 _FEWEST_ROUNDS = 3
-# One more request could add its share of throughput, as 1 of 5. A quarter of that share tells that
-# the server computes them at the same time; less is within what measuring varies. To keep twice as
-# many, half of what they could add is asked for.
-_SHARE = 0.25
-_SHARE_OF_DOUBLE = 0.5
+# One more request could add its share of throughput, as 1 of 5. A fifth of that share tells that the
+# server computes them at the same time, and so does this much: too few requests leave it idle between
+# an answer and the next one. To keep twice as many, a quarter of what they could add is asked for.
+_SHARE = 0.2
+_ENOUGH = 0.05
+_SHARE_OF_DOUBLE = 0.25
 # Measurements until one more is tried again, twice as many each time in vain: it may have been chance,
 # or the server has less to do by then.
 _LONGEST_WAIT = 16
@@ -149,8 +150,8 @@ class Limit:
 
     def _is_growth(self, rate: float) -> bool:
         share = (self.limit - self._good) / self._good
-        asked_for = _SHARE_OF_DOUBLE if self._is_doubling else _SHARE
-        return rate > self._held_rate * (1 + asked_for * share)
+        gain = _SHARE_OF_DOUBLE * share if self._is_doubling else min(_SHARE * share, _ENOUGH)
+        return rate > self._held_rate * (1 + gain)
 
     def _give_back(self) -> None:
         """End a trial in vain."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from pyarrow import Schema
 
-from configs.errors import InputError, JobError, ModelError, Refusal
+from configs.errors import JobError, ModelError
 from model_zoo.load_limits import load_within_limits
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
@@ -23,7 +23,6 @@ from pipelines.planning.batch_rows import bytes_per_row
 from pipelines.planning.broken_rules import find_broken_rules
 from pipelines.planning.columns import list_columns, make_input_format
 from pipelines.planning.cut_shards import cut_shards
-from pipelines.planning.direct_model import make_direct
 from pipelines.planning.filled import list_job_fills
 from pipelines.planning.filtering import with_filter
 from pipelines.planning.folders import list_folders
@@ -35,14 +34,13 @@ from pipelines.planning.listed_files import ListedFiles
 from pipelines.planning.loading import list_members, list_named
 from pipelines.planning.loads import Loads
 from pipelines.planning.model_checks import check_preprocessing, check_users_code
+from pipelines.planning.output_folder import find_output_apart, to_absolute
 from pipelines.planning.output_plan import OutputPlan
-from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.plan import Plan
 from pipelines.planning.plan_checks import PlannedChecks, plan_checks
 from pipelines.planning.plan_inference import plan_inference
 from pipelines.planning.plan_output import plan_output
 from pipelines.planning.plan_reading import plan_reading
-from pipelines.planning.plan_server import find_direct_server, find_server
 from pipelines.planning.plan_summaries import hash_users_summaries, plan_summaries
 from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.row_work import estimate_row_work
@@ -55,7 +53,6 @@ from pipelines.planning.shards import (
 from pipelines.planning.small_shards import put_together
 from pipelines.planning.tables import list_table
 from pipelines.versions.names import resolve
-from storage import files
 from storage.input_file import InputFile
 from storage.packed import pack_many
 from storage.run_folder import RunFolder
@@ -96,7 +93,7 @@ def make_plan(
     """
     # Before the inputs are listed: what is put there later must not count as seen.
     planned_at = planned_at or datetime.now(UTC)
-    output_url = _find_output_apart(job)
+    output_url = find_output_apart(job)
     package, served = _open_model(job)
     card = package.card
     table = list_table(job, card, version)
@@ -133,20 +130,6 @@ def make_plan(
         checks=found.checks.rejecting,
         served=served,
     )
-
-
-def find_output(job: ScoringJob) -> str:
-    """Return the URL of the output folder.
-
-    Raises:
-        JobError: nothing can be published there.
-    """
-    if not files.can_publish_to(job.sink.path):
-        raise JobError(
-            f"sink.path {job.sink.path}: must be on a local disk, s3:// or gs://, "
-            "where a file can be created only if there is none: publishing rests on that"
-        )
-    return _to_absolute(job.sink.path, "sink.path", JobError)
 
 
 def _list_units(
@@ -211,14 +194,6 @@ def _name_run(
     )
 
 
-def _find_output_apart(job: ScoringJob) -> str:
-    """Return the URL of the output folder, which no input leads to."""
-    output_url = find_output(job)
-    paths = [_to_absolute(path, "source.paths", InputError) for path in job.source.paths]
-    refuse_overlap(paths, output_url)
-    return output_url
-
-
 class _Model(NamedTuple):
     """A package, and the server that computes it where this program does not."""
 
@@ -227,18 +202,43 @@ class _Model(NamedTuple):
 
 
 def _open_model(job: ScoringJob) -> _Model:
-    url = job.model.package
-    if url is None:
-        served, described = find_direct_server(job)
-        return _Model(make_direct(job, served, described), served)
-    package = _read_package(job, url)
-    return _Model(package, find_server(job, package.card))
+    named = job.model.package
+    if named is None:
+        return _open_direct(job)
+    package = _read_package(job, named)
+    remote = package.card.remote
+    if remote is None:
+        _refuse_address(job)
+        return _Model(package, None)
+    # Only here: other jobs' programs start without it.
+    from pipelines.planning.plan_server import find_server
+
+    return _Model(package, find_server(job, package.card, remote))
+
+
+def _open_direct(job: ScoringJob) -> _Model:
+    # As above.
+    from pipelines.planning.direct_model import make_direct
+    from pipelines.planning.plan_server import find_direct_server
+
+    served, described = find_direct_server(job)
+    return _Model(make_direct(job, served, described), served)
+
+
+def _refuse_address(job: ScoringJob) -> None:
+    model = job.model
+    for name in ("protocol", "url"):
+        if getattr(model, name) is not None:
+            raise JobError(
+                f"model.{name}: {model.package} holds its model, and no server computes it; "
+                "leave it out"
+            )
 
 
 def _read_package(job: ScoringJob, named: str) -> Package:
     # Once, at launch: workers get the folder and the digest that the name leads to now.
     resolved = resolve(named)
-    url = _to_absolute(resolved.url, "model.package", ModelError)
+    url = to_absolute(resolved.url, "model.package", ModelError)
     package = read_package(url, modules=job.model.modules)
     if resolved.digest not in (None, package.digest):
         raise ModelError(
@@ -361,15 +361,6 @@ def _estimate_row_work(
 def _order_columns(found: Schema, names: Sequence[str]) -> Schema:
     fields = [found.field(name) for name in names]
     return pa.schema(fields)
-
-
-def _to_absolute(url: str, what: str, refusal: type[Refusal]) -> str:
-    try:
-        return files.to_absolute(url)
-    except (ImportError, ValueError) as error:
-        raise refusal(
-            f"{what} {url}: {error}; install the extra for this kind of storage (s3, gcs)"
-        ) from error
 
 
 def _count_rows_per_batch(card: ModelCard, inference: InferenceSettings) -> int:

@@ -17,31 +17,29 @@ from pipelines.planning.served import Served
 _OF_REMOTE = {"protocol", "url", "name", "version", "server"}
 
 
-def find_server(job: AnyJob, card: ModelCard) -> Served | None:
-    """Return the server that computes a package, once it says what the package does; None for others.
+def find_server(job: AnyJob, card: ModelCard, remote: RemoteModel) -> Served:
+    """Return the server that computes a package, once it says what the package does.
 
     Args:
         job: the job, which may name another address.
         card: of its package.
+        remote: what the card says of the server.
 
     Raises:
-        JobError: the job does not say that a server may have its rows, or names one for a package
-            that needs none, or asks for what a server does not do.
+        JobError: the job does not say that a server may have its rows, or asks for what a server does
+            not do.
         ModelError: the server has another model, or another version.
         ServerError: it does not answer.
     """
-    if card.remote is None:
-        _refuse_address(job)
-        return None
-    refuse_settings(job, job.model.url or card.remote.url)
-    target = make_target(job, card.remote)
+    refuse_settings(job, job.model.url or remote.url)
+    target = make_target(job, remote)
     try:
         check_address(target.protocol, target.url)
     except ValueError as error:
         raise JobError(f"model.{error}") from error
     described = ask_server(target)
     refuse_other_model(card, target, described)
-    return _hold(target, described)
+    return _hold(job, target, described)
 
 
 def find_direct_server(job: AnyJob) -> tuple[Served, Description]:
@@ -55,7 +53,7 @@ def find_direct_server(job: AnyJob) -> tuple[Served, Description]:
     refuse_settings(job, named.url)
     target = target_of(named.protocol, named.url, named.name, named.version, named.server)
     described = ask_server(target)
-    return _hold(target, described), described
+    return _hold(job, target, described), described
 
 
 def make_target(job: AnyJob, remote: RemoteModel) -> Target:
@@ -103,7 +101,6 @@ def target_of(
         token=token,
         deadline_seconds=server.deadline_seconds,
         patience_seconds=server.patience_seconds,
-        max_in_flight=server.max_in_flight,
     )
 
 
@@ -120,21 +117,15 @@ def ask_server(target: Target) -> Description:
         client.close()
 
 
-def _hold(target: Target, described: Description) -> Served:
+def _hold(job: AnyJob, target: Target, described: Description) -> Served:
     # From here on this version, also where nobody has named one.
     pinned = replace(target, version=described.model_version or None)
-    return Served(pinned, described.server, described.most_rows)
-
-
-def _refuse_address(job: AnyJob) -> None:
-    """Refuse the address of a server that nothing would be asked of."""
-    model = job.model
-    for name in ("protocol", "url"):
-        if getattr(model, name) is not None:
-            raise JobError(
-                f"model.{name}: {model.package} holds its model, and no server computes it; "
-                "leave it out"
-            )
+    return Served(
+        target=pinned,
+        server=described.server,
+        most_rows=described.most_rows,
+        max_in_flight=job.model.server.max_in_flight,
+    )
 
 
 def refuse_settings(job: AnyJob, url: str) -> None:

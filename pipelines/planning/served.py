@@ -5,20 +5,25 @@ from dataclasses import dataclass, replace
 from configs.errors import JobError
 from model_zoo.remote.target import Target
 
+# Requests at once, of a run whose job says nothing of them.
+_USUAL = 16
+
 
 @dataclass(frozen=True)
 class Served:
     """A server, held to what it said.
 
     Attributes:
-        target: the model, of the version that answered, with the requests of the whole run.
+        target: the model, of the version that answered.
         server: name and version of the server's software, as far as it tells.
         most_rows: of one request; None where the server sets no limit.
+        max_in_flight: requests of the whole run; None for as many as it is usual.
     """
 
     target: Target
     server: str
     most_rows: int | None = None
+    max_in_flight: int | None = None
 
     def describe(self) -> dict[str, str | None]:
         """Return which model of which server scores, for the run's id: another one is another run."""
@@ -39,7 +44,8 @@ class Served:
         Raises:
             JobError: there are fewer requests than workers.
         """
-        most = self.target.max_in_flight
+        # A machine with many cores has many workers, and none of them can do without.
+        most = self.max_in_flight or max(_USUAL, workers)
         if workers > most:
             raise JobError(
                 f"model.server.max_in_flight {most} is less than the {workers} workers of this "

@@ -16,8 +16,9 @@ from pipelines.cli.run_log import RunLog
 from pipelines.planning.find_reference import find_reference
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.loads import list_loads
-from pipelines.planning.make_plan import find_output, make_plan
+from pipelines.planning.make_plan import make_plan
 from pipelines.planning.manifest_head import manifest_head
+from pipelines.planning.output_folder import find_output
 from pipelines.planning.plan import Plan
 from pipelines.planning.plan_monitor import make_rules
 from pipelines.runners.profiles import prepare_process, profile_of, runner_named, users_own

@@ -187,7 +187,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
                 "token_file": None,
                 "deadline_seconds": 30.0,
                 "patience_seconds": 60.0,
-                "max_in_flight": 16,
+                "max_in_flight": None,
             },
         },
         "postprocess": {

@@ -15,7 +15,9 @@ RUNTIME = "requirements.lock"
 TEST = "requirements-test.lock"
 IMAGE = "deploy/dataflow/requirements.lock"
 AIRFLOW = "tests/deploy/airflow.lock"
-SERVERS = tuple(f"tests/remote/{name}.lock" for name in ("mlserver", "kserve", "tensorflow"))
+SERVERS = tuple(
+    f"tests/remote/{name}.lock" for name in ("mlserver", "kserve", "tensorflow", "torchserve")
+)
 
 # What the project supports. The oldest patch of each Python: markers that tell patches apart ask for more on older ones.
 PYTHONS = ("3.11.0", "3.12.0", "3.13.0")

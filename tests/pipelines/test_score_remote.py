@@ -265,3 +265,18 @@ def test_tuning_is_a_matter_of_the_server(memory: MemoryServer, job: Path) -> No
     assert status == 2
     assert "a server computes the model, and its settings are the server's" in error.getvalue()
     assert memory.asked == []
+
+
+def test_units_of_another_version_are_not_reused(memory: MemoryServer, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "shards" / "a.parquet")
+    remote = {"protocol": "oip-grpc", "url": URL, "name": "churn"}
+    package = remote_package(tmp_path / "model", remote=remote)
+    job = write_job(tmp_path, package, model={"engine": "remote"})
+    assert run_job(job).status == 0
+    write_parquet(tmp_path / "shards" / "b.parquet", small_table(4, first=40))
+    memory.says(model_version="4")
+    other = run_job(job, "--reuse_from", "current")
+    assert other.status == 2
+    assert "that run had another server or model there" in other.error
+    memory.says(model_version="3")
+    assert run_job(job, "--reuse_from", "current").scored().num_rows == 8

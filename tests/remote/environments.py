@@ -8,8 +8,10 @@ from functools import partial
 import hashlib
 import os
 from pathlib import Path
+import shutil
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 
@@ -20,17 +22,22 @@ MLSERVER = "mlserver"
 KSERVE = "kserve"
 # Messages of TensorFlow Serving, for which there is a stand-in.
 TENSORFLOW = "tensorflow"
+TORCHSERVE = "torchserve"
 # Made by `make test`; the others by `make servers`.
 EVERY_DAY = (MLSERVER, KSERVE, TENSORFLOW)
-ALL = EVERY_DAY
+ALL = (*EVERY_DAY, TORCHSERVE)
 
 _BUILD = REPOSITORY / "build/servers"
 # The newest Python that a server's release is for, where that is not our newest.
 _NEWEST_PYTHON = {MLSERVER: (3, 12)}
+# Needs torch, which is ours: another would be 5 GB.
+_BESIDE_US = (TORCHSERVE,)
 
 
 def missing(name: str) -> str | None:
     """Why a server's environment cannot be made here, or None when it can."""
+    if name == TORCHSERVE and shutil.which("java") is None:
+        return f"java is not on PATH; {name} needs Java 17"
     newest = _NEWEST_PYTHON.get(name)
     if newest is None or sys.version_info[:2] <= newest:
         return None
@@ -40,7 +47,7 @@ def missing(name: str) -> str | None:
 def server_python(name: str) -> Path:
     """Return the interpreter of a server's environment; the test is skipped where that is not made.
 
-    With REQUIRE_SERVERS=1, as in continuous integration, it fails where it could have been made.
+    With REQUIRE_SERVERS=1, as in continuous integration, it fails for those of every day that could have been made.
     """
     python = _environment(name) / "bin/python"
     if python.exists():
@@ -48,14 +55,14 @@ def server_python(name: str) -> Path:
     if reason := missing(name):
         pytest.skip(reason)
     message = f"{name} is not installed: python -m tests.remote.environments {name}"
-    if os.environ.get("REQUIRE_SERVERS"):
+    if name in EVERY_DAY and os.environ.get("REQUIRE_SERVERS"):
         pytest.fail(message)
     pytest.skip(message)
 
 
 def make_environment(name: str) -> Path:
     """Install a server, if that is not done, and return its environment."""
-    return built_once(_environment(name), partial(_install, lock_of(name)))
+    return built_once(_environment(name), partial(_install, name))
 
 
 def lock_of(name: str) -> Path:
@@ -68,14 +75,24 @@ def _environment(name: str) -> Path:
     return _BUILD / f"{name}-{digest}-{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _install(lock: Path, target: Path) -> None:
+def _install(name: str, target: Path) -> None:
     # Our own pip installs into it, which saves the seconds in which it would get one of its own.
     _run("-m", "venv", "--without-pip", str(target))
     python = str(target / "bin/python")
     pip = ("-m", "pip", "--python", python, "--disable-pip-version-check", "--quiet")
-    locked = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", str(lock))
+    locked = (
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--requirement",
+        str(lock_of(name)),
+    )
     # Python compiles what a server imports when it does: a third of all there is.
     _run(*pip, "install", "--no-compile", *locked)
+    if name in _BESIDE_US:
+        own = next(target.glob("lib/python*/site-packages"))
+        (own / "beside.pth").write_text(sysconfig.get_path("purelib"))
 
 
 def _run(*arguments: str) -> None:

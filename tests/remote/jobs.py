@@ -48,15 +48,16 @@ def reference(features: np.ndarray, fitted: Path) -> np.ndarray:
     return 1 / (1 + np.exp(-logits))
 
 
-def write_fitted(path: Path, columns: int = COLUMNS) -> Path:
+def write_fitted(path: Path, columns: int = COLUMNS, hidden: int = 0) -> Path:
     """Write weights that servers load.
 
     Args:
         path: of the file.
         columns: of the input `features`.
+        hidden: numbers in each of two layers between, for a model that costs something.
     """
     weights = np.linspace(-1, 1, columns).tolist()
-    path.write_text(json.dumps({"weights": weights, "bias": 0.25}))
+    path.write_text(json.dumps({"weights": weights, "bias": 0.25, "hidden": hidden}))
     return path
 
 

@@ -16,7 +16,12 @@ import urllib.request
 import psutil
 
 from tests.object_stores.servers import free_port
-from tests.remote.environments import KSERVE, MLSERVER, TENSORFLOW, server_python
+from tests.remote.environments import (
+    KSERVE,
+    MLSERVER,
+    TENSORFLOW,
+    server_python,
+)
 
 SERVED = Path(__file__).parent / "served"
 HOST = "127.0.0.1"
@@ -59,7 +64,8 @@ class RealServer:
 
     def start_only(self) -> None:
         """Start it, and do not wait."""
-        environment = {**os.environ, **self.environment}
+        # One core, and another for whoever asks it.
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **self.environment}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command, cwd=self.log.parent, env=environment, stdout=log, stderr=log

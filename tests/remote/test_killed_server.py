@@ -22,11 +22,12 @@ BATCH_ROWS = full_or(16, 1_024)
 
 
 @pytest.fixture
-def job(mlserver: RealServer, tmp_path: Path) -> Path:
+def job(request: pytest.FixtureRequest, mlserver: RealServer, tmp_path: Path) -> Path:
+    """A job by the protocol that the test names."""
     write_rows(tmp_path, ROWS, SHARDS)
     server = {"patience_seconds": 60, "max_in_flight": 8}
     return write_remote_job(
-        tmp_path, mlserver, "oip-grpc", version="3", batch_rows=BATCH_ROWS, server=server
+        tmp_path, mlserver, request.param, version="3", batch_rows=BATCH_ROWS, server=server
     )
 
 
@@ -66,6 +67,7 @@ def once_some_are_done(output: Path, then: Callable[[], None]) -> Iterator[list[
         thread.join()
 
 
+@pytest.mark.parametrize("job", ["oip-grpc"], indirect=True)
 def test_a_run_waits_for_a_server_that_is_killed_and_started_again(
     mlserver: RealServer,
     job: Path,
@@ -89,6 +91,7 @@ def test_a_run_waits_for_a_server_that_is_killed_and_started_again(
     assert outcome.scored().num_rows == ROWS
 
 
+@pytest.mark.parametrize("job", ["oip-http"], indirect=True)
 def test_a_run_that_does_not_wait_ends_in_one_line_and_the_same_command_resumes(
     mlserver: RealServer,
     job: Path,
@@ -103,7 +106,7 @@ def test_a_run_that_does_not_wait_ends_in_one_line_and_the_same_command_resumes(
         ended = run_job(job, output=output, settings=impatient)
     assert 2 <= done[0] < SHARDS, "the server was not killed in the middle"
     try:
-        ended.refused(mlserver.grpc_url, status=5)
+        ended.refused(mlserver.http_url, status=5)
     finally:
         # Other tests need it, too.
         mlserver.start()

@@ -31,6 +31,7 @@ KINDS = (
     "tensorflow tensorflow-grpc",
     "tensorflow tensorflow-http",
 )
+KINDS_OF_GRPC = [kind for kind in KINDS if kind.endswith("grpc")]
 PROBABILITY = {"probability": TensorSpec("float32", (1,))}
 FEATURES = {"features": TensorSpec("float32", (COLUMNS,))}
 
@@ -101,9 +102,9 @@ def test_a_row_that_the_model_refuses_is_told_apart_from_a_model_that_fails(
         assert raised.value.is_certain is is_certain
 
 
+# Over HTTP none of them has a limit.
+@pytest.mark.parametrize("reached", KINDS_OF_GRPC, indirect=True)
 def test_a_message_that_is_too_large_is_no_busy_server(reached: Reached) -> None:
-    if reached.protocol.endswith("http"):
-        pytest.skip("no server has a limit over HTTP")
     many = np.zeros((600_000, COLUMNS), np.float32)
     with pytest.raises(TooLargeError):
         reached.client.infer({"features": many}, "one")
@@ -180,21 +181,17 @@ def _text(value: object) -> object:
     return value.decode() if isinstance(value, bytes) else value
 
 
-@pytest.mark.parametrize("name", ["mlserver", "kserve"])
-def test_a_client_finds_a_server_that_was_killed_and_is_back(
-    name: str, request: pytest.FixtureRequest
-) -> None:
-    server = request.getfixturevalue(name)
-    clients = [connect(target_of(server, protocol)) for protocol in ("oip-grpc", "oip-http")]
+def test_a_client_finds_a_server_that_was_killed_and_is_back(kserve: RealServer) -> None:
+    clients = [connect(target_of(kserve, protocol)) for protocol in ("oip-grpc", "oip-http")]
     before = [client.infer({"features": some_rows()}, "one") for client in clients]
-    server.kill()
+    kserve.kill()
     try:
         for client in clients:
             with pytest.raises(GoneError):
                 client.infer({"features": some_rows()}, "two")
     finally:
         # The other tests need it, too.
-        server.start()
+        kserve.start()
     for client, answer in zip(clients, before, strict=True):
         again = _infer_soon(client)
         np.testing.assert_array_equal(again["probability"], answer["probability"])

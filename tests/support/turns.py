@@ -1,11 +1,12 @@
 """Who takes which tests, and when: what workers take at once, and what comes first."""
 
 # One worker takes all tests of these folders, since what they share takes long to set up; elsewhere it takes a file.
-_TAKEN_WHOLE = ("tests/flink", "tests/object_stores", "tests/dataflow")
+_TAKEN_WHOLE = ("tests/flink", "tests/object_stores", "tests/remote", "tests/dataflow")
 # What waits or takes longest comes first, so that no worker is left with it in the end.
 _FIRST = (
     "tests/flink",
     "tests/object_stores",
+    "tests/remote",
     "tests/faults",
     "tests/test_your_model.py",
     "tests/test_docs.py",

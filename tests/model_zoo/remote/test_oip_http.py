@@ -39,6 +39,7 @@ def add_up_bytes(request: Request) -> Response:
     """Answer with the sums of rows, in bytes behind the JSON."""
     length = int(request.headers["inference-header-content-length"])
     asked, tail = json.loads(request.content[:length]), request.content[length:]
+    assert asked["parameters"] == {"binary_data_output": True}
     (tensor,) = asked["inputs"]
     assert tensor["parameters"]["binary_data_size"] == len(tail)
     sums = np.frombuffer(tail, "<f4").reshape(tensor["shape"]).sum(axis=1).tobytes()
@@ -133,12 +134,17 @@ def test_a_path_of_the_url_comes_first(told: HttpServer) -> None:
     client.close()
 
 
-def test_tritons_configuration_bounds_the_rows(told: HttpServer, client: Client) -> None:
+@pytest.mark.parametrize(
+    ("config", "most"), [({"max_batch_size": 8}, 8), ({"max_batch_size": 0}, None), ({}, None)]
+)
+def test_tritons_configuration_bounds_the_rows(
+    told: HttpServer, client: Client, config: dict[str, int], most: int | None
+) -> None:
     extensions = ["model_configuration"]
     told.answers["/v2"] = answer_json({"name": "triton", "extensions": extensions})
-    told.answers["/v2/models/sums/config"] = answer_json({"max_batch_size": 8})
+    told.answers["/v2/models/sums/config"] = answer_json(config)
     description = client.describe()
-    assert (description.most_rows, description.takes_fewer_rows) == (8, True)
+    assert (description.most_rows, description.takes_fewer_rows) == (most, True)
 
 
 def test_a_fixed_number_of_rows_is_told(told: HttpServer, client: Client) -> None:

@@ -1,17 +1,25 @@
 """A server that was asked: what of it names a run, and how workers share its requests."""
 
+from dataclasses import replace
+
 import pytest
 
 from configs.errors import JobError
 from model_zoo.remote.target import Target
 from pipelines.planning.served import Served
 
-SERVED = Served(Target("oip-grpc", "grpc://churn:8001", "churn", "3", max_in_flight=16), "s 1.0")
+SERVED = Served(Target("oip-grpc", "grpc://churn:8001", "churn", "3"), "s 1.0", max_in_flight=16)
 
 
 @pytest.mark.parametrize(("workers", "share"), [(1, 16), (2, 8), (3, 5), (16, 1)])
 def test_workers_share_the_requests_of_a_run(workers: int, share: int) -> None:
     assert SERVED.share(workers).max_in_flight == share
+
+
+@pytest.mark.parametrize(("workers", "share"), [(1, 16), (2, 8), (16, 1), (17, 1), (64, 1)])
+def test_where_nobody_says_how_many_each_worker_has_one(workers: int, share: int) -> None:
+    usual = replace(SERVED, max_in_flight=None)
+    assert usual.share(workers).max_in_flight == share
 
 
 def test_more_workers_than_requests_are_refused() -> None:

@@ -1,0 +1,62 @@
+"""TorchServe on the loopback address, with an archive that is made for it; it needs Java 17."""
+
+import os
+from pathlib import Path
+import subprocess
+
+from tests.object_stores.servers import free_port
+from tests.remote.environments import TORCHSERVE, server_python
+from tests.remote.servers import HOST, SERVED, RealServer
+
+_ARCHIVE = "from model_archiver import model_packaging; model_packaging.generate_model_archive()"
+
+
+def make_torchserve(folder: Path, fitted: Path) -> RealServer:
+    """Return TorchServe with version 3 of `churn`, which answers in its JSON envelope.
+
+    Args:
+        folder: where its files go, its archive of the model, and its log.
+        fitted: file of `weights` and `bias`, named `fitted.json`.
+    """
+    python = server_python(TORCHSERVE)
+    folder.mkdir(parents=True, exist_ok=True)
+    _archive(python, folder, fitted)
+    http_port, grpc_port = free_port(), free_port()
+    config = _write_config(folder, http_port, grpc_port)
+    start = ["-m", "ts.model_server", "--foreground", "--disable-token-auth", "--ncs"]
+    models = ["--model-store", str(folder), "--models", "churn=churn.mar"]
+    # Its workers are started as whatever `python` is.
+    path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
+    return RealServer(
+        http_port,
+        grpc_port,
+        [str(python), *start, *models, "--ts-config", str(config)],
+        {"PATH": path, "TEMP": str(folder)},
+        "/ping",
+        folder / "log",
+    )
+
+
+def _archive(python: Path, folder: Path, fitted: Path) -> None:
+    """Make `churn.mar`."""
+    extra = ",".join(str(path) for path in (fitted, SERVED / "network.py"))
+    named = ["--model-name", "churn", "--version", "3", "--export-path", str(folder)]
+    handler = ["--handler", str(SERVED / "torchserve_handler.py"), "--extra-files", extra]
+    command = [str(python), "-c", _ARCHIVE, *named, *handler]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+def _write_config(folder: Path, http_port: int, grpc_port: int) -> Path:
+    settings = {
+        "inference_address": f"http://{HOST}:{http_port}",
+        "management_address": f"http://{HOST}:{free_port()}",
+        "metrics_address": f"http://{HOST}:{free_port()}",
+        "grpc_inference_port": grpc_port,
+        "grpc_management_port": free_port(),
+        "default_workers_per_model": 1,
+        "service_envelope": "json",
+        "disable_system_metrics": "true",
+    }
+    config = folder / "config.properties"
+    config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    return config
