@@ -91,7 +91,7 @@ def test_a_model_is_proved_with_reference_settings_and_then_with_the_wanted(tmp_
 
 @pytest.mark.parametrize(("form", "engine"), ENGINES_OF_FORMS.items())
 def test_a_library_s_own_file_is_computed_by_its_library(form: str, engine: str) -> None:
-    card: Any = SimpleNamespace(has_network=False, onnx=None, forms={form: "a file"})
+    card: Any = SimpleNamespace(has_network=False, onnx=None, remote=None, forms={form: "a file"})
     assert choose_engine(card) == engine
     # A graph is computed wherever there is one, and a network above all.
     card.onnx = "a graph"
