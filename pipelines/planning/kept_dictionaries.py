@@ -34,8 +34,7 @@ def keep_dictionaries(
         shards: the files.
         steps: all of the run, complete.
     """
-    # What is recorded of a rejected row has the types of the files.
-    if job.errors.store_values or not isinstance(reader, KeepsDictionaries):
+    if _shows_types(job) or not isinstance(reader, KeepsDictionaries):
         return schema
     if not _has_large_groups(shards):
         return schema
@@ -43,6 +42,12 @@ def keep_dictionaries(
     names = find_categories(steps).difference(job.source.carried)
     fields = [_keep(field) if field.name in names else field for field in schema]
     return pa.schema(fields)
+
+
+def _shows_types(job: ScoringJob) -> bool:
+    """Tell whether columns are looked at, or recorded, beside the model: in the types of the files."""
+    looks_at_values = bool(job.checks or job.monitor.summaries)
+    return looks_at_values or job.errors.store_values
 
 
 def _has_large_groups(shards: Sequence[Shard]) -> bool:

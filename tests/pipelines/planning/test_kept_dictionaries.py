@@ -42,7 +42,15 @@ def make_shard(*group_rows: int) -> Shard:
         (ParquetFormat(), [make_shard(20_000, 384)], {}, ["text"]),
         (ParquetFormat(), [make_shard(8191)], {}, []),
         (ArrowIpcFormat(), [make_shard(8192)], {}, []),
+        # Records, profiles and checks have the types of the files.
         (ParquetFormat(), [make_shard(8192)], {"errors": {"store_values": True}}, []),
+        (ParquetFormat(), [make_shard(8192)], {"monitor": {"summaries": ["profile"]}}, []),
+        (
+            ParquetFormat(),
+            [make_shard(8192)],
+            {"checks": {"text": {"not_null": True, "on_failure": "warn"}}},
+            [],
+        ),
     ],
 )
 def test_texts_of_categories_are_kept_in_dictionaries_where_row_groups_are_large(
