@@ -4,7 +4,8 @@
                                       [--rows 1000000] [--batch_rows 1024] [--hidden 256] [--repeats 3]
 
 The model is a network of 32 columns with two hidden layers, in numpy on one thread: with `--hidden 0` it is a logistic regression, and
-so quick that a server scores rows faster than a job can read them. Server and client share this machine, each in a process of its own, and client and job take turns. Of the job both is told: what its
+so quick that a server scores rows faster than a job can read them. The server has one core of this machine, and who asks it the others, as
+if it were on another machine (`taskset` of Linux); client and job take turns. Of the job both is told: what its
 manifest says, which is without start-up and publishing, and the whole process with them. The overhead of a batch is what our
 client takes longer for a request than gRPC's own stub for the same bytes, one request after the other. It needs the servers' own
 environments: `python -m tests.remote.environments`.
@@ -12,7 +13,8 @@ environments: `python -m tests.remote.environments`.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+import os
 from pathlib import Path
 from statistics import median
 import subprocess
@@ -46,6 +48,7 @@ NAMES = tuple(f"f{number:02}" for number in range(COLUMNS))
 _IN_FLIGHT = (1, 2, 4, 8, 16)
 _SHARDS = 4
 _SECONDS = 3.0
+_CORE_OF_SERVER = 0
 _OVERHEAD_REQUESTS = 300
 
 
@@ -74,6 +77,8 @@ class Figures:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print a table; return the exit status."""
     flags = _parse(arguments)
+    # What is started from here on has these, too.
+    os.sched_setaffinity(0, os.sched_getaffinity(0) - {_CORE_OF_SERVER})
     print(f"{'rows per second':22}{'client':>12}{'job':>12}{'process':>12}{'share':>8}{'open':>8}")
     with tempfile.TemporaryDirectory() as folder:
         fitted = write_fitted(Path(folder) / "fitted.json", COLUMNS, flags.hidden)
@@ -101,9 +106,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _make(name: str, folder: Path, fitted: Path) -> RealServer:
+    """Return a server that is going to have a core for itself."""
     if name == "kserve":
-        return make_kserve(folder, fitted, COLUMNS)
-    return make_mlserver(folder, [mlserver_logistic(fitted, COLUMNS)])
+        server = make_kserve(folder, fitted, COLUMNS)
+    else:
+        server = make_mlserver(folder, [mlserver_logistic(fitted, COLUMNS)])
+    pinned = ["taskset", "--cpu-list", str(_CORE_OF_SERVER), *server.command]
+    return replace(server, command=pinned)
 
 
 def _compare(folder: Path, server: RealServer, protocol: str, flags: argparse.Namespace) -> Figures:
