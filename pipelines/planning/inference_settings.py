@@ -16,7 +16,8 @@ class InferenceSettings:
         machine: the kind of machine that it was measured on, and the version of the engine; None
             when it holds on every one.
         agreement: with float32, eager; None where nobody measured.
-        workers: how many workers were fastest on such a machine; None where nobody measured.
+        workers: how many are best on such a machine, as measured, or because they wait for a server;
+            None for one per core.
         why: in words, for the log; nothing where the job says it all.
         chosen_by: who named the engine, in words, for the manifest.
     """

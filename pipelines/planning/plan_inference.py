@@ -3,10 +3,12 @@
 As the job says, or, with `dtype: auto`, as the tuning report of pipelines.tune says.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from configs.errors import JobError, ModelError
 from model_zoo.engines.engine import choose_engine, find_engine, list_readers
+from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
 from model_zoo.engines.tuning_report import (
     TuningReport,
@@ -47,6 +49,8 @@ def plan_inference(
     """
     most_rows = None if served is None else served.most_rows
     inference = _choose_inference(job, package, most_rows)
+    if served is not None:
+        inference = replace(inference, workers=served.count_workers(cores()))
     _refuse_unreadable(inference.settings.engine, package)
     _refuse_large_batches(inference.settings.batch_rows, package.card)
     return inference

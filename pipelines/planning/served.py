@@ -7,6 +7,8 @@ from model_zoo.remote.target import Target
 
 # Requests at once, of a run whose job says nothing of them.
 _USUAL = 16
+# While one waits for the server another reads and writes: with one per core the server waits, too.
+_WORKERS_OF_A_CORE = 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,15 @@ class Served:
             "name": target.name,
             "version": target.version,
         }
+
+    def count_workers(self, cores: int) -> int:
+        """Return how many workers a machine of its own is to have, each with a request at least.
+
+        Args:
+            cores: of the machine.
+        """
+        workers = cores * _WORKERS_OF_A_CORE
+        return min(workers, self.max_in_flight or workers)
 
     def share(self, workers: int) -> Target:
         """Return the target with one worker's part of the requests.

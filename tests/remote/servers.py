@@ -57,6 +57,18 @@ class RealServer:
     def grpc_url(self) -> str:
         return f"grpc://{HOST}:{self.grpc_port}"
 
+    def list_addresses(self) -> set[str]:
+        """Return the addresses that it listens on, whichever of its processes does."""
+        assert self._process is not None
+        process = psutil.Process(self._process.pid)
+        addresses = set()
+        for one in (process, *process.children(recursive=True)):
+            for connection in one.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    # As grpc has it, in a form of IPv6.
+                    addresses.add(connection.laddr.ip.removeprefix("::ffff:"))
+        return addresses
+
     def start(self) -> None:
         """Start it, and wait until its models answer."""
         self.start_only()

@@ -19,7 +19,7 @@ from model_zoo.remote.failures import (
 from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target
 from tests.remote.jobs import COLUMNS, address, random_features, reference
-from tests.remote.servers import RealServer
+from tests.remote.servers import HOST, RealServer
 
 pytestmark = pytest.mark.program
 
@@ -58,6 +58,14 @@ def reached(request: pytest.FixtureRequest) -> Iterator[Reached]:
 def target_of(server: RealServer, protocol: str, **fields: object) -> Target:
     url = address(server, protocol)
     return Target(protocol, url, **{"name": "churn", "deadline_seconds": 20.0, **fields})
+
+
+@pytest.mark.parametrize("name", ["mlserver", "kserve", "tensorflow"])
+def test_servers_of_tests_are_seen_by_this_machine_alone(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    server: RealServer = request.getfixturevalue(name)
+    assert server.list_addresses() == {HOST}
 
 
 def some_rows() -> np.ndarray:

@@ -22,6 +22,14 @@ def test_where_nobody_says_how_many_each_worker_has_one(workers: int, share: int
     assert usual.share(workers).max_in_flight == share
 
 
+@pytest.mark.parametrize(("cores", "workers"), [(1, 2), (2, 4), (8, 16), (9, 16)])
+def test_a_core_has_two_workers_as_far_as_there_are_requests(cores: int, workers: int) -> None:
+    """While one waits for the server another reads and writes."""
+    assert SERVED.count_workers(cores) == workers
+    usual = replace(SERVED, max_in_flight=None)
+    assert usual.count_workers(cores) == 2 * cores
+
+
 def test_more_workers_than_requests_are_refused() -> None:
     with pytest.raises(JobError, match=r"max_in_flight 16 is less than the 17 workers .*=16\)"):
         SERVED.share(17)

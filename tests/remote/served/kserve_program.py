@@ -3,9 +3,13 @@
 import sys
 import time
 
+import grpc
 from kserve import InferOutput, InferResponse, Model, ModelServer
 from kserve.errors import InvalidInput
 from network import Network, RefusedValue
+import uvicorn
+
+LOOPBACK = "127.0.0.1"
 
 
 class Logistic(Model):
@@ -37,6 +41,23 @@ class Logistic(Model):
         return InferResponse(payload.id, self.name, [output], use_binary_outputs=is_binary)
 
 
+def stay_on_this_machine():
+    """Have KServe listen on the loopback address: it listens on all that a machine has, and no flag says less."""
+    make_config, make_server = uvicorn.Config, grpc.aio.server
+
+    def make_config_of_loopback(app, **options):
+        return make_config(app, **{**options, "host": LOOPBACK})
+
+    def make_server_of_loopback(*arguments, **options):
+        server = make_server(*arguments, **options)
+        listen = server.add_insecure_port
+        server.add_insecure_port = lambda address: listen(address.replace("[::]", LOOPBACK))
+        return server
+
+    uvicorn.Config, grpc.aio.server = make_config_of_loopback, make_server_of_loopback
+
+
 if __name__ == "__main__":
+    stay_on_this_machine()
     weights, columns, seconds = sys.argv[1:4]
     ModelServer().start([Logistic(weights, int(columns), float(seconds))])
