@@ -39,11 +39,13 @@ class Sample:
         batches: how many rows each batch has that was read. A worker preprocesses a whole batch at
             once: of the few rows of a mini-batch each would take many times as long.
         prepare: makes inputs again from rows that were read, as a worker does.
+        read_seconds: that one worker takes to read a row.
     """
 
     inputs: tuple[Arrays, ...]
     batches: tuple[int, ...]
     prepare: Prepare
+    read_seconds: float = 0.0
 
     @property
     def rows(self) -> int:

@@ -1,8 +1,9 @@
 """Read and preprocess a sample of a job's rows, as the job's own workers would."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+import time
 
 from configs.errors import InputError
 from model_zoo.arrays import Arrays, count_rows
@@ -42,7 +43,8 @@ def take_sample(plan: Plan, most_rows: int) -> Sample:
     rows = 0
     units = _choose_units(plan)
     read_rows = _count_read_rows(plan, wanted, part_rows, len(units))
-    for batch in _read_batches(plan, units, read_rows):
+    reading = ReadingTime()
+    for batch in reading.time(_read_batches(plan, units, read_rows)):
         features = _preprocess(plan, batch)
         # Preprocessing may have rejected every row of the batch.
         if len(features):
@@ -57,7 +59,34 @@ def take_sample(plan: Plan, most_rows: int) -> Sample:
         )
     batches = tuple(len(batch) for batch in raw)
     prepare = partial(_prepare_rows, plan, raw)
-    return Sample(tuple(inputs), batches, prepare)
+    return Sample(tuple(inputs), batches, prepare, reading.seconds_of_a_row)
+
+
+@dataclass
+class ReadingTime:
+    """How long batches take to read.
+
+    Attributes:
+        clock: tells the time in seconds.
+        seconds_of_a_row: of the batch that was read fastest: the first one opens files, and others
+            may have been read in a busy moment. 0 where nothing was read.
+    """
+
+    clock: Callable[[], float] = time.perf_counter
+    seconds_of_a_row: float = 0.0
+
+    def time(self, batches: Iterator[RawBatch]) -> Iterator[RawBatch]:
+        """Yield batches, and take note of how long each of them takes."""
+        least = float("inf")
+        began = self.clock()
+        for batch in batches:
+            seconds = self.clock() - began
+            if len(batch):
+                least = min(least, seconds / len(batch))
+                self.seconds_of_a_row = least
+            yield batch
+            # What is done with a batch is no reading.
+            began = self.clock()
 
 
 def _count_wanted_rows(plan: Plan, most_rows: int) -> int:

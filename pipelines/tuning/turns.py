@@ -1,7 +1,8 @@
 """The last comparison: settings and numbers of workers take turns, so that a busy minute slows all of them.
 
 Preprocessing is timed with them, as a worker does both: beside a preprocessing that takes most of
-the time, a network that is twice as fast is not worth scores that differ. Workers are part of what
+the time, a network that is twice as fast is not worth scores that differ. What reading takes is
+added: one worker alone reads while nobody scores. Workers are part of what
 is compared, since workers that wait for each other, as those do that decode tiny pictures and share
 the interpreter's lock, gain next to nothing from a faster network.
 
@@ -165,8 +166,11 @@ class _Entrant:
         """Take the turn of a round."""
         assert self.score is not None  # noqa: S101 - who has left takes none
         take_piece = partial(_take_piece, self.bench, self.score, self.pieces)
+        rows = _count_rows(self.pieces)
         seconds = time_pass(take_piece, len(self.pieces), self.workers)
-        self.rates[number] = _count_rows(self.pieces) / seconds
+        # The rows are in memory already.
+        seconds += rows * self.bench.sample.read_seconds / self.workers
+        self.rates[number] = rows / seconds
 
     def find_gain(self, other: "_Entrant") -> float:
         """Return how many times as fast as another this is, in most rounds that both were in."""

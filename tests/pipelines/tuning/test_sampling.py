@@ -16,6 +16,7 @@ from pipelines.planning.plan import Plan
 from pipelines.tuning import sampling
 from pipelines.tuning.sample import ReadRows, Sample, cut_batches
 from pipelines.tuning.sampling import (
+    ReadingTime,
     _count_part_rows,
     _count_read_rows,
     _count_wanted_rows,
@@ -120,6 +121,15 @@ def test_no_more_is_read_than_is_wanted(
 ) -> None:
     use_cores(monkeypatch, 1)
     assert shards_of(take_sample(plan_of(tmp_path, [4, 4, 4]), most)) == parts
+
+
+def test_reading_takes_as_long_as_the_batch_that_was_read_fastest() -> None:
+    """Without what is done with a batch meanwhile; a batch without rows tells nothing."""
+    now = iter([0.0, 4.0, 10.0, 11.0, 20.0, 20.5, 30.0, 36.0, 40.0])
+    reading = ReadingTime(clock=lambda: next(now))
+    batches: Any = iter([range(2), range(4), (), range(3)])
+    assert list(reading.time(batches)) == [range(2), range(4), (), range(3)]
+    assert reading.seconds_of_a_row == 0.25
 
 
 def test_rows_that_preprocessing_rejects_are_no_sample(tmp_path: Path) -> None:
