@@ -27,6 +27,9 @@ from pipelines.tuning.workers import list_numbers
 
 # A gain that is smaller is not worth scores that differ.
 WORTH_IT = 1.03
+# So much faster must another number of workers be than one per core: turns leave out what a run writes,
+# and that it ends with one worker that the others wait for.
+_WORTH_OTHER_WORKERS = 1.1
 # Of those that are near the fastest: so many that two of them that differ by a few percent are told
 # apart.
 _ROUNDS = 9
@@ -106,10 +109,10 @@ def rank(
         reference: simpler than all others.
         night: tells how long a run takes.
     """
-    by_seconds = sorted(compared, key=night.find_run_seconds)
-    fewest = night.find_run_seconds(by_seconds[0])
-    most = fewest * WORTH_IT
-    tied = [measured for measured in by_seconds if night.find_run_seconds(measured) <= most]
+    find_seconds = partial(_find_run_seconds, night)
+    by_seconds = sorted(compared, key=find_seconds)
+    most = find_seconds(by_seconds[0]) * WORTH_IT
+    tied = [measured for measured in by_seconds if find_seconds(measured) <= most]
     # The first of equals, which is the fastest of them.
     simplest = min(tied, key=partial(_count_oddities, reference=reference))
     ranked = [simplest]
@@ -121,11 +124,20 @@ def rank(
     return ranked
 
 
+def _find_run_seconds(night: Night, measured: Measured) -> float:
+    """Return how long a run takes, as it is compared: more with another number of workers."""
+    seconds = night.find_run_seconds(measured)
+    return seconds * _WORTH_OTHER_WORKERS if _has_other_workers(measured) else seconds
+
+
+def _has_other_workers(measured: Measured) -> bool:
+    return measured.workers not in (None, cores())
+
+
 def _count_oddities(measured: Measured, reference: Measured) -> tuple[int, bool]:
     """Return how far settings are from what is simple: scores that differ count for more than workers."""
     departures = count_departures(measured.settings, reference.settings)
-    has_other_workers = measured.workers != cores()
-    return departures, has_other_workers
+    return departures, _has_other_workers(measured)
 
 
 def _find_rate(measured: Measured) -> float:
@@ -257,7 +269,7 @@ class _Race:
         # It entered with one worker per core first.
         with_most_workers = of_reference[0]
         baseline = max(of_reference)
-        if baseline <= with_most_workers * WORTH_IT:
+        if baseline <= with_most_workers * _WORTH_OTHER_WORKERS:
             baseline = with_most_workers
         # By gains, as some were in rounds in which the machine was busier.
         pace = median(pacemaker.rates.values())
