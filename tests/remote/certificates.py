@@ -13,6 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 import grpc
 
+_MAY_SIGN = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclass(frozen=True)
 class Signed:
@@ -40,8 +52,10 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         address = x509.IPAddress(ipaddress.ip_address(host))
         alternative = x509.SubjectAlternativeName([address])
+        # Since Python 3.13 nobody is trusted who does not say by which key it is signed.
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         certificate = _build(_name(name), self.name, key).add_extension(alternative, False)
-        signed = certificate.sign(self.key, hashes.SHA256())
+        signed = certificate.add_extension(signer, False).sign(self.key, hashes.SHA256())
         return Signed(
             _write(self.folder / f"{name}.pem", signed.public_bytes(serialization.Encoding.PEM)),
             _write(self.folder / f"{name}.key", _encode(key, password)),
@@ -53,6 +67,8 @@ def make_authority(folder: Path, name: str = "authority") -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     constraints = x509.BasicConstraints(ca=True, path_length=None)
     certificate = _build(_name(name), _name(name), key).add_extension(constraints, True)
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    certificate = certificate.add_extension(own, False).add_extension(_MAY_SIGN, True)
     signed = certificate.sign(key, hashes.SHA256())
     path = _write(folder / f"{name}.pem", signed.public_bytes(serialization.Encoding.PEM))
     return Authority(folder, _name(name), key, path)
