@@ -14,6 +14,7 @@ import sys
 import torch
 
 from configs.errors import ModelError
+from model_zoo.engines.child.process import list_import_paths
 from model_zoo.package import cache
 
 _LOAD = (
@@ -40,7 +41,8 @@ def try_machine_code(path: Path, device: torch.device) -> None:
     """
     if cache.has_mark(_FOLDER, path.stem):
         return
-    command = [sys.executable, "-c", _LOAD, json.dumps(sys.path), str(path), str(device)]
+    paths = json.dumps(list_import_paths())
+    command = [sys.executable, "-I", "-c", _LOAD, paths, str(path), str(device)]
     try:
         done = subprocess.run(  # noqa: S603 - Python itself, and words of our own
             command,

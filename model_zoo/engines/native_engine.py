@@ -1,6 +1,6 @@
 """An engine that computes a model from its library's own file, in a process of its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
@@ -11,8 +11,9 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.child.process import ChildProcess, start_child
-from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.engine import Network
 from model_zoo.engines.settings import Settings
+from model_zoo.engines.untuned import Untuned
 from model_zoo.package.card import Form, ModelCard, Tensor
 from model_zoo.package.packed_model import PackedModel
 
@@ -21,7 +22,7 @@ _WIDEST_BYTES = 8
 
 
 @dataclass(frozen=True)
-class NativeEngine:
+class NativeEngine(Untuned):
     """A library that scores models of its own format.
 
     Attributes:
@@ -91,31 +92,6 @@ class NativeEngine:
     def is_out_of_memory(self, error: Exception) -> bool:
         """Tell whether fewer rows may fit."""
         return isinstance(error, MemoryError)
-
-    def list_settings(
-        self,
-        card: ModelCard,
-        device: torch.device,
-        batch_rows: int,
-        without: Sequence[str],
-    ) -> Iterator[Settings]:
-        """Yield nothing: the model says how it is computed."""
-        return iter(())
-
-    def list_refinements(
-        self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
-    ) -> Iterator[Settings]:
-        """Yield nothing, as `list_settings`."""
-        return iter(())
-
-    def calibrate(
-        self,
-        package: PackedModel,
-        settings: Settings,
-        sample: Sample,
-    ) -> Settings:
-        """Return the settings as they are: nothing is measured."""
-        return settings
 
 
 def describe_card(card: ModelCard) -> dict[str, Any]:

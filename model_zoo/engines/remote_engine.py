@@ -4,7 +4,6 @@ Here nothing is computed. Who asks again, and when a run ends, is decided in `mo
 that the server refuses is halved as with every engine, until the rows that it refuses are alone.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -12,8 +11,9 @@ import numpy as np
 import torch
 
 from configs.errors import ModelError
-from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.engine import Network
 from model_zoo.engines.settings import Settings
+from model_zoo.engines.untuned import Untuned
 from model_zoo.package.card import CARD, ModelCard
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.remote.called_model import CalledModel
@@ -27,7 +27,7 @@ from model_zoo.remote.target import describe_target
 _LIBRARIES = ("grpcio", "urllib3")
 
 
-class RemoteEngine:
+class RemoteEngine(Untuned):
     """A server that holds the model."""
 
     name = "remote"
@@ -74,31 +74,6 @@ class RemoteEngine:
     def is_out_of_memory(self, error: Exception) -> bool:
         """Tell whether a smaller request may be taken."""
         return isinstance(error, TooLargeError)
-
-    def list_settings(
-        self,
-        card: ModelCard,
-        device: torch.device,
-        batch_rows: int,
-        without: Sequence[str],
-    ) -> Iterator[Settings]:
-        """Yield nothing: the server says how it computes."""
-        return iter(())
-
-    def list_refinements(
-        self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
-    ) -> Iterator[Settings]:
-        """Yield nothing, as `list_settings`."""
-        return iter(())
-
-    def calibrate(
-        self,
-        package: PackedModel,
-        settings: Settings,
-        sample: Sample,
-    ) -> Settings:
-        """Return the settings as they are: nothing is measured."""
-        return settings
 
 
 def _describe_library(distribution: str) -> str:

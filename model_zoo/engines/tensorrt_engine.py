@@ -26,12 +26,13 @@ from pathlib import Path
 import torch
 
 from configs.errors import ModelError
-from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.engine import Network
 from model_zoo.engines.onnx_library import is_out_of_memory
 from model_zoo.engines.onnx_providers import CPU, Provider, make_cuda
 from model_zoo.engines.onnx_runtime import find_version, make_network
 from model_zoo.engines.onnx_session import open_graph
 from model_zoo.engines.settings import DType, Settings
+from model_zoo.engines.untuned import Untuned
 from model_zoo.engines.whole_graph import read_graph
 from model_zoo.package.cache import private_folder
 from model_zoo.package.card import ModelCard
@@ -52,7 +53,7 @@ _PRECISIONS: dict[DType, Mapping[str, str]] = {
 _TF32 = "NVIDIA_TF32_OVERRIDE"
 
 
-class TensorRtEngine:
+class TensorRtEngine(Untuned):
     """TensorRT, which computes packages that hold a graph on GPUs of NVIDIA."""
 
     name = "tensorrt"
@@ -122,21 +123,6 @@ class TensorRtEngine:
             settings = Settings(batch_rows, dtype, engine=self.name)
             if dtype not in without and not settings.is_reference:
                 yield settings
-
-    def list_refinements(
-        self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
-    ) -> Iterator[Settings]:
-        """Yield nothing: a plan is machine code already."""
-        return iter(())
-
-    def calibrate(
-        self,
-        package: PackedModel,
-        settings: Settings,
-        sample: Sample,
-    ) -> Settings:
-        """Return the settings as they are: nothing is measured."""
-        return settings
 
 
 def find_tensorrt_version() -> str | None:

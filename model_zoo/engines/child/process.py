@@ -265,11 +265,7 @@ class _Life:
 def _start(descriptors: list[int], most_bytes: int) -> "subprocess.Popen[bytes]":
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment.update(_ENVIRONMENT)
-    # As here, but for a current folder, which may be this program's own.
-    paths = [path for path in sys.path if Path(path).is_absolute()]
-    if _ROOT not in paths:
-        paths.insert(0, _ROOT)
-    command = [sys.executable, "-I", "-B", "-c", _START, json.dumps(paths)]
+    command = [sys.executable, "-I", "-B", "-c", _START, json.dumps(list_import_paths())]
     numbers = (os.getpid(), most_bytes, *descriptors)
     command.extend(map(str, numbers))
     return subprocess.Popen(  # noqa: S603 - Python itself, and words of our own
@@ -283,6 +279,14 @@ def _start(descriptors: list[int], most_bytes: int) -> "subprocess.Popen[bytes]"
         # Ctrl-C is for the worker, which may have rows to finish.
         start_new_session=True,
     )
+
+
+def list_import_paths() -> list[str]:
+    """Return where a process of ours imports from: as here, but for a current folder, which may be anybody's."""
+    paths = [path for path in sys.path if Path(path).is_absolute()]
+    if _ROOT not in paths:
+        paths.insert(0, _ROOT)
+    return paths
 
 
 def _count_rows(inputs: Mapping[str, np.ndarray]) -> int:
