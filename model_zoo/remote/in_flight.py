@@ -53,7 +53,6 @@ class Limit:
         self._next_waits = 1
         self._halved_at = float("-inf")
         self._is_first_round = True
-        self._was_full = False
         self._begin(None)
 
     def note_answer(self, rows: int, open_requests: int, now: float) -> None:

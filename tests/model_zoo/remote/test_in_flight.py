@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 import heapq
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -111,3 +112,53 @@ def test_answers_of_the_same_moment_are_no_throughput() -> None:
     for _ in range(100):
         limit.note_answer(100, 2, 7.0)
     assert limit.limit == 2
+
+
+WAYS = {
+    # One at a time: two are no faster than one, three are tried after one, two, four ... measurements in vain.
+    1: [(2, 10), (4, 12), (2, 18), (3, 21), (2, 34), (3, 21), (2, 50), (3, 21), (2, 82)],
+    # Doubled until 16, which bring no more than 8; then 9, after waits that grow.
+    3: [(2, 10), (4, 12), (8, 16), (16, 32), (8, 32), (9, 36), (8, 56), (9, 36), (8, 80)],
+}
+
+
+def shorten(limits: list[int]) -> list[tuple[int, int]]:
+    """Return each limit, and for how many answers it stood."""
+    return [(limit, len(list(same))) for limit, same in groupby(limits)]
+
+
+@pytest.mark.parametrize("cores", WAYS)
+def test_more_are_tried_by_whole_rounds_of_answers_and_ever_more_rarely(cores: int) -> None:
+    limits, _ = Machine(cores).run(Limit(16), 400)
+    assert shorten(limits)[: len(WAYS[cores])] == WAYS[cores]
+
+
+def test_a_busy_server_is_met_again_after_each_wait() -> None:
+    limits, _ = Machine(cores=20, queue=5).run(Limit(16), 300)
+    again = [(6, 1), (3, 3), (4, 4)]
+    begin = [(2, 10), (4, 12), (8, 1), (4, 4), (5, 5)]
+    assert shorten(limits) == [*begin, *again, (5, 65), *again, (5, 105), *again, (5, 74)]
+
+
+def test_a_caller_that_once_sent_as_much_as_it_may_is_not_allowed_more_for_good() -> None:
+    limit = Limit(4)
+    for second in range(11):
+        limit.note_answer(1, 2, second)
+    assert limit.limit == 4
+    for second in range(11, 1_000):
+        limit.note_answer(1, 1, second)
+    # Whatever four might bring, nobody sends so many.
+    assert limit.limit == 4
+
+
+@pytest.mark.parametrize(("gain", "is_kept"), [(1.0, False), (1.24, False), (1.26, True)])
+def test_twice_as_many_must_bring_a_quarter_more(gain: float, is_kept: bool) -> None:
+    limit = Limit(4)
+    now = 0.0
+    limits = []
+    for _ in range(40):
+        now += 1 / gain if limit.limit == 4 else 1
+        limit.note_answer(1, limit.limit, now)
+        limits.append(limit.limit)
+    ways = [standing for standing, _ in shorten(limits)]
+    assert ways == ([2, 4] if is_kept else [2, 4, 2])

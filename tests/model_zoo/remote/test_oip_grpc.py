@@ -319,6 +319,18 @@ FAILURES = [
     (Code.UNAUTHENTICATED, "who", DeniedError),
     (Code.PERMISSION_DENIED, "you", DeniedError),
     (Code.UNIMPLEMENTED, "what", WrongError),
+    (Code.FAILED_PRECONDITION, "oh", RefusedError),
+    (Code.DATA_LOSS, "oh", RefusedError),
+    (Code.CANCELLED, "stopping", GoneError),
+    (Code.DEADLINE_EXCEEDED, "late", GoneError),
+    # Words of grpc or of a server say something with one code alone.
+    (Code.UNAVAILABLE, "the queue is full", BusyError),
+    (Code.ABORTED, "the queue is full", GoneError),
+    (Code.UNAVAILABLE, "CERTIFICATE_VERIFY_FAILED", DeniedError),
+    (Code.UNKNOWN, "CERTIFICATE_VERIFY_FAILED", RefusedError),
+    (Code.INTERNAL, "Compression algorithm gzip", WrongError),
+    (Code.UNKNOWN, "Compression algorithm gzip", RefusedError),
+    (Code.INVALID_ARGUMENT, "larger than max", RefusedError),
 ]
 
 
