@@ -70,7 +70,8 @@ class Limit:
         self._answers += 1
         self._rows += rows
         # Whoever sends less than is allowed does not learn what more would bring.
-        self._was_full = self._was_full or open_requests >= self.limit
+        if open_requests >= self.limit:
+            self._was_full = True
         if self.limit < self._good:
             self._go_back_up(now)
             return
