@@ -60,3 +60,20 @@ def test_what_is_beyond_them_is_refused(kind: Any, value: Any) -> None:
 )
 def test_what_is_taken_for_another_spelling(kind: Any, given: Any, value: Any) -> None:
     assert TypeAdapter(kind).validate_python(given) == value
+
+
+@pytest.mark.parametrize(
+    ("url", "is_secret"),
+    [
+        ("s3://bucket/a", False),
+        ("https://host:8080/a", False),
+        ("https://user@host/a", True),
+        ("https://user:word@host/a", True),
+        ("https://host/a?sig=x", True),
+        ("/data/a@b?c=d", False),
+    ],
+)
+def test_a_url_that_names_a_user_or_is_signed_is_told_from_others(
+    url: str, is_secret: bool
+) -> None:
+    assert fields.holds_credentials(url) is is_secret

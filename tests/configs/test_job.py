@@ -66,6 +66,8 @@ def test_values_outside_their_range_are_refused(sections: dict[str, Any]) -> Non
         job(**sections)
 
 
+# What a 64-bit integer holds.
+MOST = 9_223_372_036_854_775_807
 EDGES: list[tuple[str, list[Any], list[Any]]] = [
     ("source.rows_per_batch", [1, None], [0]),
     ("source.max_expansion", [1, None], [0]),
@@ -85,9 +87,9 @@ EDGES: list[tuple[str, list[Any], list[Any]]] = [
     ("postprocess.threshold", [0, 1], [-0.001, 1.001]),
     ("postprocess.top_k", [1], [0]),
     ("sink.rows_per_file", [1], [0]),
-    ("errors.max_rejected_rows", [0, 10**9], [-1]),
+    ("errors.max_rejected_rows", [0, MOST], [-1, MOST + 1]),
     ("errors.max_rejected_percent", [0, 100], [-0.001, 100.001]),
-    ("errors.max_broken_shards", [0, 10**9], [-1]),
+    ("errors.max_broken_shards", [0, MOST], [-1, MOST + 1]),
     ("errors.max_broken_percent", [0, 100], [-0.001, 100.001]),
     (
         "model.device",
@@ -124,6 +126,16 @@ def test_the_last_value_that_is_taken_and_the_first_that_is_not(
     for value in refused:
         with pytest.raises(ValidationError):
             with_field(path, value)
+
+
+@pytest.mark.parametrize(("format", "field"), [("delta", "version"), ("iceberg", "snapshot")])
+def test_a_state_of_a_table_is_named_from_0_to_the_most_of_64_bits(format: str, field: str) -> None:
+    for value in (0, MOST):
+        source = job(source={"paths": "t", "format": format, field: value}).source
+        assert getattr(source, field) == value
+    for value in (-1, MOST + 1):
+        with pytest.raises(ValidationError, match=field):
+            job(source={"paths": "t", "format": format, field: value})
 
 
 def test_what_a_job_does_that_says_nothing() -> None:

@@ -97,6 +97,8 @@ def nested(path: str, value: Any) -> dict[str, Any]:
     [
         ("split.validation", [0.01, 0.7], [0, 1, 0.75]),
         ("split.test", [0.01, 0.8], [0, 1, 0.85]),
+        ("split.seed", [0, 2**32 - 1, None], [-1, 2**32]),
+        ("data.label", [("digit",), ("other",)], [("id",), ("digit", "digit")]),
         ("data.labels", [("a", "b")], [("a", "b", "a")]),
         ("data.features", [("a",), None], [(), ("id",), ("digit",), ("a", "b", "a")]),
         ("network.inputs", [{"a": "a", "b": ("c", "d")}], [{"a": ()}, 3]),

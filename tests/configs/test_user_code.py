@@ -3,7 +3,7 @@
 import pytest
 
 from configs.errors import JobError
-from configs.user_code import OUR_PACKAGES, import_attribute, why_not
+from configs.user_code import OUR_PACKAGES, import_attribute, where_it_failed, why_not
 
 
 @pytest.mark.parametrize("module", ["os", "os.path", "json.tool", "subprocess", "_thread"])
@@ -60,3 +60,18 @@ def test_a_name_that_a_module_has_not_is_told_with_the_nearest() -> None:
 def test_a_file_in_place_of_a_module_is_told_how_to_write_it() -> None:
     with pytest.raises(JobError, match="write it as Python imports it"):
         import_attribute("churn_net.py:ChurnNet", "network")
+
+
+def fail() -> None:
+    raise KeyError("a value of the row")
+
+
+def test_an_error_is_told_by_its_class_and_the_line_of_the_users_file() -> None:
+    with pytest.raises(KeyError) as caught:
+        fail()
+    line = fail.__code__.co_firstlineno + 1
+    told = where_it_failed(caught.value, __file__)
+    assert told == f"KeyError in line {line} of test_user_code.py"
+    # Met elsewhere, or never raised.
+    assert where_it_failed(caught.value, "/other.py") == "KeyError"
+    assert where_it_failed(ValueError("a value"), __file__) == "ValueError"

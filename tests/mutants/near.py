@@ -53,6 +53,13 @@ def near_test_files(file: str, root: Path = REPOSITORY) -> tuple[str, ...]:
     return tuple(found[:_MOST_FILES])
 
 
+def importing_test_files(file: str, root: Path = REPOSITORY) -> frozenset[str]:
+    """Return the test files that import a file of a room themselves, as those do that look at its constants."""
+    module = _name_module(Path(file))
+    tests = _read_imports(root).tests
+    return frozenset(test for test, names in tests.items() if module in names)
+
+
 class _Imports:
     """What files import.
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.mutants.mutations import REPOSITORY, ROOMS, Mutation
+from tests.mutants.near import importing_test_files
 from tests.mutants.process import Fork, in_turn, run_pytest
 
 KEPT = REPOSITORY / "build/mutants"
@@ -36,7 +37,7 @@ class Reach:
         quick ones first.
 
         What runs when its module is imported counts for every test that executes a function of the
-        module: who imports it first is chance.
+        module, or imports it to look at its constants: who imports it first is chance.
         """
         lines = self.tests_of.get(mutation.file, {})
         found: frozenset[str] = frozenset()
@@ -45,7 +46,9 @@ class Reach:
             statement = range(mutation.first_line, mutation.last_line + 1)
             found = found or frozenset().union(*(lines.get(line, ()) for line in statement))
         else:
-            found = frozenset().union(*lines.values())
+            files = importing_test_files(mutation.file)
+            importing = (test for test in self.seconds if test.partition("::")[0] in files)
+            found = frozenset(importing).union(*lines.values())
         return sorted(found, key=lambda test: (_distance(test, mutation.file), self.seconds[test]))
 
 

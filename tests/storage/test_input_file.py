@@ -1,5 +1,6 @@
 """Versions of input files: manifests hold them, so what makes one of a folder's files stays as it is."""
 
+from dataclasses import replace
 import hashlib
 
 import pytest
@@ -65,3 +66,9 @@ def test_how_a_file_is_read_is_no_part_of_what_it_is() -> None:
     assert without_reading(read) == "size=1,etag=x"
     assert is_version_of("size=1,etag=x", read)
     assert not is_version_of("size=2,etag=x", read)
+
+
+def test_a_file_is_the_same_by_another_name_of_its_place_and_as_a_folder() -> None:
+    file = InputFile("/in/a", 3, "size=3", identity="/in/a")
+    assert replace(file, identity="/real/a", members=tuple(MEMBERS)) == file
+    assert replace(file, version="size=4") != file

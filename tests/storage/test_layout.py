@@ -49,6 +49,21 @@ def test_the_manifest_of_the_current_or_a_named_run(tmp_path: Path) -> None:
     assert read_manifest(str(tmp_path), "one")[1] == {"run_id": "one"}
 
 
+@pytest.mark.parametrize("is_published", [False, True])
+@pytest.mark.parametrize("has_held", [False, True])
+def test_a_run_is_held_where_it_stands_whole_and_is_not_published(
+    has_held: bool, is_published: bool, tmp_path: Path
+) -> None:
+    run = RunFolder(str(tmp_path), "abc")
+    if has_held:
+        files.create(run.held, b"{}")
+    if is_published:
+        files.create(run.manifest, b"{}")
+    assert layout.is_held(run) is (has_held and not is_published)
+    document = run.held if has_held else None
+    assert layout.find_document(run) == (run.manifest if is_published else document)
+
+
 def test_no_current_run_a_missing_and_a_broken_manifest_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VerifyError, match="nothing is published there"):
         read_manifest(str(tmp_path))

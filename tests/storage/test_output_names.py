@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.output_names import holds_runs, is_part, is_scored_folder
+from storage.output_names import holds_runs, is_part, is_report, is_scored_folder
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,17 @@ def test_a_folder_of_runs_says_which_is_current() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "is_one"),
+    [
+        ("report.html", ["_manifest.json", "report.html"], True),
+        ("report.html", ["report.html"], False),
+        ("other.html", ["_manifest.json", "other.html"], False),
+    ],
+)
+def test_a_page_is_a_runs_report_beside_its_manifest(
+    name: str, names: list[str], is_one: bool
+) -> None:
+    assert is_report(name, names) is is_one

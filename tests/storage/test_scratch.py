@@ -12,6 +12,7 @@ def test_what_was_put_aside_is_read_again(tmp_path: Path, monkeypatch: pytest.Mo
     scratch = ScratchFile()
     contents = [b"first", b"", b"x" * 100_000, b"last"]
     spans = [scratch.append(content) for content in contents]
+    assert spans == [Span(0, 5), Span(5, 0), Span(5, 100_000), Span(100_005, 4)]
     assert [scratch.read(span) for span in reversed(spans)] == contents[::-1]
     # Also behind what was read.
     assert scratch.read(scratch.append(b"more")) == b"more"

@@ -47,6 +47,20 @@ def test_loose_files_of_a_table_are_refused(table: str, pattern: str, folder: st
     assert f"/t/{log} alone tells" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("Delta", "set source.format=delta and name "),
+        ("Iceberg", "set source.format=iceberg and name its newest "),
+        ("Hudi", "write today's rows to files of their own, and score those"),
+    ],
+)
+def test_a_table_is_told_how_it_can_be_read(table: str, words: str, tmp_path: Path) -> None:
+    write(str(tmp_path), "t/p.parquet", f"t/{LOGS[table]}")
+    with pytest.raises(InputError, match=words):
+        list_inputs(f"{tmp_path}/t/*.parquet")
+
+
 def test_a_table_beside_the_files_that_are_read_is_none_of_them(folder: str) -> None:
     write(folder, "p.parquet", "table/x.orc", *(f"table/{log}" for log in LOGS.values()))
     (found,) = list_inputs(f"{folder}/**/*.parquet")[0]

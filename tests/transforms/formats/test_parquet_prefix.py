@@ -83,3 +83,48 @@ def test_a_number_of_64_bits_is_passed_over() -> None:
     # A list of one struct, whose first field is a double.
     columns = bytes([0x15, 0x02, 0x19, 0x1C, 0x17, *range(1, 9), 0x00])
     assert find_end_of_columns(columns + b"rows") == len(columns)
+
+
+# By the number of a type: values of it as an item of a list, in the compact protocol.
+ITEMS = {
+    1: [b"\x01", b"\x02"],
+    2: [b"\x01"],
+    3: [b"\x00", b"\xff"],
+    4: [b"\x02", b"\x80\x01"],
+    5: [b"\xff\xff\x03"],
+    6: [b"\x80\x80\x80\x80\x01", b"\x00"],
+    7: [b"12345678"],
+    8: [b"\x00", b"\x05\x00\x00\x00\x00\x00", b"\x80\x01" + bytes(128)],
+    # Lists and sets, of numbers and of truth values.
+    9: [b"\x25\x02\x80\x01", b"\x31\x01\x01\x02"],
+    10: [b"\x13\x07"],
+    # Structs: without a field; of truth values, which take no byte more; of a text and a number whose
+    # field is far behind the one before.
+    12: [b"\x00", b"\x11\x12\x00", b"\x18\x01a\x05\x80\x02\x06\x00"],
+}
+REST = b"\x16\x04 and all that follows"
+
+
+def list_of(kind: int, items: list[bytes]) -> bytes:
+    count = len(items)
+    head = bytes([16 * count + kind]) if count < 15 else bytes([16 * 15 + kind, count])
+    return head + b"".join(items)
+
+
+@pytest.mark.parametrize("count", [0, 1, 14, 15, 16, 40])
+@pytest.mark.parametrize("kind", ITEMS)
+def test_columns_of_any_type_are_passed_over_to_their_last_byte(kind: int, count: int) -> None:
+    columns = list_of(kind, (ITEMS[kind] * count)[:count])
+    begin = b"\x15\x02\x19" + columns
+    assert find_end_of_columns(begin + REST) == len(begin)
+
+
+@pytest.mark.parametrize("kind", [0, 11, 13, 15])
+def test_a_type_that_the_protocol_has_not_is_none(kind: int) -> None:
+    assert find_end_of_columns(b"\x15\x02\x19" + list_of(kind, [b"\x00"]) + REST) is None
+
+
+@pytest.mark.parametrize("footer_bytes", [0, 1, 70_000])
+def test_a_file_says_how_long_its_footer_is(footer_bytes: int) -> None:
+    end = FileEnd("a.parquet", b"rows" + footer_bytes.to_bytes(4, "little") + b"PAR1")
+    assert end.footer_bytes == footer_bytes

@@ -1,5 +1,6 @@
 """What a table's log says of a data file: what tells two readings apart, and what workers are given."""
 
+from dataclasses import replace
 import hashlib
 import json
 
@@ -56,3 +57,16 @@ def test_a_snapshot_is_described_by_its_version_alone() -> None:
     snapshot = Snapshot("delta", "/t", 0, (DAY,), (FILE,))
     assert snapshot.describe() == {"format": "delta", "url": "/t", "version": 0}
     assert snapshot.pruned == 0
+
+
+def test_a_file_is_the_same_whatever_its_log_tells_of_its_values() -> None:
+    told = replace(FILE, bounds={"day": Bounds(may_be_null=False)})
+    assert told == FILE
+    assert replace(FILE, url="/t/b.parquet") != FILE
+
+
+def test_what_a_log_does_not_say_is_nothing() -> None:
+    vector = Deletions("delta")
+    assert (vector.offset, vector.bytes, vector.rows) == (0, 0, None)
+    assert not DAY.is_widened
+    assert Snapshot("delta", "/t", 1, (DAY,), (FILE,)).pruned == 0
