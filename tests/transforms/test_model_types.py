@@ -1,11 +1,19 @@
 """Which types of a shard fit a contract for the model alone."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from transforms.formats.column import Column
 from transforms.formats.columns import choose_type, takes_type
-from transforms.model_types import fits_exactly, take_finest_unit
+from transforms.model_types import (
+    fits_exactly,
+    fits_rounded,
+    join_decimals,
+    may_be_dates,
+    take_finest_unit,
+    widens,
+)
 
 ZONED = pa.timestamp("us", "UTC")
 TAKEN = [
@@ -132,3 +140,113 @@ def test_decimals_of_more_digits_than_there_are_or_than_a_job_states() -> None:
     wanted = pa.decimal128(6, 2)
     assert not takes_type(Column("a", wanted, castable=True), pa.decimal256(76, 0))
     assert not takes_type(Column("a", wanted, castable=True, stated=True), pa.decimal128(7, 2))
+
+
+WHOLE = [pa.int8(), pa.int16(), pa.int32(), pa.int64()]
+WHOLE += [pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
+FLOATS = [pa.float16(), pa.float32(), pa.float64()]
+NO_NUMBERS = [pa.bool_(), pa.string(), pa.date32(), pa.decimal128(9, 2)]
+
+
+@pytest.mark.parametrize("actual", [*WHOLE, *FLOATS, *NO_NUMBERS], ids=str)
+def test_a_number_widens_to_those_that_numpy_casts_it_to_within_its_kind(
+    actual: pa.DataType,
+) -> None:
+    kinds = [kind for kind in (WHOLE, FLOATS) if actual in kind]
+    for wanted in (*WHOLE, *FLOATS, *NO_NUMBERS):
+        is_wider = bool(kinds) and wanted in kinds[0] and wanted != actual
+        expected = is_wider and np.can_cast(actual.to_pandas_dtype(), wanted.to_pandas_dtype())
+        assert widens(actual, wanted) is expected, wanted
+        if actual != wanted and not (actual in NO_NUMBERS and wanted in NO_NUMBERS):
+            assert fits_exactly(actual, wanted) is expected, wanted
+
+
+@pytest.mark.parametrize(
+    ("digits", "scale", "fits"),
+    [
+        (6, 2, True),
+        (7, 3, True),
+        (7, 2, True),
+        (6, 3, False),
+        (6, 1, False),
+        (5, 1, False),
+        (5, 2, False),
+    ],
+)
+def test_a_decimal_has_the_digits_of_another_on_both_sides_of_its_point(
+    digits: int, scale: int, fits: bool
+) -> None:
+    assert fits_exactly(pa.decimal128(6, 2), pa.decimal128(digits, scale)) is fits
+
+
+@pytest.mark.parametrize(
+    ("actual", "wanted", "may_be"),
+    [
+        (pa.timestamp("us"), pa.date32(), True),
+        (pa.timestamp("ns"), pa.date64(), True),
+        (pa.timestamp("us", "UTC"), pa.date32(), False),
+        (pa.timestamp("us"), pa.timestamp("ms"), False),
+        (pa.string(), pa.date32(), False),
+        (pa.date32(), pa.int32(), False),
+    ],
+    ids=str,
+)
+def test_moments_without_a_zone_may_be_dates(
+    actual: pa.DataType, wanted: pa.DataType, may_be: bool
+) -> None:
+    assert may_be_dates(actual, wanted) is may_be
+
+
+@pytest.mark.parametrize(
+    ("actual", "wanted", "fits"),
+    [
+        (pa.float64(), pa.float32(), True),
+        (pa.list_(pa.float64()), pa.list_(pa.float32(), 3), True),
+        (pa.float32(), pa.float64(), False),
+        (pa.float64(), pa.float16(), False),
+        (pa.int64(), pa.float32(), False),
+        (pa.list_(pa.float64()), pa.float32(), False),
+        (pa.float64(), pa.list_(pa.float32()), False),
+    ],
+    ids=str,
+)
+def test_doubles_alone_are_rounded_to_floats(
+    actual: pa.DataType, wanted: pa.DataType, fits: bool
+) -> None:
+    assert fits_rounded(actual, wanted) is fits
+
+
+@pytest.mark.parametrize(
+    ("actual", "wanted", "fits"),
+    [
+        (pa.timestamp("s"), pa.timestamp("ns"), True),
+        (pa.timestamp("s", "UTC"), pa.timestamp("ns", "Europe/Berlin"), True),
+        (pa.timestamp("s", "UTC"), pa.timestamp("s"), False),
+        (pa.timestamp("s"), pa.timestamp("s", "UTC"), False),
+        (pa.date32(), pa.date64(), True),
+        (pa.time32("s"), pa.time64("us"), True),
+        (pa.duration("s"), pa.duration("us"), True),
+        (pa.duration("s"), pa.time64("us"), False),
+        (pa.date32(), pa.timestamp("s"), False),
+    ],
+    ids=str,
+)
+def test_a_moment_is_the_same_in_any_unit_and_zone(
+    actual: pa.DataType, wanted: pa.DataType, fits: bool
+) -> None:
+    assert fits_exactly(actual, wanted) is fits
+
+
+@pytest.mark.parametrize(
+    ("scale", "joined"),
+    [
+        (36, pa.decimal128(38, 36)),
+        (37, pa.decimal256(39, 37)),
+        (74, pa.decimal256(76, 74)),
+        (75, None),
+    ],
+)
+def test_joined_decimals_are_as_narrow_as_can_be_and_have_76_digits_at_most(
+    scale: int, joined: pa.DataType | None
+) -> None:
+    assert join_decimals([pa.decimal128(2, 0), pa.decimal256(scale, scale)]) == joined

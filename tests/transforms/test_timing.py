@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.builders import raw_batch
 from transforms.on_beam import Timed
-from transforms.timing import STAGES, StageTimes, clocked_within, give_time, peak_memory
+from transforms.timing import STAGES, StageTimes, clocked_as, clocked_within, give_time, peak_memory
 
 
 def work(milliseconds: int = 2) -> None:
@@ -145,3 +145,14 @@ def test_a_runner_sees_batches_rows_and_microseconds(sampler: StateSampler) -> N
 def test_peak_memory_is_in_bytes() -> None:
     block = bytearray(b"x") * (200 << 20)
     assert len(block) <= peak_memory() < 1 << 40
+
+
+def test_a_step_of_the_stage_that_is_clocked_already_gives_nothing_away() -> None:
+    times = StageTimes()
+    with times.clocked("preprocess"):
+        with clocked_as("preprocess"):
+            work()
+        with clocked_as("decode"):
+            work()
+    assert times.nanoseconds["preprocess"] >= 2_000_000
+    assert times.nanoseconds["decode"] >= 2_000_000

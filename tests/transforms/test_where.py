@@ -273,3 +273,17 @@ def test_zero_is_among_options_whatever_its_sign(dtype: pa.DataType, option: str
     columns = {"x": x}
     assert where_mask(f"x in [{option}, 5]", columns, 4).tolist() == [True, True, False, False]
     assert where_mask(f"x not in [{option}, 5]", columns, 4).tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize("is_deep", [False, True])
+def test_an_expression_is_nested_100_levels_deep_at_most(is_deep: bool) -> None:
+    # The whole, each `not`, the column, and what Python says of how it is used.
+    count = 100 - 3 + is_deep
+    where = "not " * count + "ok"
+    if is_deep:
+        with pytest.raises(JobError, match="nested more than 100 levels deep"):
+            where_mask(where, COLUMNS, 6)
+        return
+    # An odd number of them.
+    expected = where_mask("not ok", COLUMNS, 6)
+    assert where_mask(where, COLUMNS, 6).tolist() == expected.tolist()
