@@ -91,29 +91,19 @@ def _along_cycle(
     """Return the share of the highest rate, which a long cosine leads up to and another one down from."""
     peak = _CYCLE_PEAK * all_steps - 1
     if step <= peak:
-        share = _divide(step, peak)
+        share = step / peak
         return _along_cosine(
             _CYCLE_FIRST,
             1.0,
             share,
         )
     last = all_steps - 1
-    share = _divide(step - peak, last - peak)
+    share = (step - peak) / (last - peak)
     return _along_cosine(
         1.0,
         _CYCLE_LAST,
         share,
     )
-
-
-def _divide(
-    steps: float,
-    all_steps: float,
-) -> float:
-    # Of a training of a few steps one part of the cycle may have none.
-    if all_steps <= 0:
-        return 1.0
-    return steps / all_steps
 
 
 def _along_cosine(

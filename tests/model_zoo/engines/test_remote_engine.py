@@ -1,5 +1,6 @@
 """The engine that is a server: what it is given, what it gives back, and what it does not do."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.engine import choose_engine, find_engine
-from model_zoo.engines.remote_engine import RemoteEngine
+from model_zoo.engines.remote_engine import RemoteEngine, _Call
 from model_zoo.engines.settings import Settings
 from model_zoo.package.package import Package, read_package
 from model_zoo.remote.client import TensorSpec
@@ -133,3 +134,20 @@ def test_without_a_target_nobody_is_asked(package: Package) -> None:
     lost = Package(**{**vars(package), "target": None})
     with pytest.raises(ModelError, match="nothing says how it is reached"):
         RemoteEngine().load(lost, CPU, 1, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("declared", "answered", "expected"),
+    [((), (3,), (3,)), ((), (3, 1), (3,)), ((1,), (3, 1), (3, 1)), ((2,), (3, 2), (3, 2))],
+)
+def test_a_list_of_one_is_a_number_where_the_package_says_so(
+    declared: tuple[int, ...], answered: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    card: Any = SimpleNamespace(outputs={"y": SimpleNamespace(shape=declared)})
+
+    def answer(arrays: Any) -> Any:
+        return {"y": np.ones(answered, "float32")}
+
+    model: Any = answer
+    output = _Call(model, card)(x=torch.ones(3))["y"]
+    assert tuple(output.shape) == expected

@@ -105,3 +105,16 @@ def test_what_is_no_folder_or_somebody_elses_is_not_used(
     monkeypatch.setattr(os, "getuid", lambda: 12_345)
     (machine / "c-12345").mkdir(mode=0o700)
     assert package_cache.private_folder("c") is None
+
+
+def test_a_mark_is_found_in_a_private_folder_alone(machine: Path) -> None:
+    assert not package_cache.has_mark("model-tests", "a")
+    package_cache.leave_mark("model-tests", "a")
+    assert package_cache.has_mark("model-tests", "a")
+    assert not package_cache.has_mark("model-tests", "b")
+    (folder,) = machine.iterdir()
+    folder.chmod(0o770)
+    assert not package_cache.has_mark("model-tests", "a")
+    package_cache.leave_mark("model-tests", "b")
+    folder.chmod(0o700)
+    assert not package_cache.has_mark("model-tests", "b")

@@ -177,13 +177,19 @@ def test_functions_and_sparse_tensors_are_refused() -> None:
         parse_graph(model.SerializeToString(), {})
 
 
-def test_deep_nesting_is_refused() -> None:
+def nested(depth: int) -> bytes:
+    """Return a graph with a branch in a branch, so many times."""
     node = helper.make_node("Constant", [], ["z"], value_float=1.0)
-    for _ in range(20):
+    for _ in range(depth):
         node = in_a_branch(node)
         node.output[0] = "z"
+    return graph([node]).SerializeToString()
+
+
+def test_deep_nesting_is_refused() -> None:
+    parse_graph(nested(16), {})
     with pytest.raises(ValueError, match="nested deeper than 16"):
-        parse_graph(graph([node]).SerializeToString(), {})
+        parse_graph(nested(17), {})
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"PK\x03\x04", b"not a graph at all"])

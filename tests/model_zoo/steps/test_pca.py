@@ -120,6 +120,12 @@ def test_columns_of_another_width_are_refused() -> None:
         (TUMOURS[:0, :9], {"variance": 0.5}, InputError, "and there are 0 training rows"),
         (np.ones((9, 2)), {"components": 1}, InputError, "no two training rows differ in m0, m1"),
         (
+            np.tile([1.0, 5.0], (9, 1)),
+            {"components": 1},
+            InputError,
+            "no two training rows differ in m0, m1",
+        ),
+        (
             np.array([[1.0, np.nan], [2.0, 3.0]]),
             {"components": 1},
             InputError,

@@ -421,3 +421,57 @@ def test_metrics_that_cannot_be_written_say_why_in_the_system_s_words_or_the_lib
     assert "was not written: Protocol not known: nowhere" in capsys.readouterr().err
     RunLog().write_metrics(0)
     assert capsys.readouterr().err == ""
+
+
+NOTE = {"level": "note", "says": "no profile", "column": "a"}
+WARN = {"level": "warn", "says": "PSI of a", "column": "a"}
+HOLD = {"level": "hold", "says": "PSI of b", "column": "b"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind", "findings", "said", "aside"),
+    [
+        ("clean", "training", [], ["monitor: clean, compared with it"], []),
+        ("clean", "none", [NOTE], ["monitor: no profile"], []),
+        (
+            "warned",
+            "training",
+            [WARN, NOTE],
+            ["monitor: no profile"],
+            ["warning: monitor: PSI of a"],
+        ),
+        ("held", "training", [HOLD], [], []),
+    ],
+)
+def test_what_the_monitor_found_is_told(
+    verdict: str,
+    kind: str,
+    findings: list[dict[str, str]],
+    said: list[str],
+    aside: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monitor = {"verdict": verdict, "reference": {"kind": kind, "says": "it"}, "findings": findings}
+    for is_quiet in (False, True):
+        log = RunLog(json=False, quiet=is_quiet)
+        log.tell_monitor({"monitor": monitor})
+        out, err = capsys.readouterr()
+        assert out.splitlines() == ([] if is_quiet else said)
+        assert err.splitlines() == aside
+        levels = [finding["level"] for finding in findings]
+        counts = {"hold": levels.count("hold"), "warn": levels.count("warn")}
+        assert log.facts.findings == counts
+
+
+def test_a_run_without_a_monitor_tells_nothing_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    RunLog(json=False).tell_monitor({})
+    assert capsys.readouterr() == ("", "")
+
+
+def test_machines_are_told_all_of_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    reference = {"kind": "training", "says": "it"}
+    monitor = {"verdict": "held", "reference": reference, "findings": [NOTE, WARN, HOLD]}
+    RunLog(json=True, quiet=True).tell_monitor({"monitor": monitor})
+    lines = lines_of(capsys.readouterr().err)
+    told = [(line["finding"], line["level"], line["column"]) for line in lines]
+    assert told == [("warn", "warning", "a"), ("hold", "warning", "b")]

@@ -11,8 +11,13 @@ import pytest
 from configs.errors import JobError
 from pipelines.evaluating import compared
 from pipelines.evaluating.compared import (
+    _choose_predictions,
+    _choose_probability,
     _find_task,
+    _find_told_task,
+    _list_optional,
     _list_scores,
+    _list_wrong_counts,
     _list_wrong_options,
     _read_truth,
 )
@@ -117,3 +122,88 @@ def test_the_group_stands_beside_the_labels_where_the_run_has_none(
     assert truth["y"].to_pylist() == [1.5, 0.5]
     if "q" in read:
         assert truth["q"].to_pylist() == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("task", "predicted", "prediction", "label", "told"),
+    [
+        ("regression", "y", "", "a", []),
+        ("regression", "yz", "yz", "ab", []),
+        ("regression", "yz", "", "a", ["regression compares each"]),
+        ("regression", "y", "", "ab", ["regression compares each"]),
+        ("classification", "y", "", "a", []),
+        ("classification", "y", "y", "a", []),
+        ("classification", "yz", "yz", "a", ["classification compares one --prediction, got y, z"]),
+        ("classification", "y", "", "ab", ["classification compares one --label, got a, b"]),
+        ("tokens", "yz", "yz", "ab", ["tokens compares one --pred", "tokens compares one --label"]),
+        ("multi_label", "y", "y", "ab", []),
+        ("multi_label", "yz", "yz", "ab", ["multi_label compares one --prediction"]),
+    ],
+)
+def test_how_many_columns_are_compared(
+    task: str, predicted: str, prediction: str, label: str, told: list[str]
+) -> None:
+    question: Any = SimpleNamespace(prediction=tuple(prediction), label=tuple(label))
+    columns = dict.fromkeys(predicted, pa.chunked_array([[1]]))
+    problems = list(_list_wrong_counts(question, task, columns))
+    assert len(problems) == len(told)
+    for problem, words in zip(problems, told, strict=True):
+        assert problem.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "labels", "chosen"),
+    [
+        ("regression", ["price", "weight", "other"], ["price", "weight"], ("price", "weight")),
+        ("regression", ["price", "other"], ["price", "weight"], ("price",)),
+        ("regression", ["score"], ["price"], ("score",)),
+        ("ranking", ["score"], None, ("score",)),
+        ("tokens", ["tokens", "spans"], None, ("tokens", "spans")),
+        ("tokens", ["spans"], None, ("spans",)),
+        ("tokens", ["other"], None, ("tokens",)),
+        ("multi_label", ["classes", "labels"], None, ("labels",)),
+        ("multi_label", ["label", "classes"], None, ("classes",)),
+        (None, ["class", "labels"], None, ("labels",)),
+        (None, ["class"], None, ("class",)),
+        ("classification", ["labels", "class"], None, ("class",)),
+        ("classification", ["other"], None, ("label",)),
+    ],
+)
+def test_predictions_that_nobody_names_are_those_of_the_task(
+    task: str | None,
+    columns: list[str],
+    labels: list[str] | None,
+    chosen: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    types = dict.fromkeys(columns, pa.float32())
+    monkeypatch.setattr(compared, "list_types", lambda _: types)
+    manifest = {"model": {"labels": labels}, "job": {"source": None}}
+    assert _choose_predictions(task, manifest) == chosen
+
+
+@pytest.mark.parametrize(
+    ("asked", "prediction", "of_model", "task"),
+    [
+        ("tokens", ("y",), "ranking", "tokens"),
+        (None, ("y",), "ranking", None),
+        (None, (), "ranking", "ranking"),
+        (None, (), "classification", None),
+        (None, (), None, None),
+    ],
+)
+def test_the_task_is_the_one_that_is_asked_for_or_else_the_models(
+    asked: str | None, prediction: tuple[str, ...], of_model: str | None, task: str | None
+) -> None:
+    question: Any = SimpleNamespace(task=asked, prediction=prediction)
+    assert _find_told_task(question, {"model": {"task": of_model}}) == task
+
+
+def test_probabilities_and_groups_are_read_where_the_run_has_them() -> None:
+    question: Any = SimpleNamespace(probability=None, group=None)
+    assert _choose_probability(question, "multi_label") == "probabilities"
+    assert _list_optional(question, None, ["id", "label"]) == ["probability"]
+    grouped: Any = SimpleNamespace(probability="p", group="q")
+    assert _choose_probability(grouped, "multi_label") == "p"
+    assert _list_optional(grouped, "ranking", ["id", "score"]) == ["p", "q"]
+    assert _list_optional(grouped, "ranking", ["q", "score"]) == ["p"]

@@ -16,6 +16,7 @@ from pipelines.packing.exporting.network_graph import export_network  # noqa: E4
 from pipelines.packing.exporting.row_guard import (  # noqa: E402
     _find_wrong_rows,
     find_guarded,
+    mark_rows,
 )
 from tests.pipelines.packing.exporting.networks import OURS, card_of, draw  # noqa: E402
 from tests.support.installed import need  # noqa: E402
@@ -112,3 +113,16 @@ def test_a_row_is_wrong_that_holds_nan_or_a_negative_whole_number(
     tensor: list[Any], wrong: list[bool]
 ) -> None:
     assert _find_wrong_rows(torch.tensor(tensor)).tolist() == wrong
+
+
+def test_outputs_are_nan_in_the_rows_that_any_guarded_input_makes_wrong() -> None:
+    plain = torch.tensor([1.0, 2.0, 3.0])
+    wide = torch.arange(6.0).reshape(3, 2)
+    counts = torch.tensor([1, 2, 3])
+    guarded = {"x": torch.tensor([torch.nan, 0.0, 0.0]), "kind": torch.tensor([[0], [0], [-1]])}
+    marked = mark_rows([plain, wide, counts], guarded)
+    assert torch.isnan(marked[0]).tolist() == [True, False, True]
+    assert torch.isnan(marked[1]).tolist() == [[True, True], [False, False], [True, True]]
+    # A whole number cannot be NaN.
+    assert marked[2] is counts
+    assert mark_rows([plain], {}) == [plain]
