@@ -136,3 +136,16 @@ def test_digests_lie_evenly() -> None:
     counts = np.bincount((digests[:, 0] >> np.uint64(58)).astype(np.int64))
     assert len(counts) == 64
     assert counts.min() > 800
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "overlaps"),
+    [(0, 9, False), (0, 10, True), (10, 10, True), (15, 17, True), (20, 30, True), (21, 30, False)],
+)
+def test_row_groups_are_read_whose_digests_are_between_both_ends(
+    least: int, most: int, overlaps: bool, tmp_path: Path
+) -> None:
+    digests = np.array([[least, 0], [most, 0]], np.uint64)
+    url = write(tmp_path, "a", [digests])
+    group = pq.read_metadata(url).row_group(0)
+    assert unique_values._overlaps(group, 10, 20) is overlaps

@@ -163,3 +163,31 @@ def test_an_infinity_is_found(values: list[float | None], is_infinite: bool) -> 
         {"f": pa.array(values, pa.float32()), "i": pa.array([1] * len(values))}
     )
     assert holds_infinity(rows, TYPES) is is_infinite
+
+
+@pytest.mark.parametrize(
+    ("text", "differs"),
+    [
+        (b"12,3\n", False),
+        (b"0x1F,3\n", True),
+        (b"1,-0X1", True),
+        # Before the first byte stands no 0, and behind the last one nothing is known.
+        (b"x,3\n10", False),
+        (b"ax,3\n", False),
+        (b" 1,3\n", True),
+        (b"1 ,3\n", True),
+        (b"1,3 ", True),
+        (b"1\t,3\n", True),
+        (b"a b,3\n", False),
+    ],
+    ids=str,
+)
+def test_a_text_is_looked_at_for_blanks_and_hexadecimals(text: bytes, differs: bool) -> None:
+    assert may_differ(text, CsvDialect(), {"i": pa.int64()}) is differs
+
+
+def test_hexadecimals_are_looked_for_where_there_are_integers_and_tabs_where_they_separate_nothing() -> (
+    None
+):
+    assert not may_differ(b"0x1F,3\n", CsvDialect(), {"f": pa.float32()})
+    assert not may_differ(b"1\t3\n", CsvDialect(delimiter="\t"), {"i": pa.int64()})
