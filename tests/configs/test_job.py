@@ -359,3 +359,29 @@ def test_numbers_of_versions_begin_with_0(format: str, name: str) -> None:
     assert getattr(job(source={**source, name: 0}).source, name) == 0
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
         job(source={**source, name: -1})
+
+
+LOAD = {"step": "load_file", "column": "path", "root": "r", "into": "photo"}
+LOAD_MORE = {**LOAD, "into": "map"}
+FILL = {"step": "fill", "columns": ["x"], "values": [0]}
+
+
+@pytest.mark.parametrize("steps", [[LOAD], [LOAD, FILL], [LOAD, LOAD_MORE, FILL], [FILL, FILL]])
+def test_files_are_loaded_before_all_other_steps(steps: list[dict[str, Any]]) -> None:
+    made = job(preprocess={"steps": steps}).preprocess.steps
+    assert [step.step for step in made] == [step["step"] for step in steps]
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([FILL, LOAD], "must stand before the other steps"),
+        ([LOAD, FILL, LOAD_MORE], "must stand before the other steps"),
+        ([LOAD, LOAD], "make the same column"),
+    ],
+)
+def test_files_that_are_loaded_behind_other_steps_or_twice_are_refused(
+    steps: list[dict[str, Any]], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        job(preprocess={"steps": steps})

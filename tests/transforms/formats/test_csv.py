@@ -475,3 +475,24 @@ def test_a_unit_that_is_a_whole_file_has_no_header_of_its_own() -> None:
     assert _get_piece(piece) == CsvPiece(
         header_bytes=5, first_byte=20, bytes=30, first_row=7, rows=3
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted", "words"),
+    [
+        ("a;b", ["a", "b"], "separated by ';' and not by ','"),
+        ("a|b|c", ["b", "other"], r"separated by '\\|'"),
+        # One column may be called so; and of several names none is split.
+        ("a;b", ["a"], "a;b"),
+        ("a;b,c", ["a", "b"], "lacks|no column"),
+    ],
+)
+def test_a_header_of_one_name_that_is_several_by_another_delimiter_is_told_so(
+    header: str, wanted: list[str], words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header}\n1\n")
+    file = InputFile(str(path), path.stat().st_size, "v")
+    with pytest.raises(InputError, match=words) as caught:
+        CsvFormat().inspect(file, [Column(name, pa.string()) for name in wanted])
+    assert ("separated" in str(caught.value)) is words.startswith("separated")
