@@ -3,6 +3,7 @@
 from collections.abc import Callable
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 
 from pipelines import verify
 from pipelines.cli.command_line import run_program
-from pipelines.verify import find_problems
+from pipelines.verify import _find_change_below, find_problems
 from storage import files
 from storage.layout import read_manifest
 from storage.run_folder import RunFolder
@@ -155,3 +156,33 @@ def test_a_store_has_no_link_that_could_lead_elsewhere() -> None:
     run, _ = two_units("memory://verify_problems")
     publish_run(run, [], HEAD, 1, 0.0)
     assert problems(run) == []
+
+
+def raise_error(error: Exception) -> str:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("look", "told"),
+    [
+        (lambda: "1", None),
+        (lambda: "2", "file /files/a.png: changed since it was scored"),
+        (lambda: raise_error(FileNotFoundError()), "file /files/a.png: is gone"),
+        (
+            lambda: raise_error(PermissionError(13, "Permission denied")),
+            "file /files/a.png: cannot be looked at: Permission denied",
+        ),
+        (
+            lambda: raise_error(OSError("no answer")),
+            "file /files/a.png: cannot be looked at: no answer",
+        ),
+    ],
+)
+def test_a_file_that_a_row_named_is_what_it_was(look: Callable[[], str], told: str | None) -> None:
+    def describe(name: str) -> Any:
+        assert name == "a.png"
+        return SimpleNamespace(version=look())
+
+    root: Any = SimpleNamespace(url="/files", describe=describe)
+    file: Any = SimpleNamespace(name="a.png", version="1")
+    assert _find_change_below(root, file) == told

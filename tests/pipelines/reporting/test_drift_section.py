@@ -18,3 +18,29 @@ def test_what_was_measured_is_named_where_it_is_not_the_value(measure: str, name
     assert card.title == name
     ((first, *_),) = tabulate_columns("columns", [measured]).rows
     assert first == name
+
+
+@pytest.mark.parametrize(
+    ("says", "psi", "missing", "then", "words"),
+    [
+        ((), None, 0.0, None, ()),
+        ((), 0.1234, 0.0, None, ("PSI 0.123",)),
+        (("PSI of a is 0.3",), 0.3, 0.0, None, ("PSI of a is 0.3",)),
+        (("lacks values",), None, 0.0, None, ("lacks values",)),
+        ((), None, 0.5, None, ("missing 50.00%",)),
+        ((), None, 0.5, 0.25, ("missing 50.00%, 25.00% then",)),
+        ((), None, 0.0, 0.25, ("missing 0.00%, 25.00% then",)),
+        ((), None, 0.0, 0.0, ()),
+    ],
+)
+def test_a_card_tells_what_nobody_has_said_yet(
+    says: tuple[str, ...],
+    psi: float | None,
+    missing: float,
+    then: float | None,
+    words: tuple[str, ...],
+) -> None:
+    column = replace(report_of().columns[0], says=says, psi=psi, missing=missing, missing_then=then)
+    (card,) = make_column_cards([column], is_drawn=False)
+    assert card.words == words
+    assert card.svg == ""

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from pipelines.scoring.stale_runs import launcher_lock_held
 from storage.lock import claim_if_free, hold
 from storage.run_folder import RunFolder
 from tests.faults.counts import full_or
@@ -172,3 +173,13 @@ def test_many_leftovers_do_not_slow_a_start(run_score: Run, tmp_path: Path) -> N
     assert len(start) == len(clean)
     assert [path for path in (*start, *rest) if "dead" in path] == []
     assert os.listdir(tmp_path / "scores/_tmp") == []
+
+
+@pytest.mark.parametrize("workers_elsewhere", [False, True])
+def test_a_lock_is_held_where_it_proves_something(workers_elsewhere: bool, tmp_path: Path) -> None:
+    """The workers of a cluster may live when its launcher is dead."""
+    run = RunFolder(str(tmp_path / "scores"), "r1")
+    with launcher_lock_held(run, "job", workers_elsewhere):
+        assert Path(run.lock).exists() is not workers_elsewhere
+        with claim_if_free(run) as content:
+            assert content is None

@@ -237,3 +237,34 @@ def test_where_the_time_went_is_told_in_shares_of_all_and_in_decimal_megabytes()
     head = "where the time went, all workers together: "
     shares = "read 0.750 s (75 %), predict 2.0 s (100 %)"
     assert text == f"{head}{shares}; peak memory 2,000,000 MB"
+
+
+def make_broken(url: str, rows: int | None) -> dict[str, Any]:
+    return {"url": url, "rows": rows, "message": f"{url}: gone"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ([("a", 5)], "1 shard, 5 rows lost"),
+        ([("a", 5), ("a", 6)], "1 shard, 11 rows lost"),
+        ([("a", 5), ("b", 1_000)], "2 shards, 1,005 rows lost"),
+        ([("a", None)], "1 shard, 0 rows lost, and of 1 nobody knows how many"),
+        ([("a", 0), ("b", None)], "2 shards, 0 rows lost, and of 1 nobody knows how many"),
+    ],
+)
+def test_broken_shards_are_counted_with_what_is_lost(
+    broken: list[tuple[str, int | None]], told: str
+) -> None:
+    shards = [make_broken(url, rows) for url, rows in broken]
+    assert summary.broken_shards(shards).splitlines()[0] == told
+
+
+@pytest.mark.parametrize("more", [0, 1, 2_000])
+def test_the_first_broken_shards_are_shown(more: int) -> None:
+    shown = summary._SHOWN_BROKEN
+    shards = [make_broken(f"s{number}", 1) for number in range(shown + more)]
+    lines = summary.broken_shards(shards).splitlines()
+    ends = [f"and {more:,} more: see broken_shards in the manifest"] if more else []
+    assert len(lines) == 1 + shown + len(ends)
+    assert lines[1 + shown :] == ends

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from configs.errors import JobError
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.source import Source
-from pipelines.training.understanding import understand
+from pipelines.training.understanding import _settle_split, understand
 
 
 def rows_of(count: int) -> pa.Table:
@@ -54,3 +55,35 @@ def test_group_and_time_split_by_themselves_and_are_no_features() -> None:
     assert understood.job.split.by == "time"
     assert understood.job.data.features == ("age",)
     assert understood.places.parts["test"].tolist() == list(range(75, 100))
+
+
+@pytest.mark.parametrize(
+    ("data", "split", "how"),
+    [
+        ({}, {}, "stratified"),
+        ({"time": "when"}, {}, "time"),
+        ({"group": "city"}, {}, "group"),
+        ({"time": "when", "group": "city"}, {}, "group"),
+        ({"time": "when", "group": "city"}, {"column": "part"}, "fixed"),
+        ({}, {"validation_paths": ["v"]}, "fixed"),
+        ({}, {"test_paths": ["t"]}, "fixed"),
+        ({"time": "when", "group": "city"}, {"by": "time"}, "time"),
+        ({"time": "when"}, {"by": "random"}, "random"),
+    ],
+)
+def test_columns_say_how_rows_are_split_unless_the_job_does(
+    data: dict[str, str], split: dict[str, Any], how: str
+) -> None:
+    paths = {"paths": "a.parquet", "key": "id", "label": "y", **data}
+    settled = _settle_split(job(data=paths, task="classification", split=split))
+    assert settled.split.by == how
+
+
+def test_numbers_are_split_by_chance() -> None:
+    assert _settle_split(job(task="regression")).split.by == "random"
+
+
+@pytest.mark.parametrize("how", ["group", "time"])
+def test_a_split_without_its_column_is_refused(how: str) -> None:
+    with pytest.raises(JobError, match=f"data.{how} is needed: split.by is {how}"):
+        _settle_split(job(split={"by": how}))

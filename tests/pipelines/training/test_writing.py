@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.training.writing import _thin_out
+from configs.errors import PublishError
+from pipelines.training.writing import _thin_out, written_to
 
 
 @pytest.mark.parametrize(("rows", "kept"), [(9_999, 9_999), (10_000, 10_000), (10_001, 10_000)])
@@ -12,3 +13,15 @@ def test_ten_thousand_rows_are_enough(rows: int, kept: int) -> None:
     numbers = _thin_out(table)["row"].to_pylist()
     assert len(numbers) == len(set(numbers)) == kept
     assert (numbers[0], numbers[-1]) == (0, rows - 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(OSError(28, "No space left on device"), "No space left"), (OSError("refused"), "refused")],
+)
+def test_a_place_that_takes_nothing_is_told_in_words_of_the_system_or_the_store(
+    error: OSError, reason: str
+) -> None:
+    expected = f"output models/1: cannot be written: {reason}"
+    with pytest.raises(PublishError, match=expected), written_to("models/1"):
+        raise error

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from configs.errors import JobError
-from pipelines.packing.hugging_face.inputs import _count_positions, make_image_step
+from pipelines.packing.hugging_face.inputs import (
+    _count_positions,
+    make_image_step,
+    make_tokenize_step,
+)
 
 PLAIN: dict[str, Any] = {
     "image_mean": [0.5, 0.4, 0.3],
@@ -67,3 +71,21 @@ def test_a_text_has_as_many_tokens_as_there_are_positions(
     config: dict[str, Any], expected: int | None
 ) -> None:
     assert _count_positions(SimpleNamespace(**config)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, ""),
+        ({"padding_side": "right", "truncation_side": "right"}, ""),
+        ({"padding_side": "left"}, "padding_side is 'left'; only right is taken"),
+        ({"truncation_side": "left"}, "truncation_side is 'left'; only right is taken"),
+    ],
+)
+def test_texts_are_cut_and_padded_at_the_right_alone(settings: dict[str, str], told: str) -> None:
+    if not told:
+        step = make_tokenize_step("hf", "text", "{}", 12, settings)
+        assert (step.column, step.tokenizer, step.max_tokens) == ("text", "{}", 12)
+        return
+    with pytest.raises(JobError, match=told):
+        make_tokenize_step("hf", "text", "{}", 12, settings)
