@@ -40,7 +40,8 @@ class Network:
         provider: the part of the library that computes, for the manifest, where it has several.
         is_exact: whether a score has the same bits in each run on such a machine, whatever rows,
             threads and workers are beside it.
-        at_once: mini-batches that a call computes at the same time; None for one a thread.
+        at_once: mini-batches that all callers together have computed at the same time; None where
+            each has as many threads as it is given.
         computed_by: who computes, for the manifest, where that is not this machine.
     """
 

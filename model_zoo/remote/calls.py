@@ -66,8 +66,13 @@ class Calls:
         self._has_answered = False
         self._open_requests = 0
         self._quiet_until = 0.0
-        # Of all that threads here share; whoever waits for something waits for it to change.
-        self._changed = threading.Condition()
+        # Of all that threads here share.
+        self._lock = threading.Lock()
+        # Whoever waits for its turn. One answer lets one of them in: to wake all of them for it would
+        # take more of a core than the request.
+        self._freed = threading.Condition(self._lock)
+        # Whoever waits to try again.
+        self._failed = threading.Condition(self._lock)
         # So that a server's log tells the requests of two workers apart.
         self._name = uuid.uuid4().hex[:12]
         self._numbers = itertools.count()
@@ -107,8 +112,8 @@ class Calls:
         except RemoteError as failure:
             # Nor is anything else to be sent that waits for its turn.
             self._circuit.open(failure)
-            with self._changed:
-                self._changed.notify_all()
+            with self._lock:
+                self._wake_all()
             raise make_refusal(failure) from failure
 
     def close(self) -> None:
@@ -150,14 +155,14 @@ class Calls:
             return
         now = time.monotonic()
         self._circuit.note_failure(failure, sent, now)
-        with self._changed:
+        with self._lock:
             self._limit.note_overload(sent, now, isinstance(failure, BusyError))
             if isinstance(failure, BusyError) and failure.retry_after_seconds:
                 # It asks everybody, and not whoever happened to be told.
                 seconds = min(failure.retry_after_seconds, self._target.patience_seconds)
                 self._quiet_until = max(self._quiet_until, now + seconds)
             # Who waits for the server's leave need not wait for one that is down.
-            self._changed.notify_all()
+            self._wake_all()
 
     def _wait(self, failure: RemoteError, tries: int) -> None:
         longest = self._pace.first_wait_seconds * 2 ** min(tries - 1, 30)
@@ -167,15 +172,15 @@ class Calls:
         # Jitter, and no secret.
         seconds = longest * random.uniform(0.5, 1)  # noqa: S311
         end = time.monotonic() + seconds
-        with self._changed:
+        with self._failed:
             while not self._circuit.is_open and (rest := end - time.monotonic()) > 0:
-                self._changed.wait(rest)
+                self._failed.wait(rest)
 
     def _send(self, inputs: Arrays, request_id: str) -> Arrays:
         with self._in_flight():
             outputs = self._client.infer(inputs, request_id)
             rows = count_rows(inputs)
-            with self._changed:
+            with self._lock:
                 now = time.monotonic()
                 self._limit.note_answer(rows, self._open_requests, now)
         return outputs
@@ -183,18 +188,24 @@ class Calls:
     @contextmanager
     def _in_flight(self) -> Iterator[None]:
         """Wait until one more request may be open, and let the next one in when it is answered."""
-        with self._changed:
+        with self._freed:
             while not self._may_send():
                 rest = self._quiet_until - time.monotonic()
-                self._changed.wait(rest if rest > 0 else None)
+                self._freed.wait(rest if rest > 0 else None)
             self._circuit.refuse_when_open()
             self._open_requests += 1
         try:
             yield
         finally:
-            with self._changed:
+            with self._freed:
                 self._open_requests -= 1
-                self._changed.notify_all()
+                # More than one where the limit has grown.
+                self._freed.notify(max(1, self._limit.limit - self._open_requests))
+
+    def _wake_all(self) -> None:
+        """Let everybody who waits look again, by whoever holds the lock."""
+        self._freed.notify_all()
+        self._failed.notify_all()
 
     def _may_send(self) -> bool:
         if self._circuit.is_open:

@@ -31,6 +31,12 @@ from model_zoo.scoring.watchdog import Watchdog
 from model_zoo.scoring.windows import Window, cut_windows, halve_window
 
 
+class _OfAll:
+    """What all threads have together."""
+
+    threads: DaemonThreads
+
+
 @dataclass
 class MiniBatches:
     """A network that is called on arrays of any number of rows.
@@ -44,6 +50,7 @@ class MiniBatches:
         threads: mini-batches that a call computes at the same time on a CPU, each on one torch
             thread: a product that is spread over threads rounds differently, and scores must not
             depend on how many workers share the machine.
+        shares_threads: whether all calls have these threads together, each call behind the one before.
         timeout_seconds: longest time that one mini-batch may take.
         layout: memory format of inputs with four dimensions.
         computed_by: device, settings, threads and versions, for the manifest.
@@ -61,6 +68,7 @@ class MiniBatches:
     computed_by: str = ""
     kept_dtype: torch.dtype | None = None
     is_out_of_memory: Callable[[Exception], bool] = is_out_of_memory
+    shares_threads: bool = False
 
     def __post_init__(self) -> None:
         self.rows_that_fit: int | None = None  # known once memory ran out
@@ -73,6 +81,8 @@ class MiniBatches:
         self._watchdog = Watchdog(self.timeout_seconds)
         self._doubt = Doubt()
         self._of_thread = threading.local()
+        self._of_all = _OfAll()
+        self._starting = threading.Lock()
         # A CUDA device computes one mini-batch after the other, however many threads ask.
         is_cpu = self.device.type == "cpu"
         self._at_once = self.threads if is_cpu else 1
@@ -140,14 +150,20 @@ class MiniBatches:
                 self._score_mini_batch(call, start)
             return
         calls = [partial(self._score_mini_batch, call, start) for start in starts]
-        threads = self._own_threads()
+        threads = self._find_threads()
         threads.run(calls)
 
-    def _own_threads(self) -> DaemonThreads:
-        """Return the calling thread's threads: workers of one process have a share of the cores each."""
-        if not hasattr(self._of_thread, "threads"):
-            self._of_thread.threads = DaemonThreads(self._at_once, "scorer")
-        threads: DaemonThreads = self._of_thread.threads
+    def _find_threads(self) -> DaemonThreads:
+        """Return the calling thread's threads: workers of one process have a share of the cores each.
+
+        Those that wait for a server have none. Mini-batches of two calls that took turns there would
+        end together, and then both calls would read and write at the same time, and nobody ask it.
+        """
+        holder = self._of_all if self.shares_threads else self._of_thread
+        with self._starting:
+            if not hasattr(holder, "threads"):
+                holder.threads = DaemonThreads(self._at_once, "scorer")
+        threads: DaemonThreads = holder.threads
         return threads
 
     def _score_mini_batch(self, call: Call, start: int) -> None:

@@ -172,6 +172,7 @@ class _Loading:
             kept_dtype=network.kept_dtype,
             batch_rows=batch_rows,
             threads=at_once,
+            shares_threads=network.at_once is not None,
             # Those of a server wait for each other: how many are on their way, the server decides.
             timeout_seconds=self.timeout_seconds * (network.at_once or 1),
             layout=network.layout,

@@ -5,14 +5,15 @@ A file of its own, because all else that reads a Plan loads no model.
 
 from model_zoo.scoring.scoring import Scoring
 from pipelines.planning.plan import Plan
+from pipelines.planning.workers import Workers
 
 
-def scoring_of(plan: Plan, workers: int) -> Scoring:
+def scoring_of(plan: Plan, workers: Workers) -> Scoring:
     """Return which model scores, and how.
 
     Args:
         plan: the run's.
-        workers: how many workers share the cores of one machine.
+        workers: of one machine.
 
     Raises:
         JobError: they are more than a server may be asked by at once.
@@ -24,7 +25,7 @@ def scoring_of(plan: Plan, workers: int) -> Scoring:
         device=model.device,
         settings=plan.inference.settings,
         timeout_seconds=model.timeout_seconds,
-        workers=workers,
+        workers=workers.count,
         machine=plan.inference.machine,
         modules=model.modules,
         target=None if plan.served is None else plan.served.share(workers),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from configs.errors import JobError
 from model_zoo.remote.target import Target
+from pipelines.planning.workers import Workers
 
 # Requests at once, of a run whose job says nothing of them.
 _USUAL = 16
@@ -46,8 +47,8 @@ class Served:
         workers = cores * _WORKERS_OF_A_CORE
         return min(workers, self.max_in_flight or workers)
 
-    def share(self, workers: int) -> Target:
-        """Return the target with one worker's part of the requests.
+    def share(self, workers: Workers) -> Target:
+        """Return the target with one process's part of the requests, which its workers send together.
 
         Args:
             workers: of a machine.
@@ -56,11 +57,11 @@ class Served:
             JobError: there are fewer requests than workers.
         """
         # A machine with many cores has many workers, and none of them can do without.
-        most = self.max_in_flight or max(_USUAL, workers)
-        if workers > most:
+        most = self.max_in_flight or max(_USUAL, workers.count)
+        if workers.count > most:
             raise JobError(
-                f"model.server.max_in_flight {most} is less than the {workers} workers of this "
+                f"model.server.max_in_flight {most} is less than the {workers.count} workers of this "
                 "machine, each of which needs one; raise it, or start fewer workers "
                 f"(--direct_num_workers={most})"
             )
-        return replace(self.target, max_in_flight=most // workers)
+        return replace(self.target, max_in_flight=most // workers.processes)

@@ -41,6 +41,14 @@ def workers_per_machine(options: PipelineOptions) -> int:
     return max(1, int(parallelism or 1))
 
 
+def processes_per_machine(options: PipelineOptions) -> int:
+    """Return how many processes one machine's workers are in, each of which loads a model."""
+    mode = options.view_as(DirectOptions).direct_running_mode
+    if _is_direct(options) and mode != "multi_processing":
+        return 1
+    return workers_per_machine(options)
+
+
 def use_tuned_workers(
     options: PipelineOptions,
     flags: Flags,

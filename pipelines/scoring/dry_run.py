@@ -11,6 +11,7 @@ from model_zoo.scoring.loading import load_model
 from pipelines.cli.command_line import say, workers_kept_quiet
 from pipelines.planning.plan import Plan
 from pipelines.planning.scoring import scoring_of
+from pipelines.planning.workers import Workers
 from pipelines.scoring import summary
 from pipelines.scoring.missing_values import (
     Missing,
@@ -30,7 +31,7 @@ _DIGEST_CHARACTERS = 12
 
 def try_plan(plan: Plan) -> int:
     """Score a few rows of a plan in memory, write nothing, and return the exit status."""
-    scoring = scoring_of(plan, workers=1)
+    scoring = scoring_of(plan, Workers(count=1, processes=1))
     load = partial(load_model, scoring)
     return dry_run(plan, load)
 

@@ -12,6 +12,7 @@ from model_zoo.scoring.loading import load_model
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan
 from pipelines.planning.scoring import scoring_of
+from pipelines.planning.workers import Workers
 from transforms.announce import Published
 from transforms.formats.filtered import FilteredFormat
 from transforms.formats.format import Format, ReadsListedFiles
@@ -29,14 +30,14 @@ from transforms.write import WriteShards
 def build(
     root: beam.Pipeline,
     plan: Plan,
-    workers: int,
+    workers: Workers,
 ) -> beam.PCollection[Published]:
     """Build the whole graph.
 
     Args:
         root: the pipeline.
         plan: what the run does.
-        workers: how many workers share one machine.
+        workers: of one machine.
     """
     job = plan.job
     card = plan.package.card

@@ -25,9 +25,15 @@ from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan, store_plan
+from pipelines.planning.workers import Workers
 from pipelines.runners.beam_private import flush_by_size_alone, gather_temporary_folders
 from pipelines.runners.flink import make_cancellation
-from pipelines.runners.options import starts_elsewhere, use_tuned_workers, workers_per_machine
+from pipelines.runners.options import (
+    processes_per_machine,
+    starts_elsewhere,
+    use_tuned_workers,
+    workers_per_machine,
+)
 from pipelines.scoring import summary
 from pipelines.scoring.already_published import (
     say_already_published,
@@ -45,8 +51,8 @@ from transforms.announce import announce
 from transforms.output.books import NOT_WHOLE
 from transforms.output.done_record import remove_torn_records
 
-# Takes a pipeline, the plan, and the number of workers of a machine.
-Build: TypeAlias = Callable[[beam.Pipeline, Plan, int], object]
+# Takes a pipeline, the plan, and the workers of a machine.
+Build: TypeAlias = Callable[[beam.Pipeline, Plan, Workers], object]
 
 
 def launch_planned(planned: PlannedJob, build: Build, log: RunLog) -> int:
@@ -85,7 +91,7 @@ def launch(
         head: what the launcher knows of the run for its manifest; a run that is reused must be like
             it.
         options: the runner and its options.
-        build: makes the graph of a pipeline, the plan, and the number of workers of a machine.
+        build: makes the graph of a pipeline, the plan, and the workers of a machine.
         reuse_from: the run whose unchanged units are taken as they are.
         log: where to say what happens.
 
@@ -129,7 +135,7 @@ def _run_graph(
     flush_by_size_alone()
     gather_temporary_folders(_has_requirements(options))
     pipeline = beam.Pipeline(options=options)
-    workers = workers_per_machine(options)
+    workers = Workers(workers_per_machine(options), processes_per_machine(options))
     build(pipeline, plan, workers)
     with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
         result = pipeline.run()

@@ -5,8 +5,11 @@
 
 The model is a network of 32 columns with two hidden layers, in numpy on one thread: with `--hidden 0` it is a logistic regression, and
 so quick that a server scores rows faster than a job can read them. The server has one core of this machine, and who asks it the others, as
-if it were on another machine (`taskset` of Linux); client and job take turns. Of the job both is told: what its
-manifest says, which is without start-up and publishing, and the whole process with them. The overhead of a batch is what our
+if it were on another machine (`taskset` of Linux); clients and job take turns. One client sends rows of the job, one batch after the other,
+and one a single batch again and again: the share is of what the faster of them gets. Of the job is told what its
+manifest says, which is without start-up and publishing, and the whole process with them. Apart from them, a job of a quarter of
+the rows tells its beginning and end from what lies between: what rows take that there are more of is the `steady` rate, and what is left
+then, as if no row were scored, are the seconds of `ends`. The overhead of a batch is what our
 client takes longer for a request than gRPC's own stub for the same bytes, one request after the other. It needs the servers' own
 environments: `python -m tests.remote.environments`.
 """
@@ -50,6 +53,9 @@ _SHARDS = 4
 _SECONDS = 3.0
 _CORE_OF_SERVER = 0
 _OVERHEAD_REQUESTS = 300
+# Of a job's rows, as many batches as a client has made before it asks: in JSON all would fill the memory.
+_BATCHES = 64
+_FEWER = 4
 
 
 @dataclass(frozen=True)
@@ -57,21 +63,30 @@ class Figures:
     """What was measured of one server and protocol.
 
     Attributes:
-        client: rows per second of the asynchronous client, at the best number in flight.
-        in_flight: that number.
+        same: rows per second of the client that repeats itself, at its best number in flight.
+        other: of the client that sends rows of the job.
         job: rows per second of a job, without start-up and publishing.
+        steady: of the rows in its middle.
+        ends: seconds that its beginning and its end take.
         process: rows per second of its whole process.
     """
 
-    client: float
-    in_flight: int
+    same: float
+    other: float
     job: float
+    steady: float
+    ends: float
     process: float
 
     def render(self, name: str) -> str:
-        share = self.job / self.client
-        rates = [f"{value:12,.0f}" for value in (self.client, self.job, self.process)]
-        return f"{name:22}{''.join(rates)}{share:8.2f}{self.in_flight:8}"
+        client = max(self.same, self.other)
+        rates = (self.same, self.other, self.job, self.steady, self.process)
+        shares = (self.job / client, self.steady / client, self.ends)
+        words = [f"{value:10,.0f}" for value in rates] + [f"{value:8.2f}" for value in shares]
+        return f"{name:22}{''.join(words)}"
+
+
+_HEADS = f"{'same':>10}{'other':>10}{'job':>10}{'steady':>10}{'process':>10}{'share':>8}{'steady':>8}{'ends':>8}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _parse(arguments)
     # What is started from here on has these, too.
     os.sched_setaffinity(0, os.sched_getaffinity(0) - {_CORE_OF_SERVER})
-    print(f"{'rows per second':22}{'client':>12}{'job':>12}{'process':>12}{'share':>8}{'open':>8}")
+    print(f"{'rows per second':22}{_HEADS}")
     with tempfile.TemporaryDirectory() as folder:
         fitted = write_fitted(Path(folder) / "fitted.json", COLUMNS, flags.hidden)
         for name in flags.servers:
@@ -116,31 +131,46 @@ def _make(name: str, folder: Path, fitted: Path) -> RealServer:
 
 
 def _compare(folder: Path, server: RealServer, protocol: str, flags: argparse.Namespace) -> Figures:
-    """Let the client and the job take turns, and return the medians."""
-    job = _write(folder, server, protocol, flags)
-    features = _features(flags.batch_rows)
+    """Let the clients and the jobs take turns, and return the medians."""
+    sizes = (flags.rows, flags.rows // _FEWER)
+    jobs = [_write(folder / str(rows), server, protocol, rows, flags) for rows in sizes]
+    features = _features(_BATCHES * flags.batch_rows)
+    batches = np.split(features, _BATCHES)
     url = address(server, protocol)
-    clients: dict[int, list[float]] = {number: [] for number in _IN_FLIGHT}
-    jobs, processes = [], []
+    same, other = _make_rates(), _make_rates()
+    seconds: list[list[float]] = [[], []]
+    processes: list[list[float]] = [[], []]
     for repeat in range(flags.repeats):
-        for number, rates in clients.items():
-            rates.append(measure(protocol, url, features, number, flags.seconds))
-        output = folder / f"scores-{repeat}"
-        processes.append(flags.rows / _run(job, output))
-        jobs.append(manifest(output)["rows_per_second"])
-    best = max(clients, key=lambda number: median(clients[number]))
+        for number in _IN_FLIGHT:
+            same[number].append(measure(protocol, url, batches[:1], number, flags.seconds))
+            other[number].append(measure(protocol, url, batches, number, flags.seconds))
+        for place, job in enumerate(jobs):
+            output = job.parent / f"scores-{repeat}"
+            processes[place].append(_run(job, output))
+            seconds[place].append(manifest(output)["seconds"])
+    long, short = map(median, seconds)
+    steady = (sizes[0] - sizes[1]) / (long - short)
     return Figures(
-        client=median(clients[best]),
-        in_flight=best,
-        job=median(jobs),
-        process=median(processes),
+        same=max(map(median, same.values())),
+        other=max(map(median, other.values())),
+        job=flags.rows / long,
+        steady=steady,
+        ends=long - flags.rows / steady,
+        process=flags.rows / median(processes[0]),
     )
 
 
-def _write(folder: Path, server: RealServer, protocol: str, flags: argparse.Namespace) -> Path:
+def _make_rates() -> dict[int, list[float]]:
+    """Return room for the rates of a client, by requests in flight."""
+    return {number: [] for number in _IN_FLIGHT}
+
+
+def _write(
+    folder: Path, server: RealServer, protocol: str, rows: int, flags: argparse.Namespace
+) -> Path:
     """Write shards and job, and return the job's file."""
-    features = _features(flags.rows)
-    for number, places in enumerate(np.array_split(np.arange(flags.rows), _SHARDS)):
+    features = _features(rows)
+    for number, places in enumerate(np.array_split(np.arange(rows), _SHARDS)):
         columns = {name: features[places, at] for at, name in enumerate(NAMES)}
         write_parquet(folder / f"shards/{number}.parquet", pa.table({"id": places, **columns}))
     return write_remote_job(

@@ -1,11 +1,12 @@
-"""What a model's server gives whoever asks it as fast as can be: asynchronous clients that send the same bytes again and again.
+"""What a model's server gives whoever asks it as fast as can be: asynchronous clients whose requests are made before the clock starts.
 
 They check nothing, read no rows and write none: no job can be faster than the server is with them.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import cycle
 import json
 import time
 
@@ -21,19 +22,21 @@ _METHOD = f"/{SERVICE}/ModelInfer"
 _WARM_UP = 50
 
 
-def measure(protocol: str, url: str, features: np.ndarray, in_flight: int, seconds: float) -> float:
+def measure(
+    protocol: str, url: str, batches: Sequence[np.ndarray], in_flight: int, seconds: float
+) -> float:
     """Return how many rows a server scores in a second.
 
     Args:
         protocol: `oip-grpc`, or `oip-http` in JSON.
         url: of the server.
-        features: (rows, columns) of each request.
+        batches: (rows, columns) of each request; after the last one comes the first again.
         in_flight: requests that are open at a time.
         seconds: how long is measured.
     """
     connect = _grpc if protocol == "oip-grpc" else _http
-    requests = asyncio.run(_count(connect(url, features), in_flight, seconds))
-    return requests * len(features)
+    requests = asyncio.run(_count(connect(url, batches), in_flight, seconds))
+    return requests * len(batches[0])
 
 
 async def _count(connected, in_flight: int, seconds: float) -> float:
@@ -55,11 +58,11 @@ async def _ask(send: Send, end: float) -> int:
 
 
 @asynccontextmanager
-async def _grpc(url: str, features: np.ndarray):
-    request = grpc_request(features)
+async def _grpc(url: str, batches: Sequence[np.ndarray]):
+    requests = cycle([grpc_request(features) for features in batches])
     async with grpc.aio.insecure_channel(url.removeprefix("grpc://")) as channel:
         call = channel.unary_unary(_METHOD)
-        yield lambda: call(request)
+        yield lambda: call(next(requests))
 
 
 def grpc_request(features: np.ndarray) -> bytes:
@@ -71,15 +74,19 @@ def grpc_request(features: np.ndarray) -> bytes:
 
 
 @asynccontextmanager
-async def _http(url: str, features: np.ndarray):
-    tensor = {"name": "features", "datatype": "FP32", "shape": features.shape}
-    content = json.dumps({"id": "one", "inputs": [{**tensor, "data": features.ravel().tolist()}]})
+async def _http(url: str, batches: Sequence[np.ndarray]):
+    contents = cycle([_http_content(features) for features in batches])
     headers = {"Content-Type": "application/json"}
     async with httpx.AsyncClient(headers=headers, timeout=60) as client:
         path = f"{url}/v2/models/churn/infer"
 
         async def send() -> None:
-            answer = await client.post(path, content=content)
+            answer = await client.post(path, content=next(contents))
             answer.raise_for_status()
 
         yield send
+
+
+def _http_content(features: np.ndarray) -> str:
+    tensor = {"name": "features", "datatype": "FP32", "shape": features.shape}
+    return json.dumps({"id": "one", "inputs": [{**tensor, "data": features.ravel().tolist()}]})

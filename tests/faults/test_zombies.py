@@ -20,6 +20,7 @@ from pipelines.planning.make_plan import make_plan
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan, store_plan
 from pipelines.planning.scoring import scoring_of
+from pipelines.planning.workers import Workers
 from pipelines.scoring.graph import build
 from storage import files
 from tests.faults.counts import full_or
@@ -71,7 +72,7 @@ def plan_for(world: Path, output: Path, *settings: tuple[str, str]) -> Plan:
 def scored(world: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ScoredBatch]:
     """What a worker has in hand just before it writes, for every unit."""
     plan = plan_for(world, tmp_path_factory.mktemp("scored") / "scores")
-    scorer = load_model(scoring_of(plan, workers=1))
+    scorer = load_model(scoring_of(plan, Workers(1, 1)))
     card = plan.package.card
     batches = []
     for unit in plan.units:
@@ -276,7 +277,7 @@ def test_bundles_that_fail_after_writing_are_written_again_and_published_once(
         plan = plan_for(world, output)
         lost.clear()
         pipeline = beam.Pipeline(runner=BundleBasedDirectRunner())
-        build(pipeline, plan, workers=1)
+        build(pipeline, plan, Workers(1, 1))
         pipeline.run().wait_until_finish()
         assert lost == {1, SHARDS - 1}
         assert files_of(output) == undisturbed

@@ -54,6 +54,14 @@ def test_a_servers_scores_are_those_of_the_same_network_here(
     assert memory.asked[-3:] == [16, 16, 16]
 
 
+def test_workers_of_one_process_have_all_requests_of_a_run_together(
+    memory: MemoryServer, job: Path
+) -> None:
+    run_job(job, "--direct_num_workers=4")
+    # Who asks last is the worker.
+    assert memory.targets[-1].max_in_flight == 16
+
+
 def test_the_manifest_says_who_computed(memory: MemoryServer, job: Path) -> None:
     manifest = run_job(job).manifest
     assert manifest["served_by"] == {

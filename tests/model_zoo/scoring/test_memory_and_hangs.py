@@ -150,6 +150,23 @@ def test_workers_of_one_process_compute_on_their_own_threads_each() -> None:
     assert both[0] == both[1]
 
 
+def test_workers_whose_model_is_in_a_server_have_their_threads_together() -> None:
+    together, network = threading.Barrier(2, timeout=SECONDS), tiny_network()
+    seen = set()
+
+    def meet(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.add(threading.current_thread())
+        together.wait()
+        return network(x=x)  # type: ignore[no-any-return]
+
+    shared = replace(mini_batches(meet, slots=8, threads=2), shares_threads=True)
+    for _ in range(2):
+        # One worker after the other.
+        with futures.ThreadPoolExecutor(1) as worker:
+            worker.submit(shared, {"x": rows_of(16)}).result()
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_mini_batch_that_hangs_is_left_behind(threads: int) -> None:
     release = threading.Event()

@@ -17,6 +17,7 @@ from pipelines.runners.flags import known_flags, unknown_flags
 from pipelines.runners.options import (
     is_cluster,
     is_this_machine,
+    processes_per_machine,
     runner_options,
     use_tuned_workers,
     workers_per_machine,
@@ -27,16 +28,18 @@ DATAFLOW = ["--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_cont
 
 
 @pytest.mark.parametrize(
-    ("flags", "workers"),
+    ("flags", "workers", "processes"),
     [
-        ([], os.cpu_count()),
-        (["--direct_num_workers=3"], 3),
-        (["--direct_running_mode=in_memory"], 1),
-        (["--direct_running_mode=multi_processing", "--direct_num_workers=2"], 2),
+        ([], os.cpu_count(), 1),
+        (["--direct_num_workers=3"], 3, 1),
+        (["--direct_running_mode=in_memory"], 1, 1),
+        (["--direct_running_mode=multi_processing", "--direct_num_workers=2"], 2, 2),
     ],
 )
-def test_workers_of_the_local_runner(flags: list[str], workers: int) -> None:
-    assert workers_per_machine(runner_options("DirectRunner", flags)) == workers
+def test_workers_of_the_local_runner(flags: list[str], workers: int, processes: int) -> None:
+    options = runner_options("DirectRunner", flags)
+    assert workers_per_machine(options) == workers
+    assert processes_per_machine(options) == processes
 
 
 @pytest.mark.parametrize(
@@ -67,6 +70,11 @@ def test_workers_of_a_cluster_machine_are_its_sdk_workers() -> None:
         workers_per_machine(runner_options("FlinkRunner", [*flags, "--sdk_worker_parallelism=4"]))
         == 4
     )
+
+
+def test_flink_has_a_process_for_each_worker() -> None:
+    options = runner_options("FlinkRunner", ["--sdk_worker_parallelism=4"])
+    assert processes_per_machine(options) == 4
 
 
 @pytest.mark.parametrize(("told", "workers"), [("3", 3), ("0", 1), ("-1", 1)])

@@ -42,7 +42,7 @@ def run_and(monkeypatch: pytest.MonkeyPatch, job: Path, meanwhile: Meanwhile) ->
     """Run a launcher that, before it builds its graph, comes by what happened meanwhile."""
     build = graph.build
 
-    def build_later(root: Any, plan: Any, workers: int) -> Any:
+    def build_later(root: Any, plan: Any, workers: Any) -> Any:
         monkeypatch.setattr(graph, "build", build)
         meanwhile(plan)
         return build(root, plan, workers)
