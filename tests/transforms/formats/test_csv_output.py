@@ -178,3 +178,12 @@ def test_the_days_at_both_ends_are_left_out_as_a_zone_may_lie_beyond() -> None:
     days = pa.array([FIRST, FIRST + 1, LAST - 1, LAST], pa.date32())
     rows = pa.record_batch({"s": days})
     assert sorted(CsvOutput().find_unfit(rows, ["s"])) == [0, 3]
+
+
+def test_columns_without_a_text_are_refused_by_the_first_of_them() -> None:
+    texts, lists, raw = pa.string(), pa.list_(pa.int8()), pa.binary()
+    fields = {"t": texts, "l": lists, "b": raw}
+    assert CsvOutput().find_problem(pa.schema({"t": texts}), False) is None
+    for names, first in ((["t", "l"], "l"), (["b", "t", "l"], "b")):
+        problem = CsvOutput().find_problem(pa.schema({name: fields[name] for name in names}), False)
+        assert f"cannot hold column {first!r} of type {fields[first]}" in str(problem)

@@ -236,3 +236,24 @@ def test_an_archive_that_was_cut_is_refused(
     content = compress(np.random.default_rng(1).bytes(50_000))
     with pytest.raises(InputError, match="check that the file is whole, and its compression"):
         read(file(content[: int(len(content) * kept)], names[compress]))
+
+
+@pytest.mark.parametrize("place", [1, 2, 3, 900])
+def test_a_nul_byte_in_the_first_line_looks_like_utf16_and_of_json_in_its_first_two(
+    place: int, file: File
+) -> None:
+    url = file(b"a" * place + b"\0,b\n1,2\n")
+    with pytest.raises(InputError, match="looks like UTF-16; write --set source"):
+        read(url)
+    with CsvFile(url) as opened:
+        text = CsvText(url, PLAIN, opened, kind="JSON lines")
+        if place < 2:
+            with pytest.raises(InputError, match="looks like UTF-16; write it in UTF-8"):
+                text.read(100)
+            return
+        assert text.read(2) == b"aa"
+
+
+def test_a_nul_byte_behind_the_first_line_is_a_letter(file: File) -> None:
+    content = b"a,b\n1,\0\n"
+    assert read(file(content)) == content

@@ -236,3 +236,8 @@ def test_the_footer_is_found_before_the_postscript() -> None:
     wrong = content.replace(footer, pack(b"x", "zlib")[:3] + b"\xff" * (len(footer) - 3))
     with pytest.raises(ValueError, match="the footer is broken"):
         count_decoded_bytes(io.BytesIO(wrong), broken)
+
+
+@pytest.mark.parametrize("codec", ["zlib", "zstd", "snappy", "lz4"])
+def test_a_piece_of_nothing_is_nothing(codec: str) -> None:
+    assert _unpack(pack(b"", codec) + pack(b"a", "stored"), codec, 1_000) == b"a"

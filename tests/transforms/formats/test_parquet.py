@@ -79,3 +79,14 @@ def test_plain_texts_are_read_into_the_dictionaries_that_a_run_has(tmp_path: Pat
     assert batch.rows.schema == schema
     assert batch.rows.column("text").dictionary.to_pylist() == ["b", "a"]
     assert batch.rows.to_pydict() == {"other": texts.to_pylist(), "text": texts.to_pylist()}
+
+
+def test_a_unit_without_rows_is_one_batch_that_ends_it(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"id": pa.array([], pa.int64())}), path)
+    schema = pa.schema([("id", pa.int64())])
+    for span in ((0, 0), (0, 1)):
+        unit = unit_of(path, 0, span=span)
+        (batch,) = ParquetFormat().read(unit, schema, 10, RowRecord())
+        assert (len(batch), batch.rows_in, batch.last) == (0, 0, True)
+        assert batch.rows.schema == schema

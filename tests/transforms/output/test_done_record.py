@@ -58,3 +58,27 @@ def test_torn_records_go_and_those_that_are_being_written_stay(tmp_path: Path) -
         (Path(run.done) / name).write_bytes(content)
     assert remove_torn_records(run) == 2
     assert sorted(path.name for path in Path(run.done).iterdir()) == [".3.json", "0.json"]
+
+
+def test_the_first_attempt_to_be_recorded_stands_and_the_files_of_others_go(tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path), "run1")
+    files.make_folder(run.attempts)
+    parts = []
+    for attempt in ("a", "b"):
+        written = WrittenFile(f"part-0-{attempt}.parquet", 10, 3, "0" * 64)
+        files.put(f"{run.attempts}/{written.path}", b"abc")
+        parts.append(WrittenPart(0, attempt, 0, 10, 10, 0, 0, True, (written,), ()))
+    first, second = parts
+    assert finish_unit(run, make_unit(), first) == (first,)
+    # Asked again, as where a store's answer was lost: its own files stay.
+    assert finish_unit(run, make_unit(), first) == (first,)
+    assert finish_unit(run, make_unit(), second) == (first,)
+    assert [path.name for path in Path(run.attempts).iterdir()] == ["part-0-a.parquet"]
+
+
+def test_a_part_that_does_not_begin_with_its_unit_is_no_record(tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path), "run1")
+    files.make_folder(run.attempts)
+    part = WrittenPart(0, "a", 5, 5, 5, 0, 0, True, (), ())
+    assert finish_unit(run, make_unit(), part) == (part,)
+    assert not is_done(run, 0)

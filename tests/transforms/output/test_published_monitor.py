@@ -18,7 +18,7 @@ from transforms.output.compared_reference import (
     encode_reference,
     make_empty_profile,
 )
-from transforms.output.published_monitor import judge, publish_monitor
+from transforms.output.published_monitor import describe_monitor, judge, publish_monitor
 from transforms.publish import publish_run
 from transforms.summaries.profile import make_profile
 from transforms.summaries.reference import NO_REFERENCE
@@ -120,3 +120,19 @@ def test_who_reads_finds_no_run_that_is_held(run: RunFolder) -> None:
         publish(planned, parts)
     with pytest.raises(VerifyError, match="is held back by its monitor"):
         read_manifest(run.output, planned.run_id)
+
+
+@pytest.mark.parametrize("paths", [[], ["_summaries/reference-1.parquet"]])
+def test_the_manifest_names_the_copy_of_what_a_run_is_compared_with(paths: list[str]) -> None:
+    entries = [{"name": "profile", "path": "_summaries/profile-1.parquet"}]
+    entries += [{"name": "reference", "path": path} for path in paths]
+    told = describe_monitor(ComparedReference(BEFORE, make_empty_profile()), [], [], entries)
+    assert told["reference"] == {
+        "kind": "previous",
+        "asked": "previous",
+        "says": "run x (90 rows)",
+        "runs": ["x"],
+        "rows": 0,
+        "profile": paths[0] if paths else None,
+    }
+    assert (told["verdict"], told["findings"], told["distances"]) == ("clean", [], [])
