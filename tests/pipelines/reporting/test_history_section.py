@@ -35,3 +35,13 @@ def test_of_one_run_there_is_no_picture(is_drawn: bool) -> None:
     section = make_history_section([this], is_drawn)
     assert [type(part) for part in section.parts] == [Table]
     assert section.words == ("1 run, this one among them.",)
+
+
+@pytest.mark.parametrize(("runs", "folded"), [(2, False), (10, False), (11, True)])
+def test_many_runs_are_folded(runs: int, folded: bool) -> None:
+    this, *_ = report_of(runs=1).history
+    section = make_history_section([this] * runs, is_drawn=False)
+    (table,) = section.parts
+    assert isinstance(table, Table)
+    assert (len(list(table.rows)), table.folded) == (runs, folded)
+    assert section.words == (f"{runs} runs, this one among them.",)

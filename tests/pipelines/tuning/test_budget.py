@@ -19,3 +19,12 @@ def test_the_search_has_seven_tenths_of_the_time_from_when_it_began() -> None:
 
 def test_the_reference_may_score_the_sample_for_a_fifteenth_of_it() -> None:
     assert Budget(300.0).sample_seconds == 20.0
+
+
+def test_it_is_over_when_all_of_it_is_spent() -> None:
+    clock = Clock()
+    budget = Budget(100.0, clock.perf_counter)
+    clock.now = 99.0
+    assert not budget.is_over
+    clock.now = 100.0
+    assert budget.is_over

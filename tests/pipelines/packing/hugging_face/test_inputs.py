@@ -89,3 +89,21 @@ def test_texts_are_cut_and_padded_at_the_right_alone(settings: dict[str, str], t
         return
     with pytest.raises(JobError, match=told):
         make_tokenize_step("hf", "text", "{}", 12, settings)
+
+
+@pytest.mark.parametrize(
+    ("shorter", "crop", "resized"),
+    [(224, None, 256), (383, None, 437), (224, 0.5, 448), (384, None, None), (512, 0.5, None)],
+)
+def test_a_convnext_crops_small_pictures_alone(
+    shorter: int, crop: float | None, resized: int | None
+) -> None:
+    said = {} if crop is None else {"crop_pct": crop}
+    settings = {
+        "image_processor_type": "ConvNextImageProcessor",
+        "size": {"shortest_edge": shorter},
+    }
+    step = make_image_step("hf", "photo", {**PLAIN, **settings, **said})
+    assert (step.height, step.width) == (shorter, shorter)
+    assert step.resize == ("exact" if resized is None else "shorter")
+    assert step.resize_height == resized
