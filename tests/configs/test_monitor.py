@@ -79,3 +79,11 @@ def test_a_number_of_rows_alone_holds_back() -> None:
 def test_a_threshold_without_a_reference_is_refused(fields: dict[str, Any], place: str) -> None:
     with pytest.raises(ValidationError, match=f"{place} is a threshold .*set reference: training"):
         Monitor[str](**fields)
+
+
+def test_a_users_own_summary_is_of_a_module_that_is_listed() -> None:
+    taken = Monitor[str](summaries=["mine:Counts", "profile"], modules=["mine"])
+    assert taken.summaries == ("mine:Counts", "profile")
+    for modules in ([], ["other"]):
+        with pytest.raises(ValidationError, match="does not list mine"):
+            Monitor[str](summaries=["profile", "mine:Counts"], modules=modules)
