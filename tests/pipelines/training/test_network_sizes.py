@@ -6,7 +6,13 @@ import pytest
 
 from configs.errors import JobError
 from model_zoo.architectures.builders import build
-from pipelines.training.network_sizes import Outputs, _find_picture, add_sizes, add_usual
+from pipelines.training.network_sizes import (
+    Outputs,
+    _find_picture,
+    add_sizes,
+    add_usual,
+    choose_builder,
+)
 
 SEQUENCES = {"x": np.zeros((5, 7, 3), np.float32)}
 PICTURES = {"image": np.zeros((5, 2, 8, 9), np.float32)}
@@ -69,3 +75,42 @@ def test_a_size_of_pictures_is_that_of_the_only_array_of_them(
     columns: dict, channels: int | None
 ) -> None:
     assert _find_picture(columns, 1) == channels
+
+
+@pytest.mark.parametrize(
+    ("builder", "parameters"),
+    [
+        ("torchvision:resnet18", {"num_classes": 2}),
+        ("timm:resnet18", {"num_classes": 2}),
+        ("transformers:BertForSequenceClassification", {"id2label": {"0": "0", "1": "1"}}),
+        ("torch_geometric:GCN", {}),
+    ],
+)
+def test_a_librarys_network_is_told_its_classes_unless_the_job_says_them(
+    builder: str, parameters: dict
+) -> None:
+    assert add_sizes(builder, {}, (), {}, Outputs(1, 2)) == parameters
+    said = dict.fromkeys(parameters, 7)
+    assert add_sizes(builder, said, (), {}, Outputs(1, 2)) == said
+
+
+@pytest.mark.parametrize(
+    ("builder", "usual"),
+    [
+        ("mlp", {"hidden": [64, 32], "dropout": 0.1}),
+        ("cnn", {"widths": [16, 32]}),
+        ("gru", {"hidden": 64}),
+        ("lstm", {"hidden": 64}),
+        ("torchvision:resnet18", {}),
+    ],
+)
+def test_what_suits_small_tables_stands_where_nothing_is_said(builder: str, usual: dict) -> None:
+    assert add_usual(builder, {}) == usual
+    assert add_usual(builder, {"hidden": [5]}) == {"hidden": [5]}
+
+
+def test_pictures_have_a_network_of_their_own() -> None:
+    assert choose_builder(PICTURES) == "cnn"
+    assert choose_builder(SEQUENCES) == "mlp"
+    assert choose_builder({"a": pa.array([1.0]), **PICTURES}) == "cnn"
+    assert choose_builder({}) == "mlp"

@@ -120,3 +120,34 @@ def test_compiling_is_not_begun_for_rows_that_take_less_than_any_compiler(
             f"not tried: {rows:,} rows take 5.0 s, and compiling takes longer; "
             "say --rows_per_night where a run has more"
         )
+
+
+@pytest.mark.parametrize(("rate", "load_seconds"), [(0.0, 4.0), (200.0, 1.0), (200.0, 0.9)])
+def test_without_a_rate_or_as_soon_loaded_there_is_nothing_to_weigh(
+    rate: float, load_seconds: float
+) -> None:
+    assert weigh(10, rate, load_seconds) == ""
+
+
+def test_others_without_a_rate_are_nothing_to_be_compared_with() -> None:
+    loads, _ = make_loads(torch=1.0, graph=4.0)
+    for settings in (FLOAT32, GRAPH):
+        loads(settings, 1)
+    graph = Measured(GRAPH, 200.0)
+    assert Night(10, loads).weigh(graph, [Measured(FLOAT32, 0.0), graph]) is graph
+
+
+@pytest.mark.parametrize(("rows", "seconds"), [(None, 0.01), (0, 1.0), (100, 2.0)])
+def test_a_run_takes_as_long_as_to_load_and_to_score(rows: int | None, seconds: float) -> None:
+    loads, _ = make_loads(torch=1.0)
+    loads(FLOAT32, 1)
+    assert Night(rows, loads).find_run_seconds(Measured(FLOAT32, 100.0)) == pytest.approx(seconds)
+
+
+def test_machine_code_that_is_no_faster_is_not_worth_compiling() -> None:
+    loads, _ = make_loads(compile_seconds=30.0)
+    for settings in (FLOAT32, COMPILED):
+        loads(settings, 1)
+    compiled = Measured(COMPILED, 100.0)
+    problem = Night(1_000, loads).weigh(compiled, [Measured(FLOAT32, 100.0), compiled]).problem
+    assert problem == "compiles for 30.0 s to save 0.0 s of 1,000 rows"
