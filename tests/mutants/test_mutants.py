@@ -18,7 +18,7 @@ from tests.mutants.mutations import (
     mutations_of,
     sample,
 )
-from tests.mutants.near import near_test_files, own_test_files
+from tests.mutants.near import importing_test_files, near_test_files, own_test_files
 from tests.mutants.promises import broken_text, failed_tests
 from tests.mutants.reach import Reach
 from tests.mutants.trials import _within
@@ -201,6 +201,19 @@ def test_tests_are_near_that_import_a_file_or_what_imports_it(tmp_path: Path) ->
         "tests/storage/test_files.py",
         "tests/transforms/test_read.py",
     )
+    importing = importing_test_files("storage/disk.py", tmp_path)
+    assert "tests/storage/test_modes.py" in importing
+    assert "tests/storage/test_files.py" not in importing
+
+
+def test_who_imports_a_module_to_look_at_its_constants_tries_those() -> None:
+    told = "tests/test_told_limits.py::test_a_limit_is_the_one_that_its_page_tells"
+    constant, in_function = mutations_of(
+        "storage/partition_names.py", "MOST = 5\n\n\ndef f(x):\n    return x < MOST\n"
+    )
+    reach = Reach({told: 0.1, "tests/storage/test_other.py::test": 0.1}, {}, ())
+    assert reach.tests_for(constant) == [told]
+    assert reach.tests_for(in_function) == []
 
 
 def test_functions_that_were_called_are_told_by_a_profile() -> None:
