@@ -10,7 +10,13 @@ import pytest
 
 from storage import files
 from storage.client_errors import plain_errors
-from storage.object_stores import can_publish_to, is_object_store, put_if_absent
+from storage.object_stores import (
+    can_publish_to,
+    is_object_store,
+    is_s3,
+    put_if_absent,
+    whole_in_one_request,
+)
 
 
 def refused(status: int) -> OSError:
@@ -67,6 +73,15 @@ def test_no_request_is_larger_than_5_gib() -> None:
     store = Store()
     assert put_if_absent(store, "bucket/a", Large())
     assert [put["chunksize"] for put in store.puts] == [5 << 30]
+
+
+@pytest.mark.parametrize("protocol", [("s3", "s3a"), "s3"])
+def test_of_s3_an_object_is_read_by_one_request_of_one_part(protocol: Any) -> None:
+    assert is_s3(Store(protocol=protocol))
+    assert whole_in_one_request(Store(protocol=protocol)) == {"max_concurrency": 1}
+    for other in ("memory", ("gs", "gcs")):
+        assert not is_s3(Store(protocol=other))
+        assert whole_in_one_request(Store(protocol=other)) == {}
 
 
 def test_what_is_no_object_store_knows_no_pieces() -> None:
