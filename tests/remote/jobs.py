@@ -1,7 +1,10 @@
 """Jobs whose model is in a real server: rows, the job's file, and the scores that a plain loop computes."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 import json
 from pathlib import Path
+import threading
 from typing import Any
 
 import numpy as np
@@ -89,3 +92,31 @@ def write_remote_job(folder: Path, server: RealServer, protocol: str, /, **field
     del job["model"]["package"]
     path.write_text(json.dumps(job))
     return path
+
+
+@contextmanager
+def once_some_are_done(output: Path, then: Callable[[], None]) -> Iterator[list[int]]:
+    """Do something in another thread when some units are done and others are not; give how many were.
+
+    Args:
+        output: of the job that is run in this block.
+        then: what is done.
+    """
+    done: list[int] = []
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.005):
+            count = len(list(output.glob("_tmp/*/done/*")))
+            if count >= 2:
+                done.append(count)
+                then()
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield done
+    finally:
+        is_over.set()
+        thread.join()

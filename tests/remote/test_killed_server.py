@@ -1,14 +1,11 @@
 """A server that is killed in the middle of a job: the run waits for it, or ends and resumes, and publishes the bytes of a quiet night."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-import threading
 
 import pytest
 
 from tests.faults.counts import full_or
-from tests.remote.jobs import write_remote_job, write_rows
+from tests.remote.jobs import once_some_are_done, write_remote_job, write_rows
 from tests.remote.servers import RealServer
 from tests.support.jobs import Outcome, run_job
 from tests.support.runs import published
@@ -37,34 +34,6 @@ def quiet_night(job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> d
     with monkeypatch.context() as patch:
         run_without_beam(patch)
         return _files(run_job(job, output=tmp_path / "quiet"))
-
-
-@contextmanager
-def once_some_are_done(output: Path, then: Callable[[], None]) -> Iterator[list[int]]:
-    """Do something in another thread when some units are done and others are not; give how many were.
-
-    Args:
-        output: of the job that is run in this block.
-        then: what is done.
-    """
-    done: list[int] = []
-    is_over = threading.Event()
-
-    def watch() -> None:
-        while not is_over.wait(0.005):
-            count = len(list(output.glob("_tmp/*/done/*")))
-            if count >= 2:
-                done.append(count)
-                then()
-                return
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield done
-    finally:
-        is_over.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("job", ["oip-grpc"], indirect=True)
