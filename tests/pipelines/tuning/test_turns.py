@@ -321,3 +321,13 @@ def test_the_reference_takes_turns_where_it_may_not_be_kept(
     assert [m.settings for m in found.best] == [INT8]
     assert found.best[0].speed_up == pytest.approx(140 / 112)
     assert (FLOAT32, 1) in rounds_of(found)
+
+
+def test_a_sample_of_one_piece_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = Loader(lambda _: Model(100.0))
+    use_clock(monkeypatch, loader.clock)
+    bench = make_bench(loader, [8])
+    only = Measured(FLOAT32, 100.0)
+    budget = Budget(1e9, loader.clock.perf_counter)
+    found = compare_in_turns(bench, only, [only], make_night(), budget)
+    assert [m.rate for m in found.best] == pytest.approx([100])

@@ -18,7 +18,9 @@ from pipelines.packing.converters.converted import NoGraphError  # noqa: E402
 from pipelines.packing.converters.lightgbm_trees import (  # noqa: E402
     _find_columns,
     _leave_to_lightgbm,
+    _read_tree,
 )
+from pipelines.packing.converters.trees import Node  # noqa: E402
 
 ROWS = 200
 X = np.random.default_rng(0).normal(size=(ROWS, 2))
@@ -128,3 +130,51 @@ def test_what_is_no_graph_is_told_by_its_objective(
     left = _leave_to_lightgbm(booster, NoGraphError("it has categories"))
     assert (left.graph, left.note) == (None, "no ONNX graph: it has categories")
     assert (left.activation, left.output, left.factor) == (activation, output, factor)
+
+
+LEAVES = {"left_child": {"leaf_value": 1.0}, "right_child": {"leaf_value": 3.0}}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "missing", "default_left", "goes_left"),
+    [
+        (0.5, "NaN", True, True),
+        (0.5, "NaN", False, False),
+        # Where training saw no missing value, one is taken for 0.
+        (0.5, "None", False, True),
+        (0.0, "None", False, True),
+        (-0.5, "None", True, False),
+    ],
+)
+def test_a_missing_value_goes_where_lightgbm_sends_it(
+    threshold: float, missing: str, default_left: bool, goes_left: bool
+) -> None:
+    asked = {"split_feature": 2, "decision_type": "<=", "threshold": threshold}
+    part = {**LEAVES, **asked, "missing_type": missing, "default_left": default_left}
+    assert _read_tree(part, "w", 0.5) == Node(2, "<=", threshold, goes_left, 0.5, 1.5)
+
+
+def test_a_missing_category_is_none_of_those_that_go_left() -> None:
+    part = {**LEAVES, "split_feature": 1, "decision_type": "==", "threshold": "3||5"}
+    assert _read_tree(part, "w", 1.0) == Node(1, "in", 0.0, False, 1.0, 3.0, members=(3, 5))
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ({"leaf_value": 1.0, "leaf_coeff": []}, "its leaves are linear models"),
+        (
+            {
+                **LEAVES,
+                "split_feature": 0,
+                "decision_type": "<=",
+                "threshold": 1.0,
+                "missing_type": "Zero",
+            },
+            "takes zeros for missing",
+        ),
+    ],
+)
+def test_trees_that_no_graph_computes_are_refused(part: dict[str, Any], told: str) -> None:
+    with pytest.raises(NoGraphError, match=told):
+        _read_tree(part, "w", 1.0)
