@@ -10,7 +10,7 @@ FORMAT_PARTS = {
     "csv_output": ("csv_dialect", "csv_table"),
     "json_lines_output": ("csv_output", "json_preview", "json_values"),
     "json_table": ("json_parse", "json_text"),
-    "orc": ("cast_rows", "orc_sizes"),
+    "orc": ("cast_rows", "orc_footer"),
     "cast_rows": ("parquet_casts",),
     "json_first": ("csv_records", "json_parse", "json_shape"),
     "json_halving": ("csv_records",),
@@ -19,6 +19,11 @@ FORMAT_PARTS = {
     "json_shape": ("csv_dialect", "csv_records"),
     "json_text": ("csv_bytes", "csv_dialect", "csv_record_reader", "csv_records", "csv_text"),
     "json_types": ("csv_values", "parquet_casts"),
+    "parquet": (
+        "cast_rows", "parquet_batches", "parquet_footer", "parquet_inspection", "parquet_int96", "parquet_layout",
+        "parquet_sections", "parquet_sizes", "parquet_split", "parquet_statistics", "parquet_ways",
+    ),
+    "parquet_batches": ("parquet_split", "parquet_ways"),
     "parquet_sections": ("parquet_statistics",),
     "parquet_sizes": ("parquet_footer",),
 }  # fmt: skip

@@ -105,15 +105,6 @@ SIBLINGS = {
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     **SIBLINGS_OF_CSV,
     **SIBLINGS_OF_SUMMARIES,
-    "transforms.formats.parquet": {
-        "transforms.formats.cast_rows",
-        *(
-            f"transforms.formats.parquet_{part}"
-            for part in ("footer", "inspection", "int96", "layout", "sections", "sizes", "split")
-        ),
-        "transforms.formats.parquet_statistics",
-        "transforms.formats.parquet_ways",
-    },
     "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
     "transforms.formats.parquet_footer": {
         "transforms.formats.parquet_prefix",
@@ -228,6 +219,7 @@ FOUNDATION = {
     "transforms.formats.held_shards",
     "transforms.formats.output",
     "transforms.formats.read_failures",
+    "transforms.formats.stored_parts",
     "transforms.formats.table",
     "transforms.formats.unchanged",
     "transforms.joined_types",

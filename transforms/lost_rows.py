@@ -1,16 +1,20 @@
-"""What is left of a shard that breaks while it is read: the rows before are scored, those behind are lost.
+"""What is left of a shard that breaks while it is read: rows that cannot be read are lost, all others are scored.
 
-    rows       0 ... 199   200 ... 299          the page of row 200 is broken
-    batches    0 ... 199   200 ... 299, rejected, each with its number
-                           and the shard's name among those that are broken
+    rows       0 ... 199   200 ... 299   300 ... 399      the page of row 200 is broken
+    batches    0 ... 199   200 ... 299   300 ... 399      the second one rejected, each row with its number,
+                                                          and the shard's name among those that are broken
+
+Where reading may begin again, the format knows (`FindsRest`): a Parquet file's next row group is whole, however
+broken the one before it is. Text has no such place.
 
 For runs whose job allows some broken shards (`errors.max_broken_shards`); in all others the first one
 ends the run. Of files that tell nowhere how many rows they have (CSV, JSON lines) nobody knows how many
 are lost, and the shard alone is named.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,29 +23,76 @@ from pyarrow import RecordBatch, Schema
 from configs.errors import InputError, RowError
 from transforms.batches import BatchId, RawBatch, RejectedBatch, RowRecord, WorkUnit
 from transforms.broken_shard import BrokenShard
-from transforms.formats.format import no_rows, number_rows
+from transforms.formats.format import Format, no_rows, number_rows
 from transforms.formats.read_failures import is_broken
+from transforms.formats.stored_parts import find_rest
 from transforms.rejected import record_rows
 
 # Of a record each: all rows of a batch are known by their numbers alone, and take little.
 _ROWS_AT_ONCE = 1 << 16
+# Of a unit. Each begins a file anew, and of one that breaks as often hardly anything is whole.
+_MOST_BREAKS = 100
+# Looks at the file of a unit.
+Check = Callable[[WorkUnit], None]
 
 
-def read_until_broken(
+class _Break(NamedTuple):
+    """Where reading broke.
+
+    Attributes:
+        rows_done: how many rows came before.
+        error: why.
+    """
+
+    rows_done: int
+    error: InputError
+
+
+def read_around_broken(
     unit: WorkUnit,
-    batches: Iterator[RawBatch],
+    format: Format,
     schema: Schema,
+    rows_per_batch: int,
     record: RowRecord,
-    check: Callable[[WorkUnit], None],
+    check: Check,
 ) -> Iterator[RawBatch]:
-    """Yield a unit's batches; where its shard breaks, then its other rows, which are rejected.
+    """Yield a unit's batches; rows that cannot be read are rejected.
 
     Args:
         unit: rows of one shard.
-        batches: as its format reads them.
+        format: how they are read.
         schema: of the rows.
+        rows_per_batch: rows of a batch, at most.
         record: what is kept of a rejected row.
         check: refuses a file that is not what it was.
+
+    Raises:
+        InputError: it is not the shard that is broken, or it broke behind its last row.
+    """
+    part: WorkUnit | None = unit
+    breaks = 0
+    while part is not None:
+        batches = format.read(part, schema, rows_per_batch, record)
+        broke = yield from _read_until_broken(unit, part, batches)
+        if broke is None:
+            return
+        # A file that was replaced on the way explains any other complaint about it.
+        check(unit)
+        breaks += 1
+        rest = None
+        if breaks < _MOST_BREAKS:
+            rest = _find_rest(format, part, broke)
+        broken = _describe_lost(part, rest, broke)
+        yield from _reject_lost(unit, broken, schema, record, is_end=rest is None)
+        part = rest
+
+
+def _read_until_broken(
+    unit: WorkUnit,
+    part: WorkUnit,
+    batches: Iterator[RawBatch],
+) -> Generator[RawBatch, None, _Break | None]:
+    """Yield batches of a part of a unit, up to its end; return where they break.
 
     Raises:
         InputError: it is not the shard that is broken, or it broke behind its last row.
@@ -52,40 +103,63 @@ def read_until_broken(
         for batch in batches:
             rows_done += batch.rows_in
             is_ended = batch.last
-            yield batch
-        return
+            yield replace(batch, unit=unit)
+        return None
     except InputError as error:
-        # Of a unit that has ended, or has more rows than were planned, no row is lost.
-        has_too_many = unit.rows is not None and rows_done > unit.rows
+        # Of a part that has ended, or has more rows than were planned, no row is lost.
+        has_too_many = part.rows is not None and rows_done > part.rows
         if is_ended or has_too_many or not is_broken(error):
             raise
-        # A file that was replaced on the way explains any other complaint about it.
-        check(unit)
-        message = str(error)
-    broken = _describe_rest(unit, rows_done, message)
-    yield from _reject_rest(unit, broken, schema, record)
+        return _Break(rows_done, error)
 
 
-def _describe_rest(unit: WorkUnit, rows_done: int, message: str) -> BrokenShard:
+def _find_rest(format: Format, part: WorkUnit, broke: _Break) -> WorkUnit | None:
+    """Return the rows behind a break that can be read; None where there are none, or nobody knows which."""
+    # What no library has failed at (a bomb, other rows than were promised) is as wrong behind it.
+    if broke.error.__cause__ is None:
+        return None
+    try:
+        return find_rest(format, part, broke.rows_done)
+    except InputError as error:
+        if not is_broken(error):
+            raise
+        return None
+
+
+def _describe_lost(part: WorkUnit, rest: WorkUnit | None, broke: _Break) -> BrokenShard:
+    first = part.first_row + broke.rows_done
+    message = str(broke.error)
     rows = None
-    if unit.rows is not None:
-        rows = unit.rows - rows_done
+    if rest is not None:
+        rows = rest.first_row - first
+        message = f"{message} (it is read again from row {rest.first_row} on)"
+    elif part.rows is not None:
+        rows = part.rows - broke.rows_done
     return BrokenShard(
-        shard=unit.shard,
+        shard=part.shard,
         stage="read",
-        row=unit.first_row + rows_done,
+        row=first,
         rows=rows,
         message=message,
     )
 
 
-def _reject_rest(
+def _reject_lost(
     unit: WorkUnit,
     broken: BrokenShard,
     schema: Schema,
     record: RowRecord,
+    is_end: bool,
 ) -> Iterator[RawBatch]:
-    """Yield batches without rows, in which all that is lost is rejected; the last one names the shard."""
+    """Yield batches without rows, in which all that is lost is rejected; the last one names the shard.
+
+    Args:
+        unit: the unit.
+        broken: which of its rows are lost.
+        schema: of the rows.
+        record: what is kept of a rejected row.
+        is_end: whether the unit ends with them.
+    """
     rows = broken.rows or 0
     stop = broken.row + rows
     reason = RowError(broken.message)
@@ -93,7 +167,8 @@ def _reject_rest(
     for first in range(broken.row, max(stop, broken.row + 1), _ROWS_AT_ONCE):
         behind = min(stop, first + _ROWS_AT_ONCE)
         is_last = behind == stop
-        nothing = number_rows(unit, no_rows(schema), first - unit.first_row, is_last)
+        offset = first - unit.first_row
+        nothing = number_rows(unit, no_rows(schema), offset, last=is_last and is_end)
         records = _record_unread(nothing.id, range(first, behind), reason, schema, record)
         yield replace(
             nothing,

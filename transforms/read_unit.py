@@ -13,7 +13,7 @@ from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.format import Format
 from transforms.formats.held_shards import hold_small
 from transforms.formats.unchanged import check_unchanged
-from transforms.lost_rows import read_until_broken
+from transforms.lost_rows import read_around_broken
 from transforms.shards_together import read_together
 
 
@@ -52,9 +52,12 @@ def read_unit(
     with hold_small(unit) as is_held:
         if not is_held:
             check_unchanged(unit)
-        batches = format.read(unit, schema, rows_per_batch, record)
         if goes_on:
-            batches = read_until_broken(unit, batches, schema, record, check_unchanged)
+            batches = read_around_broken(
+                unit, format, schema, rows_per_batch, record, check_unchanged
+            )
+        else:
+            batches = format.read(unit, schema, rows_per_batch, record)
         for batch in batches:
             # Looked at before the writer records the unit as done: a retried bundle would not look
             # again. What is held is of one version, and cannot change.

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyarrow import feather, orc
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
@@ -19,7 +20,7 @@ from pipelines import verify
 from pipelines.cli.command_line import run_program
 from tests.support.avro_files import write_avro
 from tests.support.broken_files import write_spoilt
-from tests.support.delta_tables import actions_of
+from tests.support.delta_tables import actions_of, delete_rows
 from tests.support.format_files import write_lines
 from tests.support.iceberg_tables import delete_by_positions, list_data_files, open_catalog
 from tests.support.jobs import Outcome, run_job, small_table, write_parquet
@@ -147,38 +148,33 @@ def test_others_are_scored_and_each_lost_row_is_told(
     assert run_program(verify.main, [str(outcome.output), "--inputs"]) == 0
 
 
-def test_rows_before_the_break_are_scored(score_it: Score, tmp_path: Path) -> None:
+@pytest.mark.beam
+def test_a_broken_row_group_costs_its_rows_and_all_others_are_scored(
+    score_it: Score, tmp_path: Path
+) -> None:
     path = tmp_path / "in.parquet"
-    write_parquet(
-        path,
-        small_table(1_000),
-        row_group_size=100,
-        compression="none",
-        use_dictionary=False,
-        write_page_checksum=True,
-    )
+    write_plain = partial(write_parquet, compression="none", write_page_checksum=True)
+    write_plain(path, small_table(1_000), row_group_size=100, use_dictionary=False)
     good = write_parquet(tmp_path / "other.parquet", small_table(10, first=1_000))
-    content = bytearray(path.read_bytes())
-    # In the second half of the file: of one of its ten row groups.
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    settings = {"errors.max_broken_percent": 50, "source.rows_per_batch": 100}
-    score_it(path, good).refused("in.parquet: cannot be read from row")
+    # Rows of three row groups in each batch.
+    settings = {"errors.max_broken_percent": 50, "source.rows_per_batch": 250}
+    whole = score_it(path, good, settings=settings)
+    assert whole.manifest["broken_shards"] == []
+    for group in (3, 4, 9):
+        column = pq.read_metadata(path).row_group(group).column(1)
+        spoil(path, slice(column.data_page_offset + 60, column.data_page_offset + 70))
+    score_it(path, good).refused("in.parquet: cannot be read from row 300 on, in column")
     outcome = score_it(path, good, settings=settings)
-    (shard,) = outcome.manifest["broken_shards"]
-    assert 0 < shard["row"] < 1_000
-    assert shard["row"] + shard["rows"] == 1_000
-    assert outcome.manifest["rows"] == {
-        "in": 1_010,
-        "scored": 1_010 - shard["rows"],
-        "filtered": 0,
-        "rejected": shard["rows"],
-    }
-    ids = outcome.rows().column("id").to_pylist()
-    assert ids == [*range(shard["row"]), *range(1_000, 1_010)]
-    numbers = [record["row"] for record in outcome.rejected()]
-    assert numbers == list(range(shard["row"], 1_000))
+    lost = [*range(300, 500), *range(900, 1_000)]
+    assert [record["row"] for record in outcome.rejected()] == lost
     assert {record["stage"] for record in outcome.rejected()} == {"read"}
+    assert outcome.manifest["rows"] == {"in": 1_010, "scored": 710, "filtered": 0, "rejected": 300}
+    told = [(shard["row"], shard["rows"]) for shard in outcome.manifest["broken_shards"]]
+    assert told == [(300, 100), (400, 100), (900, 100)]
+    # To the bit as they are where nothing is broken.
+    is_read = pc.invert(pc.is_in(whole.rows()["id"], pa.array(lost)))
+    assert outcome.rows().equals(whole.rows().filter(is_read))
+    assert run_program(verify.main, [str(outcome.output), "--inputs"]) == 0
 
 
 @pytest.mark.slow
@@ -238,6 +234,32 @@ def test_a_broken_file_of_a_table_costs_itself_and_a_missing_one_the_run(
     assert (shard["url"], shard["stage"]) == (str(table / newest), "plan")
     (table / newest).unlink()
     score_it(table, settings=settings).refused(f"{newest}: is gone")
+
+
+def test_of_a_table_rows_are_counted_without_the_deleted_ones(
+    score_it: Score, tmp_path: Path
+) -> None:
+    deltalake = pytest.importorskip("deltalake")
+    table = tmp_path / "t"
+    properties = deltalake.WriterProperties(max_row_group_size=10, compression="UNCOMPRESSED")
+    deltalake.write_deltalake(str(table), small_table(60), writer_properties=properties)
+    # Before the break, in the broken row groups, at their edges and behind them.
+    deleted = [3, 19, 20, 25, 40, *range(50, 60)]
+    delete_rows(table, deleted)
+    (path,) = table.glob("*.parquet")
+    for group in (2, 4):
+        column = pq.read_metadata(path).row_group(group).column(1)
+        place = column.dictionary_page_offset or column.data_page_offset
+        spoil(path, slice(place, place + 6))
+    settings = {"source.format": "delta", "errors.max_broken_shards": 1}
+    score_it(table, settings={"source.format": "delta"}).refused(path.name)
+    outcome = score_it(table, settings=settings)
+    alive = [row for row in range(60) if row not in deleted]
+    ids = outcome.rows().column("id").to_pylist()
+    assert ids == [row for row in alive if row // 10 not in (2, 4)]
+    numbers = [record["row"] for record in outcome.rejected()]
+    assert numbers == [at for at, row in enumerate(alive) if row // 10 in (2, 4)]
+    assert run_program(verify.main, [str(outcome.output), "--inputs"]) == 0
 
 
 def test_a_broken_file_of_an_iceberg_table_costs_itself(score_it: Score, tmp_path: Path) -> None:

@@ -517,7 +517,7 @@ PROMISES = (
     ),
     Promise(
         "a row group that is cut gives each of its rows once",
-        "transforms/formats/parquet.py",
+        "transforms/formats/parquet_batches.py",
         "        here = step.slice(dropped, left)\n",
         "        here = step.slice(dropped)\n",
         ("tests/transforms/formats/test_parquet_parts.py",),

@@ -17,11 +17,12 @@ from storage import files
 from storage.run_folder import RunFolder
 from tests.support.builders import make_unit, parquet, planned_run, unit_of
 from transforms.batches import RawBatch, RowRecord, WorkUnit
-from transforms.formats import held_shards
+from transforms.formats import held_shards, parquet_batches
 from transforms.formats import parquet as parquet_format
 from transforms.formats.csv import CsvFormat
 from transforms.formats.format import InputOptions, find_input_format
-from transforms.formats.parquet import ParquetFormat, _groups_read_together
+from transforms.formats.parquet import ParquetFormat
+from transforms.formats.parquet_batches import _groups_read_together
 from transforms.output.plan_file import read_plan
 from transforms.read import ReadShards, _ReadUnits, units_to_read
 from transforms.read_unit import read_unit
@@ -151,7 +152,7 @@ def test_row_groups_of_a_store_are_fetched_together_as_far_as_there_is_room(
     metadata = pq.read_metadata(pa.BufferReader(sink.getvalue()))
     first = min(skipped, len(rows) - 1)
     span = (first, len(rows) - first)
-    monkeypatch.setattr(parquet_format, "_FETCH_BYTES", limit)
+    monkeypatch.setattr(parquet_batches, "_FETCH_BYTES", limit)
     assert list(_groups_read_together(metadata, make_unit(span=span))) == [
         list(range(first, len(rows)))
     ]
@@ -177,7 +178,7 @@ def test_row_groups_that_fill_the_room_exactly_are_fetched_together(
     metadata = pq.read_metadata(tmp_path / "a.parquet")
     assert len({metadata.row_group(group).total_byte_size for group in range(4)}) == 1
     monkeypatch.setattr(
-        parquet_format, "_FETCH_BYTES", 2 * metadata.row_group(0).total_byte_size + room
+        parquet_batches, "_FETCH_BYTES", 2 * metadata.row_group(0).total_byte_size + room
     )
     assert list(_groups_read_together(metadata, make_unit(shard=REMOTE, span=(0, 4)))) == pieces
 

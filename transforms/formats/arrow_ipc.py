@@ -26,6 +26,7 @@ from transforms.formats.format import (
 )
 from transforms.formats.ipc_messages import Layout, Message, find_messages
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
+from transforms.formats.stored_parts import skip_part
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
 _BOMB_BYTES = 1 << 30
@@ -104,6 +105,15 @@ class ArrowIpcFormat:
                 f"{unit.shard}: the heads of its messages promised {total} rows from row "
                 f"{unit.first_row} on, but there are {done}; replace the file"
             )
+
+    def find_rest(self, unit: WorkUnit, rows_done: int) -> WorkUnit | None:
+        """Return the record batches behind the one that cannot be read; see `FindsRest`."""
+        first, count = unit.span
+        with closing(StoredBytes(unit.shard, ahead=False)) as stored:
+            layout = find_messages(unit.shard, stored)
+        batches = layout.batches[first : first + count]
+        counts = [batch.rows for batch in batches]
+        return skip_part(unit, counts, rows_done)
 
 
 def _refuse_large(url: str, messages: Sequence[Message]) -> None:

@@ -28,6 +28,7 @@ from transforms.formats.format import (
     number_rows,
     split_for_sample,
 )
+from transforms.formats.stored_parts import find_rest
 from transforms.record_batches import filter_rows
 from transforms.where import SOURCE, where_mask
 from transforms.where_bounds import may_pass
@@ -83,6 +84,10 @@ class FilteredFormat:
                 is_last = batch.last and is_end
                 of_unit = replace(batch, unit=unit, last=is_last)
                 yield self._keep(of_unit, schema, record)
+
+    def find_rest(self, unit: WorkUnit, rows_done: int) -> WorkUnit | None:
+        """Return the rows behind those that cannot be read; see `FindsRest`."""
+        return find_rest(self.inner, unit, rows_done)
 
     def _find_sections(self, unit: WorkUnit) -> list[Section]:
         """Return the unit in parts of which some rows may pass, or none."""

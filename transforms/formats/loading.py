@@ -18,9 +18,17 @@ from transforms.formats.column import Column
 from transforms.formats.columns import check_columns
 from transforms.formats.contents import add_contents
 from transforms.formats.file_list import LISTED_ROWS, FileList, Listed, ListedRows
-from transforms.formats.format import CountsNulls, Format, NullCounts, Piece, Shard, make_unit
+from transforms.formats.format import (
+    CountsNulls,
+    Format,
+    NullCounts,
+    Piece,
+    Shard,
+    make_unit,
+)
 from transforms.formats.load import Load
 from transforms.formats.row_spans import cut_piece, find_whole, take_part
+from transforms.formats.stored_parts import find_rest
 from transforms.logical_types import decoded_type, is_text, nullable_type
 
 # Of a table: to read so many takes no longer than to open a file, wherever that is.
@@ -140,6 +148,13 @@ class LoadingFormat:
                 rejected=rejected,
             )
             yield from add_contents(whole, self.loads, listed, schema)
+
+    def find_rest(self, unit: WorkUnit, rows_done: int) -> WorkUnit | None:
+        """Return the rows behind those that cannot be read; see `FindsRest`."""
+        # A part is cut only of what its format reads as one.
+        if find_whole(unit) is not unit:
+            return None
+        return find_rest(self.inner, unit, rows_done)
 
     def _read_table(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 from pyarrow import DataType, Schema
@@ -25,8 +25,14 @@ from transforms.formats.format import (
     number_rows,
     number_slices,
 )
-from transforms.formats.orc_sizes import check_block_size, count_decoded_bytes
+from transforms.formats.orc_footer import (
+    check_block_size,
+    count_decoded_bytes,
+    list_stripe_rows,
+    read_footer,
+)
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
+from transforms.formats.stored_parts import skip_part
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
 _BOMB_BYTES = 1 << 30
@@ -35,6 +41,18 @@ _MAX_EXPANSION = 1_000
 _FAILURES = (OSError, pa.ArrowException, UnicodeDecodeError, OverflowError)
 # Of a value of a type without a fixed width, at least.
 _LEAST_BITS = 1
+
+
+class _Footer(NamedTuple):
+    """What a footer says.
+
+    Attributes:
+        decoded_bytes: what all columns come to, as far as it says.
+        stripe_rows: of each stripe.
+    """
+
+    decoded_bytes: int
+    stripe_rows: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -49,15 +67,16 @@ class OrcFormat:
     needs_types: ClassVar[bool] = False
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
-        """Read the footer, and one column to count the rows of stripes; see `Format.inspect`."""
+        """Read the footer; see `Format.inspect`."""
         url = file.url
         with _open(url) as stored:
             schema = stored.schema
             check_columns(url, schema, wanted)
-            self._refuse_bomb(file, stored, _count_told_bytes(url, stored))
-            counts = _count_rows(stored)
+            told = _read_footer(url, stored)
+            self._refuse_bomb(file, stored, told.decoded_bytes)
+        counts = told.stripe_rows
         rows = sum(counts)
-        if rows != stored.nrows:
+        if rows != stored.nrows or len(counts) != stored.nstripes:
             raise InputError(
                 f"{url}: its footer promises {stored.nrows} rows, but its stripes hold {rows}; "
                 "replace the file"
@@ -102,6 +121,13 @@ class OrcFormat:
                 f"but there are {done}; replace the file"
             )
 
+    def find_rest(self, unit: WorkUnit, rows_done: int) -> WorkUnit | None:
+        """Return the stripes behind the one that cannot be read; see `FindsRest`."""
+        first, count = unit.span
+        with _open(unit.shard) as stored:
+            told = _read_footer(unit.shard, stored)
+        return skip_part(unit, told.stripe_rows[first : first + count], rows_done)
+
     def _refuse_bomb(self, file: InputFile, stored: Any, told_bytes: int) -> None:
         bits = [_count_bits(field.type) for field in stored.schema]
         # Statistics may be left out, and the number of rows may not.
@@ -137,24 +163,16 @@ def _check_postscript(url: str, file: Any) -> None:
         ) from error
 
 
-def _count_told_bytes(url: str, stored: Any) -> int:
-    """Return what the file's statistics say of all of its columns."""
+def _read_footer(url: str, stored: Any) -> _Footer:
     with files.open_read(url) as file:
         try:
-            return count_decoded_bytes(file, stored)
-        except ValueError as error:
+            footer = read_footer(file, stored)
+            return _Footer(count_decoded_bytes(footer), tuple(list_stripe_rows(footer)))
+        # A number where a message should be is no text.
+        except (TypeError, ValueError) as error:
             raise InputError(
                 f"{url}: cannot be read as ORC: its footer is broken; replace the file"
             ) from error
-
-
-def _count_rows(stored: Any) -> tuple[int, ...]:
-    """Return the rows of each stripe, which the footer knows and pyarrow does not tell."""
-    fields = sorted(stored.schema, key=lambda field: _count_bits(field.type))
-    # The narrowest column is read for it.
-    names = [field.name for field in fields[:1]]
-    stripes = range(stored.nstripes)
-    return tuple(stored.read_stripe(number, columns=names).num_rows for number in stripes)
 
 
 @contextmanager

@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import ClassVar, TypeAlias
 
 import pyarrow as pa
 from pyarrow import RecordBatch, Schema
-import pyarrow.parquet as pq
 from pyarrow.types import is_dictionary
 
 from configs.errors import InputError
 from storage import files
-from storage.held import is_held
 from storage.input_file import InputFile
 from storage.retries import resumed
 from transforms.batches import RawBatch, RowRecord, WorkUnit
@@ -30,10 +27,13 @@ from transforms.formats.format import (
     no_rows,
     number_rows,
 )
+from transforms.formats.parquet_batches import iterate_batches, iterate_reading, open_file
 from transforms.formats.parquet_footer import (
     count_stored_bytes,
     holds_more_than,
     is_encryption,
+    list_groups,
+    read_footer,
 )
 from transforms.formats.parquet_inspection import inspect_file
 from transforms.formats.parquet_layout import find_layout
@@ -46,29 +46,27 @@ from transforms.formats.parquet_sizes import (
 from transforms.formats.parquet_split import (
     RowGroup,
     count_parts,
-    is_part_of_group,
     limit_parts,
     split_groups,
 )
 from transforms.formats.parquet_statistics import count_nulls
 from transforms.formats.parquet_ways import (
     USUAL,
-    Reading,
     align,
-    holds_nested_dictionary,
-    open_for,
     put_together,
 )
-from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
+from transforms.formats.read_failures import (
+    explain_failure,
+    find_way_out,
+    is_broken,
+    is_out_of_reach,
+)
+from transforms.formats.stored_parts import list_parts, skip_part
 from transforms.formats.unchanged import check_unchanged
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
 BOMB_BYTES = 1 << 30
 MAX_EXPANSION = 1_000
-# What is read of a local column at a time: pages, and not the whole of a row group.
-_READ_BYTES = 1 << 20
-# What is fetched of a remote file at a time, and stays in memory until its last row was given.
-_FETCH_BYTES = 64 << 20
 # What travels together at most, in memory: of rows of less than 1 kB it is as many as the plan says.
 _BATCH_BYTES = 64 << 20
 # What is read at a time to find out which column cannot be read: few, as nobody knows how large they are.
@@ -142,6 +140,41 @@ class ParquetFormat:
         record: RowRecord,
     ) -> Iterator[RawBatch]:
         """Read the unit's row groups; see `Format.read`."""
+        done = 0
+        try:
+            for batch in self._read_together(unit, schema, rows_per_batch, record):
+                done += batch.rows_in
+                yield batch
+            return
+        except (OSError, pa.ArrowException) as error:
+            failure = error
+        _, groups, *_ = unit.span
+        if groups == 1 or not is_broken(failure):
+            raise _explain(unit, schema.names, done, failure) from failure
+        # A batch may have rows of several row groups, of which one alone is broken.
+        parts = list_parts(unit, _count_rows(unit), done)
+        for part in parts:
+            for batch in self.read(part, schema, rows_per_batch, record):
+                is_last = batch.last and part is parts[-1]
+                yield replace(batch, unit=unit, last=is_last)
+
+    def find_rest(self, unit: WorkUnit, rows_done: int) -> WorkUnit | None:
+        """Return the row groups behind the one that cannot be read; see `FindsRest`."""
+        return skip_part(unit, _count_rows(unit), rows_done)
+
+    def _read_together(
+        self,
+        unit: WorkUnit,
+        schema: Schema,
+        rows_per_batch: int,
+        record: RowRecord,
+    ) -> Iterator[RawBatch]:
+        """Yield the unit's rows, those of several row groups in a batch.
+
+        Raises:
+            OSError, ArrowException: they cannot be read.
+            InputError: they are more, or fewer, than was told.
+        """
         total = unit.rows or 0
         done = 0
         decoded_bytes = 0
@@ -150,30 +183,17 @@ class ParquetFormat:
         def open_from(batch: int) -> Iterator[_Read]:
             return _read_batches(unit, schema, rows_per_batch, batch)
 
-        try:
-            for rows, reasons in resumed(open_from):
-                # Once more, in what was decoded: a footer may tell less than there is.
-                # All at once, as small files are, it need not be known exactly.
-                is_little = rows.num_rows == total and rows.nbytes <= limit
-                decoded_bytes += 0 if is_little else count_bytes_read(rows)
-                if decoded_bytes > limit:
-                    raise self._expands_too_much(unit.shard)
-                is_last = done + rows.num_rows == total
-                batch = number_rows(unit, rows, done, is_last)
-                done += rows.num_rows
-                yield cast_rows(batch, schema, record, reasons)
-        except (OSError, pa.ArrowException) as error:
-            row = unit.first_row + done
-            if is_encryption(error):
-                raise InputError(f"{unit.shard}: is encrypted; replace the file") from error
-            column = ""
-            if not is_out_of_reach(error):
-                column = _find_failing_column(unit, schema.names)
-            reason = explain_failure(error, unit.shard, schema.names)
-            raise InputError(
-                f"{unit.shard}: cannot be read from row {row} on{column}: {reason}; "
-                f"{find_way_out(error)}"
-            ) from error
+        for rows, reasons in resumed(open_from):
+            # Once more, in what was decoded: a footer may tell less than there is.
+            # All at once, as small files are, it need not be known exactly.
+            is_little = rows.num_rows == total and rows.nbytes <= limit
+            decoded_bytes += 0 if is_little else count_bytes_read(rows)
+            if decoded_bytes > limit:
+                raise self._expands_too_much(unit.shard)
+            is_last = done + rows.num_rows == total
+            batch = number_rows(unit, rows, done, is_last)
+            done += rows.num_rows
+            yield cast_rows(batch, schema, record, reasons)
         if done != total:
             raise InputError(
                 f"{unit.shard}: its footer promised {total} rows from row {unit.first_row} on, "
@@ -211,7 +231,7 @@ def _read_batches(
     with ExitStack() as stack:
         # Texts that a run has in a dictionary are not made to be put into one.
         dictionaries = [field.name for field in schema if is_dictionary(field.type)]
-        file = stack.enter_context(_open(unit.shard, USUAL, dictionaries))
+        file = stack.enter_context(open_file(unit.shard, USUAL, dictionaries))
         first, count, *_ = unit.span
         layout = find_layout(unit.shard, file, schema)
         rows_at_once = rows_per_batch
@@ -228,7 +248,7 @@ def _read_batches(
         readings = layout.readings
         streams = []
         for reading in readings:
-            steps = _iterate_reading(stack, file, unit, reading, rows_at_once)
+            steps = iterate_reading(stack, file, unit, reading, rows_at_once)
             # Nearly always each is a batch.
             if rows_at_once < rows_per_batch:
                 steps = gather_batches(steps, rows_per_batch, _BATCH_BYTES)
@@ -238,81 +258,41 @@ def _read_batches(
             yield put_together(by_reading, schema, units)
 
 
-def _iterate_reading(
-    stack: ExitStack,
-    file: pq.ParquetFile,
-    unit: WorkUnit,
-    reading: Reading,
-    rows_at_once: int,
-) -> Iterator[RecordBatch]:
-    """Yield the unit's rows, with the columns of one way of reading.
-
-    Args:
-        stack: closes what is opened here.
-        file: the same file, open as most columns are read.
-        unit: the unit.
-        reading: the way.
-        rows_at_once: rows of a batch, at most.
-    """
-    # The file that is open already, as a store answers slowly.
-    if not reading.opens_as(USUAL):
-        file = stack.enter_context(_open(unit.shard, reading))
-    steps = _iterate_batches(file, unit, reading.names, rows_at_once)
-    if not is_part_of_group(unit.span):
-        return steps
-    *_, first_row = unit.span
-    return _cut_out(steps, first_row, unit.rows or 0)
+def _count_rows(unit: WorkUnit) -> list[int]:
+    """Return how many rows of a unit each of its row groups has."""
+    first, count, *_ = unit.span
+    # All rows of a unit are of one row group, or it has whole ones.
+    if count == 1:
+        return [unit.rows or 0]
+    _, footer = read_footer(unit.shard)
+    groups = list_groups(footer)[first : first + count]
+    return [group.num_rows for group in groups]
 
 
-def _cut_out(
-    steps: Iterator[RecordBatch],
-    first_row: int,
-    rows: int,
-) -> Iterator[RecordBatch]:
-    """Yield some rows of a row group.
-
-    Arrow decodes a column from its first page on, so what comes before is decoded and dropped.
-
-    Args:
-        steps: all of its rows.
-        first_row: the first one that is wanted, counted in the row group.
-        rows: how many.
-    """
-    ahead = first_row
-    left = rows
-    for step in steps:
-        dropped = min(ahead, step.num_rows)
-        ahead -= dropped
-        here = step.slice(dropped, left)
-        left -= here.num_rows
-        if here.num_rows:
-            yield here
-        if not left:
-            return
-
-
-def _iterate_batches(
-    file: pq.ParquetFile,
+def _explain(
     unit: WorkUnit,
     names: Sequence[str],
-    rows_at_once: int,
-) -> Iterator[RecordBatch]:
-    # Once: it is made anew whenever it is asked for.
-    stored = file.schema_arrow
-    types = [stored.field(name).type for name in names]
-    # Arrow puts no two dictionaries together that are inside a list or a struct.
-    is_single = any(holds_nested_dictionary(dtype) for dtype in types)
-    for groups in _groups_read_together(file.metadata, unit, is_single):
-        # Not in threads of Arrow's own: the workers of a machine take all of its cores.
-        batches = file.iter_batches(
-            rows_at_once,
-            row_groups=groups,
-            columns=list(names),
-            use_threads=False,
-        )
-        for rows in batches:
-            # Columns come in the file's order.
-            yield rows.select(list(names))
+    rows_done: int,
+    error: Exception,
+) -> InputError:
+    """Return the refusal of a file that cannot be read.
+
+    Args:
+        unit: what was read of it.
+        names: the columns.
+        rows_done: how many rows came before it failed.
+        error: what Arrow, a disk or a store says.
+    """
+    if is_encryption(error):
+        return InputError(f"{unit.shard}: is encrypted; replace the file")
+    row = unit.first_row + rows_done
+    column = ""
+    if not is_out_of_reach(error):
+        column = _find_failing_column(unit, names)
+    reason = explain_failure(error, unit.shard, names)
+    return InputError(
+        f"{unit.shard}: cannot be read from row {row} on{column}: {reason}; {find_way_out(error)}"
+    )
 
 
 def _find_failing_column(unit: WorkUnit, names: Sequence[str]) -> str:
@@ -321,10 +301,10 @@ def _find_failing_column(unit: WorkUnit, names: Sequence[str]) -> str:
     Arrow does not tell, and so each is read by itself.
     """
     try:
-        with _open(unit.shard, USUAL) as file:
+        with open_file(unit.shard, USUAL) as file:
             for name in names:
                 try:
-                    for _ in _iterate_batches(file, unit, [name], _LOOKED_AT_ROWS):
+                    for _ in iterate_batches(file, unit, [name], _LOOKED_AT_ROWS):
                         pass
                 except (OSError, pa.ArrowException):
                     return f", in column {name!r}"
@@ -332,64 +312,3 @@ def _find_failing_column(unit: WorkUnit, names: Sequence[str]) -> str:
         # Nor can the file itself.
         return ""
     return ""
-
-
-def _open(
-    url: str,
-    reading: Reading,
-    dictionaries: Sequence[str] = (),
-) -> pq.ParquetFile:
-    """Open a file: a local one to be read in small pieces, a remote one in few requests.
-
-    Not memory-mapped: a file that is cut short under a map ends the process with SIGBUS.
-
-    Args:
-        url: the file.
-        reading: how it is read.
-        dictionaries: columns of texts that come out in dictionaries.
-    """
-    open_file = partial(
-        open_for,
-        url,
-        reading,
-        page_checksum_verification=True,
-        read_dictionary=list(dictionaries),
-    )
-    if is_held(url):
-        return open_file(pre_buffer=False)
-    if files.is_local(url):
-        return open_file(pre_buffer=False, buffer_size=_READ_BYTES)
-    return open_file(pre_buffer=True)
-
-
-def _groups_read_together(
-    metadata: pq.FileMetaData,
-    unit: WorkUnit,
-    is_single: bool = False,
-) -> Iterator[list[int]]:
-    """Yield the unit's row groups as they are asked for, each by itself where it must be.
-
-    Of a remote file only so many at a time: `pre_buffer` keeps all that it fetched until the last
-    row.
-    """
-    first, count, *_ = unit.span
-    groups = list(range(first, first + count))
-    if is_single:
-        yield from ([group] for group in groups)
-        return
-    if files.is_local(unit.shard):
-        yield groups
-        return
-    together: list[int] = []
-    bytes_together = 0
-    for group in groups:
-        size = metadata.row_group(group).total_byte_size
-        if together and bytes_together + size > _FETCH_BYTES:
-            yield together
-            together = []
-            bytes_together = 0
-        together.append(group)
-        bytes_together += size
-    # None are left only where the unit has none.
-    if together:
-        yield together

@@ -32,6 +32,7 @@ from transforms.formats.format import (
     Shard,
     split_for_sample,
 )
+from transforms.formats.stored_parts import find_rest
 from transforms.logical_types import decode, decoded_type
 
 
@@ -142,6 +143,10 @@ class PartitionedFormat:
                 rejected=tuple(rejected),
                 record=record,
             )
+
+    def find_rest(self, unit: WorkUnit, rows_done: int) -> WorkUnit | None:
+        """Return the rows behind those that cannot be read; see `FindsRest`."""
+        return find_rest(self.inner, unit, rows_done)
 
     def _find_checked(self, schema: Schema) -> Schema:
         """Return the checked columns of a schema, in the types that a folder's name is read as."""

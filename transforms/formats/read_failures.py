@@ -9,7 +9,7 @@ import os
 
 import pyarrow as pa
 
-from configs.errors import ChangedError, InputError
+from configs.errors import ChangedError
 from configs.redaction import shown
 from storage.retries import is_transient
 
@@ -40,16 +40,16 @@ def is_out_of_reach(error: Exception) -> bool:
     return isinstance(error, OSError) and bool(error.strerror)
 
 
-def is_broken(refusal: InputError) -> bool:
+def is_broken(failure: Exception) -> bool:
     """Tell whether it is the shard that fails, so that whoever reads it again fails again.
 
     It is not where a disk, a store, a permission or the memory failed, which may do better later; nor is
     a file that is gone or has changed, as that is other work than was planned.
 
     Args:
-        refusal: of a shard; the errors that it came from tell.
+        failure: of a shard; the errors that it came from tell, too.
     """
-    error: BaseException | None = refusal
+    error: BaseException | None = failure
     while error is not None:
         if isinstance(error, ChangedError | MemoryError) or is_transient(error):
             return False

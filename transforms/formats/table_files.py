@@ -31,6 +31,7 @@ from transforms.formats.format import (
     Shard,
 )
 from transforms.formats.parquet_footer import read_footer
+from transforms.formats.stored_parts import find_rest
 from transforms.formats.table_layout import find_values, lay_out, refuse_unreadable
 from transforms.lakes.deleted_rows import read_deleted
 from transforms.lakes.snapshot import TableColumn
@@ -171,6 +172,30 @@ class TableFormat:
         _, footer = read_footer(unit.shard)
         deleted = read_deleted(unit.shard, deletions, footer.num_rows)
         yield from _take_live(named, unit, whole, deleted)
+
+    def find_rest(self, unit: WorkUnit, rows_done: int) -> WorkUnit | None:
+        """Return the rows behind those that cannot be read; see `FindsRest`."""
+        deletions = self.files.find(unit.shard).deletions
+        if not deletions:
+            return find_rest(self.inner, unit, rows_done)
+        _, footer = read_footer(unit.shard)
+        deleted = read_deleted(unit.shard, deletions, footer.num_rows)
+        whole = _find_stored_unit(unit)
+        stored = np.arange(whole.first_row, whole.first_row + (whole.rows or 0))
+        live = np.setdiff1d(stored, deleted, assume_unique=True)
+        # Behind the last one that is live, nothing is lost.
+        if rows_done == len(live):
+            return None
+        stored_done = int(live[rows_done]) - whole.first_row
+        rest = find_rest(self.inner, whole, stored_done)
+        if rest is None:
+            return None
+        piece = Piece(rest.span, rest.first_row, rest.rows, rest.bytes)
+        kept = _leave_out(piece, deleted)
+        # A unit ends with a row, or was planned without any.
+        if not kept.rows:
+            return None
+        return replace(unit, span=kept.span, first_row=kept.first_row, rows=kept.rows)
 
     def _find_column(self, url: str, name: str) -> TableColumn:
         for column in self.columns:

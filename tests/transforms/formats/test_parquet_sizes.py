@@ -12,7 +12,7 @@ import pytest
 from tests.support.builders import unit_of
 from tests.support.sizes import count_letters, count_numbers
 from transforms.batches import RowRecord
-from transforms.formats import parquet
+from transforms.formats import parquet, parquet_batches
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_sizes import find_rows_of_leaves, gather_batches
 from transforms.row_sizes import count_decoded_bytes
@@ -97,13 +97,13 @@ def test_what_travels_is_bounded_however_it_is_encoded(
 def watch_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note of how many rows every read was that follows."""
     asked: list[int] = []
-    original = parquet._iterate_batches
+    original = parquet_batches.iterate_batches
 
     def note(file: Any, unit: Any, names: Any, rows_at_once: int) -> Any:
         asked.append(rows_at_once)
         return original(file, unit, names, rows_at_once)
 
-    monkeypatch.setattr(parquet, "_iterate_batches", note)
+    monkeypatch.setattr(parquet_batches, "iterate_batches", note)
     return asked
 
 

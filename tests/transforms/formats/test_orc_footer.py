@@ -1,4 +1,4 @@
-"""What an ORC footer says of sizes, in messages that are written here byte by byte."""
+"""What an ORC footer says of sizes and stripes, in messages that are written here byte by byte."""
 
 import io
 from types import SimpleNamespace
@@ -8,8 +8,7 @@ import zlib
 import pyarrow as pa
 import pytest
 
-from transforms.formats.orc_sizes import (
-    _count,
+from transforms.formats.orc_footer import (
     _find_number,
     _find_sum,
     _parse,
@@ -17,6 +16,8 @@ from transforms.formats.orc_sizes import (
     _unpack,
     check_block_size,
     count_decoded_bytes,
+    list_stripe_rows,
+    read_footer,
 )
 
 # The kinds of a protobuf field.
@@ -131,12 +132,12 @@ def test_a_sum_of_bytes_is_no_less_than_nothing(stored: int, total: int) -> None
 @pytest.mark.parametrize("name", KINDS)
 def test_a_value_of_each_type_has_its_bytes(name: str) -> None:
     kind, width = KINDS[name]
-    assert _count(describe(kind, write(1, 10))) == 10 * width
+    assert count_decoded_bytes(describe(kind, write(1, 10))) == 10 * width
 
 
 @pytest.mark.parametrize("kind", [18, 19, 400])
 def test_a_value_of_a_newer_type_is_a_byte(kind: int) -> None:
-    assert _count(describe(kind, write(1, 10))) == 10
+    assert count_decoded_bytes(describe(kind, write(1, 10))) == 10
 
 
 def test_columns_come_to_their_values_and_their_texts_together() -> None:
@@ -148,10 +149,10 @@ def test_columns_come_to_their_values_and_their_texts_together() -> None:
         + describe(KINDS["string"][0], texts)
         + describe(KINDS["binary"][0], content)
     )
-    assert _count(footer) == (10 * 4) + (10 * 4 + 70) + (10 * 4 + 90)
+    assert count_decoded_bytes(footer) == (10 * 4) + (10 * 4 + 70) + (10 * 4 + 90)
     # A type of no kind is the first one; and older writers leave statistics out.
-    assert _count(describe(None, write(1, 10))) == 0
-    assert _count(describe(KINDS["int"][0], None)) == 0
+    assert count_decoded_bytes(describe(None, write(1, 10))) == 0
+    assert count_decoded_bytes(describe(KINDS["int"][0], None)) == 0
 
 
 def pack(content: bytes, codec: str) -> bytes:
@@ -231,13 +232,21 @@ def test_the_footer_is_found_before_the_postscript() -> None:
         compression="UNCOMPRESSED",
         compression_size=0,
     )
-    assert count_decoded_bytes(io.BytesIO(content), stored) == 80
+    assert read_footer(io.BytesIO(content), stored) == footer
     broken = SimpleNamespace(**{**vars(stored), "compression": "ZLIB"})
     wrong = content.replace(footer, pack(b"x", "zlib")[:3] + b"\xff" * (len(footer) - 3))
     with pytest.raises(ValueError, match="the footer is broken"):
-        count_decoded_bytes(io.BytesIO(wrong), broken)
+        read_footer(io.BytesIO(wrong), broken)
 
 
 @pytest.mark.parametrize("codec", ["zlib", "zstd", "snappy", "lz4"])
 def test_a_piece_of_nothing_is_nothing(codec: str) -> None:
     assert _unpack(pack(b"", codec) + pack(b"a", "stored"), codec, 1_000) == b"a"
+
+
+def test_each_stripe_has_its_rows() -> None:
+    stripe = write(1, 3) + write(5, 70_000)
+    footer = write(1, 5) + write(3, stripe) + describe(KINDS["long"][0], write(5, 9))
+    assert list_stripe_rows(footer + write(3, write(5, 4))) == [70_000, 4]
+    assert list_stripe_rows(write(3, write(4, 8))) == [0]
+    assert list_stripe_rows(b"") == []

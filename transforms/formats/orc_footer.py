@@ -1,8 +1,8 @@
-"""How much the columns of an ORC file come to in memory, by the statistics that its footer holds.
+"""What the footer of an ORC file tells that pyarrow hands on to nobody: how much the columns come to in memory, and the rows of each stripe.
 
 Texts and lists that repeat take next to nothing in a file, so neither its size nor the number of its
-rows tells. Writers count the values of each column, those inside lists, too, and the bytes of texts;
-pyarrow hands none of it on (https://orc.apache.org/specification/ORCv1/#file-footer).
+rows tells. Writers count the values of each column, those inside lists, too, and the bytes of texts
+(https://orc.apache.org/specification/ORCv1/#file-footer).
 
     stripes | metadata | footer | postscript | its length, one byte
 """
@@ -20,7 +20,8 @@ _TAIL_BYTES = 16 << 10
 _BLOCK_SIZE = 3
 _MOST_BLOCK_BYTES = 1 << 23
 # Fields of the footer, of a column's type and of its statistics.
-_TYPES, _STATISTICS = 4, 7
+_STRIPES, _TYPES, _STATISTICS = 3, 4, 7
+_ROWS_OF_STRIPE = 5
 _KIND = 1
 _VALUES, _OF_TEXTS, _OF_BYTES = 1, 4, 8
 _SUM_OF_TEXTS, _SUM_OF_BYTES = 3, 1
@@ -66,28 +67,43 @@ def check_block_size(file: Any) -> None:
             raise ValueError("its postscript asks for more memory than ORC needs")
 
 
-def count_decoded_bytes(file: Any, stored: Any) -> int:
-    """Return what all columns of a file come to, as far as its footer says.
+def read_footer(file: Any, stored: Any) -> bytes:
+    """Return a file's footer, unpacked.
 
     Args:
         file: the file, open for reading at any position.
         stored: the same, as pyarrow has opened it.
 
     Raises:
-        ValueError: the footer is none, or cannot be unpacked.
+        ValueError: it cannot be unpacked.
     """
     footer_bytes = stored.file_footer_length
     behind = stored.file_postscript_length + 1
     file.seek(stored.file_length - behind - footer_bytes)
     packed = file.read(footer_bytes)
     try:
-        footer = _unpack(packed, stored.compression.lower(), stored.compression_size)
-        return _count(footer)
-    except (TypeError, zlib.error) as error:
+        return _unpack(packed, stored.compression.lower(), stored.compression_size)
+    except zlib.error as error:
         raise ValueError("the footer is broken") from error
 
 
-def _count(footer: bytes) -> int:
+def list_stripe_rows(footer: bytes) -> list[int]:
+    """Return the rows of each stripe.
+
+    Raises:
+        ValueError: the footer is none.
+    """
+    parts = _parse(footer)
+    stripes = [part.value for part in parts if part.field == _STRIPES]
+    return [_find_number(stripe, _ROWS_OF_STRIPE) for stripe in stripes]
+
+
+def count_decoded_bytes(footer: bytes) -> int:
+    """Return what all columns of a file come to, as far as its footer says.
+
+    Raises:
+        ValueError: the footer is none.
+    """
     kinds = []
     statistics = []
     for part in _parse(footer):
