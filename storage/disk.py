@@ -126,7 +126,11 @@ def replace(
         scratch: as for `create`.
         modified_nanoseconds: what the file shall say of when it was modified, since 1970; None for
             now.
+
+    Raises:
+        OSError: a device or a pipe has the name, or as the system says.
     """
+    _refuse_device(path)
     temporary = _write_temporary(scratch, path.name, content, True, modified_nanoseconds)
     try:
         os.replace(temporary, path)
@@ -246,6 +250,18 @@ def _hide_folders(path: Path) -> None:
         for entry in list(os.scandir(path)):
             if entry.is_dir(follow_symlinks=False):
                 os.rename(entry.path, path / uuid.uuid4().hex)
+
+
+def _refuse_device(path: Path) -> None:
+    """Refuse a name that a file would take from the whole machine: a device, a pipe, a socket."""
+    # `/dev/stdout` is a link into /proc, to whatever it may be.
+    if path.is_symlink() and os.readlink(path).startswith("/proc/"):
+        raise FileExistsError(errno.EEXIST, "is a name of the system's own, and no file", str(path))
+    # Root may put a file in place of /dev/null, which nothing else would get over.
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise FileExistsError(
+            errno.EEXIST, "is a device, a pipe or a socket, and no file", str(path)
+        )
 
 
 def _drop(path: Path) -> None:

@@ -92,6 +92,30 @@ def test_a_file_that_fails_to_be_written_or_named_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_takes_the_name_of_no_device_and_of_no_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    output = tmp_path / "stdout"
+    output.symlink_to("/proc/self/fd/1")
+    null = tmp_path / "null"
+    null.symlink_to(os.devnull)
+    for name in (pipe, output, null):
+        with pytest.raises(OSError, match="and no file"):
+            files.replace(f"{name}", b"content")
+    assert pipe.is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["null", "pipe", "stdout"]
+
+
+def test_a_file_takes_the_name_of_a_file_and_of_a_link_to_one(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    link = tmp_path / "link"
+    link.symlink_to(first)
+    for name in (first, link):
+        files.replace(f"{name}", b"content")
+        assert name.read_bytes() == b"content"
+    assert not link.is_symlink()
+
+
 @pytest.mark.parametrize(
     ("wanted", "expected"), [(1, b"d"), (3, b"bcd"), (4, b"abcd"), (9, b"abcd")]
 )
