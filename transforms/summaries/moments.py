@@ -8,7 +8,6 @@ batch, and the order of batches and workers changes nothing.
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 from math import frexp, ldexp, sqrt
 
 import numpy as np
@@ -55,8 +54,7 @@ class Moments:
             return None
         # Sums of floats may come to a little less than nothing.
         spread = max(0, self.count * self.squares - self.total * self.total)
-        variance = Fraction(spread, self.count * self.count << _DIGITS_OF_SQUARES)
-        return _root(variance)
+        return _divide_and_root(spread, self.count * self.count << _DIGITS_OF_SQUARES)
 
 
 NO_MOMENTS = Moments()
@@ -179,12 +177,14 @@ def _to_units(number: float, digits: int) -> int:
     return numerator << (digits - own_digits)
 
 
-def _root(number: Fraction) -> float:
-    """Return the square root, also where the number itself is no float."""
-    if not number:
-        return 0.0
-    digits = number.numerator.bit_length() - number.denominator.bit_length()
+def _divide_and_root(dividend: int, divisor: int) -> float:
+    """Return the square root of a fraction, also where that itself is no float."""
+    digits = dividend.bit_length() - divisor.bit_length()
     half = digits // 2
-    # Near 1, which always is a float.
-    near_one = number / Fraction(4) ** half
-    return ldexp(sqrt(near_one), half)
+    # By a power of four, which leaves a fraction near 1 (or 0), which always is a float. Not as a Fraction: to
+    # shorten one of thousands of digits takes longer than all else that is written of a column.
+    if half < 0:
+        dividend <<= -2 * half
+    else:
+        divisor <<= 2 * half
+    return ldexp(sqrt(dividend / divisor), half)

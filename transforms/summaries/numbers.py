@@ -24,7 +24,9 @@ from transforms.summaries.moments import NO_MOMENTS, Moments, measure_moments, m
 
 # Of 64 bits: those of the fraction that are left out.
 _LEFT_OUT_BITS = 48
-_KEYS = 1 << (64 - _LEFT_OUT_BITS)
+# Of 32 bits, whose exponent has three bits fewer, the same ones of the fraction.
+_LEFT_OUT_BITS_OF_32 = 19
+_SMALLEST_NORMAL_OF_32 = float(np.finfo(np.float32).smallest_normal)
 # `min` or `max`.
 _Choose: TypeAlias = Callable[[float, float], float]
 
@@ -104,8 +106,11 @@ def count_numbers(values: np.ndarray, cuts: CutPoints | None) -> Numbers:
 
 def merge_numbers(first: Numbers, second: Numbers) -> Numbers:
     """Return what is known of the numbers of both."""
-    bins = Counter(first.bins)
-    bins.update(second.bins)
+    bins = first.bins
+    # Most numbers have cut points, and no bins.
+    if second.bins:
+        bins = Counter(bins)
+        bins.update(second.bins)
     # Those of no numbers say so by the number of cut points.
     pairs = zip(first.counts, second.counts, strict=True)
     return Numbers(
@@ -117,7 +122,7 @@ def merge_numbers(first: Numbers, second: Numbers) -> Numbers:
         first.below + second.below,
         first.above + second.above,
         tuple(one + other for one, other in pairs),
-        dict(bins),
+        bins,
     )
 
 
@@ -230,10 +235,34 @@ def _round_up(point: float, dtype: np.dtype) -> np.generic:
 
 def _count_bits(values: np.ndarray) -> dict[int, int]:
     """Return how many numbers have which first bits."""
+    if values.dtype == np.float32:
+        bins = _count_bits_of_32(values)
+        if bins is not None:
+            return bins
     # Nothing is added but to make zero of minus zero.
-    wide = values.astype(np.float64) + 0.0
-    keys = wide.view(np.uint64) >> _LEFT_OUT_BITS
-    counts = np.bincount(keys.astype(np.int64), minlength=_KEYS)
+    wide = np.add(values, 0.0, dtype=np.float64)
+    return _count_keys(wide.view(np.uint64) >> _LEFT_OUT_BITS)
+
+
+def _count_bits_of_32(values: np.ndarray) -> dict[int, int] | None:
+    """Return the same of floats of 32 bits, by their own first bits; None where these do not tell."""
+    counts = _count_keys(values.view(np.uint32) >> _LEFT_OUT_BITS_OF_32)
+    bins: dict[int, int] = {}
+    for key, count in counts.items():
+        bits = np.array(key << _LEFT_OUT_BITS_OF_32, dtype=np.uint32)
+        number = float(bits.view(np.float32))
+        # Zero of either sign, or a number so small that as one of 64 bits it has other first ones.
+        if abs(number) < _SMALLEST_NORMAL_OF_32:
+            return None
+        bins[find_key(number)] = count
+    return bins
+
+
+def _count_keys(keys: np.ndarray) -> dict[int, int]:
+    """Return how often each key is there."""
+    signed = keys.view(f"i{keys.itemsize}")
+    # No place for keys beyond those that are there: to clear and search it took longer than to count.
+    counts = np.bincount(signed)
     found = np.flatnonzero(counts)
     pairs = zip(found.tolist(), counts[found].tolist(), strict=True)
     return dict(pairs)

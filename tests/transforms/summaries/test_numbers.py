@@ -1,5 +1,6 @@
 """States of numbers, against numpy and exact fractions of Python."""
 
+from collections import Counter
 from fractions import Fraction
 from functools import reduce
 import itertools
@@ -195,3 +196,16 @@ def test_bins_are_counts_of_first_bits() -> None:
     found = count_numbers(np.array([1.0, 1.03, -1.03, 0.0, -0.0, 300.0], dtype=np.float32), None)
     bins = {find_bin(key): count for key, count in found.bins.items()}
     assert bins == {1.0: 2, -1.0: 1, 0.0: 2, 288.0: 1}
+
+
+@pytest.mark.parametrize("smallest", [1.5, 0.0, 1e-42])
+def test_bins_of_32_bits_are_those_of_the_same_numbers_in_64(smallest: float) -> None:
+    bits = RANDOM.integers(0, 2**32, 5_000, dtype=np.uint32)
+    values = bits.view(np.float32)
+    is_kept = np.isfinite(values) & (abs(values) >= max(smallest, 2.0**-126))
+    ends = np.array([smallest, -smallest, 2.0**-126, 3e38], dtype=np.float32)
+    narrow = np.append(values[is_kept], ends)
+    wide = narrow.astype(np.float64)
+    assert count_numbers(narrow, None).bins == count_numbers(wide, None).bins
+    expected = Counter(find_key(abs(value) and value) for value in wide.tolist())
+    assert count_numbers(wide, None).bins == expected
