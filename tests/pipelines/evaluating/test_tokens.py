@@ -10,8 +10,10 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
+from configs.errors import InputError
 from pipelines import evaluate
 from pipelines.cli.command_line import run_program
+from pipelines.evaluating.tokens import _name_all
 from tests.support.published import publish
 
 Run = Callable[..., tuple[int, Any]]
@@ -130,3 +132,11 @@ def test_spans_of_a_run_without_places_are_refused(tmp_path: Path, run: Run) -> 
     publish(tmp_path / "out", table, model={"task": "tokens", "labels": LABELS})
     status, error = run(to_structs(SPANS))
     assert (status, "holds no spans" in error) == (3, True), error
+
+
+def test_class_numbers_name_the_labels_from_the_first_to_the_last() -> None:
+    known = ["O", "B-PER", "I-PER"]
+    assert _name_all([0, 2, None, -100], known, "tags") == ["O", "I-PER", None, None]
+    for number in (-1, 3):
+        with pytest.raises(InputError, match="none of the model's 3 labels"):
+            _name_all([0, number], known, "tags")

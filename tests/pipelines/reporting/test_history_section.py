@@ -1,10 +1,16 @@
 """What changed since another run, and the last runs: of one run there is neither a past nor a picture."""
 
+from dataclasses import replace
+
 import pytest
 
-from pipelines.pages.page import Table
+from pipelines.pages.page import Mark, Table
 from pipelines.reporting.document import Change, Changes
-from pipelines.reporting.history_section import make_changes_section, make_history_section
+from pipelines.reporting.history_section import (
+    _make_mark,
+    make_changes_section,
+    make_history_section,
+)
 from tests.pipelines.reporting.reports import report_of
 
 
@@ -45,3 +51,20 @@ def test_many_runs_are_folded(runs: int, folded: bool) -> None:
     assert isinstance(table, Table)
     assert (len(list(table.rows)), table.folded) == (runs, folded)
     assert section.words == (f"{runs} runs, this one among them.",)
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "mark"),
+    [
+        ("published", "clean", Mark("good", "clean")),
+        ("published", "warned", Mark("care", "warned")),
+        ("held", "held", Mark("bad", "held")),
+        ("released", "held", Mark("care", "released")),
+        ("published", "", "not compared"),
+    ],
+)
+def test_a_run_has_the_mark_of_its_verdict_or_of_what_became_of_it(
+    state: str, verdict: str, mark: object
+) -> None:
+    this, *_ = report_of(runs=1).history
+    assert _make_mark(replace(this, state=state, verdict=verdict)) == mark

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_zoo.engines.child.tree_nodes import check_children, check_estimator
+from model_zoo.engines.child.tree_nodes import _list_parts, check_children, check_estimator
 
 X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
 Y = X[:, 0] * X[:, 1]
@@ -119,3 +119,26 @@ def _spoil_histogram(booster: Any) -> None:
     nodes = booster._predictors[1][0].nodes
     assert not nodes["is_leaf"][0]
     nodes["left"][0] = 0
+
+
+class Holder:
+    def __init__(self) -> None:
+        self.left, self.right = "a", "b"
+
+
+@pytest.mark.parametrize(
+    ("found", "parts"),
+    [
+        (np.array(["a", "b"], object), ["a", "b"]),
+        (np.array([["a"], ["b"]], object), ["a", "b"]),
+        # Numbers hold no trees.
+        (np.array([1.0, 2.0]), []),
+        ({"x": "a", "y": "b"}, ["a", "b"]),
+        (["a", "b"], ["a", "b"]),
+        (("a", "b"), ["a", "b"]),
+        (Holder(), ["a", "b"]),
+        (7, []),
+    ],
+)
+def test_whatever_may_hold_trees_is_looked_into(found: Any, parts: list[Any]) -> None:
+    assert _list_parts(found) == parts
