@@ -8,6 +8,7 @@ import pytest
 from configs.errors import JobError
 from pipelines.packing.hugging_face.inputs import (
     _count_positions,
+    find_longest,
     make_image_step,
     make_tokenize_step,
 )
@@ -107,3 +108,57 @@ def test_a_convnext_crops_small_pictures_alone(
     assert (step.height, step.width) == (shorter, shorter)
     assert step.resize == ("exact" if resized is None else "shorter")
     assert step.resize_height == resized
+
+
+@pytest.mark.parametrize(
+    ("sentence", "tokenizer", "positions", "longest"),
+    [
+        (None, None, 512, 512),
+        (256, 512, 512, 256),
+        (None, 128, 512, 128),
+        (None, 10**30, 512, 512),
+        (None, 64.0, None, 64),
+        (128, None, None, 128),
+    ],
+)
+def test_a_text_is_as_long_as_all_files_allow(
+    sentence: int | None, tokenizer: float | None, positions: int | None, longest: int
+) -> None:
+    config = SimpleNamespace(model_type="bert", max_position_embeddings=positions)
+    said = {"max_seq_length": sentence}, {"model_max_length": tokenizer}
+    assert find_longest(config, said[1], said[0]) == longest
+
+
+def test_a_length_that_no_file_says_is_asked_for() -> None:
+    with pytest.raises(JobError, match="says how many tokens the model takes"):
+        find_longest(SimpleNamespace(model_type="t5"), {"model_max_length": 10**30}, {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        ({"size": 8}, (8, 8, "exact", 8, 8)),
+        ({"size": {"height": 9, "width": 7}}, (9, 7, "exact", 9, 7)),
+        (
+            {"size": {"height": 9, "width": 7}, "do_center_crop": True, "crop_size": 5},
+            (5, 5, "exact", 9, 7),
+        ),
+        ({"size": {"height": 9, "width": 7}, "crop_size": 5}, (9, 7, "exact", 9, 7)),
+        (
+            {"size": {"shortest_edge": 9}, "do_center_crop": True, "crop_size": 5},
+            (5, 5, "shorter", 9, None),
+        ),
+    ],
+)
+def test_sizes_are_said_as_one_number_or_as_sides(
+    settings: dict[str, Any], sizes: tuple[Any, ...]
+) -> None:
+    step = make_image_step("hf", "photo", {**PLAIN, **settings})
+    actual = (step.height, step.width, step.resize, step.resize_height, step.resize_width)
+    assert actual == sizes
+
+
+@pytest.mark.parametrize("settings", [{"size": {"shortest_edge": 9}}, {"size": {}}])
+def test_pictures_of_many_widths_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(JobError, match="size is"):
+        make_image_step("hf", "photo", {**PLAIN, **settings})
