@@ -209,10 +209,8 @@ def compute_graphs(
     Raises:
         ModelError: it fails, or gives something else than numbers of nodes or of graphs.
     """
-    rows = len(inputs[graph.count])
     parts: list[Arrays] = []
-    for start in range(0, rows, _ROWS_AT_A_TIME):
-        places = slice(start, start + _ROWS_AT_A_TIME)
+    for places in _cut_rows(inputs[graph.count]):
         some = {name: array[places] for name, array in inputs.items()}
         part = _compute_part(network, some, graph, outputs)
         parts.append(part)
@@ -222,6 +220,29 @@ def compute_graphs(
         arrays = [part[name] for part in parts]
         joined[name] = np.concatenate(arrays)
     return joined
+
+
+def _cut_rows(counts: np.ndarray) -> list[slice]:
+    """Return which rows are computed at a time.
+
+    Of as many nodes as graphs nobody could tell which of them an output is of. Such rows are
+    computed with those before or behind them, and only where all rows are so is it left open.
+
+    Args:
+        counts: nodes of each row.
+    """
+    parts: list[slice] = []
+    for start in range(0, len(counts), _ROWS_AT_A_TIME):
+        part = slice(start, start + _ROWS_AT_A_TIME)
+        before = parts[-1:]
+        if before and (_is_unclear(counts[part]) or _is_unclear(counts[before[0]])):
+            part = slice(parts.pop().start, part.stop)
+        parts.append(part)
+    return parts
+
+
+def _is_unclear(counts: np.ndarray) -> bool:
+    return int(counts.sum()) == len(counts)
 
 
 def _get_graph(job: Job) -> GraphColumns:

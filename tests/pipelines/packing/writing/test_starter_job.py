@@ -112,3 +112,13 @@ def test_a_budget_is_of_the_rows_that_the_sample_has_too(
     rows: int, scored: int, percent: float
 ) -> None:
     assert _make_budget(rows, scored) == {"max_rejected_percent": percent}
+
+
+@pytest.mark.parametrize(
+    ("rows", "scored", "percent"),
+    [(100, 92, 10.0), (100, 91, 11.0), (1_000, 500, 60.0), (100, 16, 100.0), (3, 2, 40.0)],
+)
+def test_a_fifth_more_rows_may_be_rejected_than_of_the_sample_and_a_tenth_of_all(
+    rows: int, scored: int, percent: float
+) -> None:
+    assert _make_budget(rows, scored) == {"max_rejected_percent": percent}
