@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from model_zoo.meta_kernels import meta_kernels_left_out
 from pipelines.cli.command_line import (
     EXIT_STATUSES,
     Parser,
@@ -58,7 +59,7 @@ def _score(
     if planned is None:
         return 0
     # Beam and torch take seconds, which a run that is published already does without.
-    with quick_imports():
+    with quick_imports(), meta_kernels_left_out(planned.plan.calls_our_network_alone):
         from pipelines.scoring.dry_run import try_plan
         from pipelines.scoring.graph import build
         from pipelines.scoring.launch import launch_planned

@@ -2,8 +2,8 @@
 
 torch and Beam are half a million objects, and all of them come in before the first row is read. On
 two cores half of that time is neither torch's nor Beam's own: Python's garbage collector goes
-through all objects again and again while they come in, and Beam's RunInference imports scipy's
-solvers for a model manager, a way to share a machine among several models that nothing here uses.
+through all objects again and again while they come in, and Beam imports what nothing here uses:
+scipy's solvers for a way to share a machine among several models, and clients of databases.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ import os
 import sys
 
 from pipelines.cli.terminal import hold_standard_files
-from pipelines.runners.beam_private import leave_out_model_manager, let_in_model_manager
+from pipelines.runners.beam_private import leave_out_unused, let_in_unused
 
 
 def prepare_imports() -> None:
@@ -34,7 +34,7 @@ def prepare_imports() -> None:
     # them. `run_program` sets the level again.
     logging.getLogger().setLevel(logging.ERROR)
     gc.disable()
-    leave_out_model_manager()
+    leave_out_unused()
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def quick_imports() -> Iterator[None]:
         yield
         return
     gc.disable()
-    leave_out_model_manager()
+    leave_out_unused()
     try:
         yield
     finally:
@@ -57,7 +57,7 @@ def end_imports() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-    let_in_model_manager()
+    let_in_unused()
 
 
 def _starts_a_program() -> bool:

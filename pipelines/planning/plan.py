@@ -13,6 +13,8 @@ from typing import Any
 from pyarrow import Schema
 
 from configs.job import AnyJob
+from model_zoo.architectures.users_own import is_ours
+from model_zoo.engines.settings import DEFAULT_ENGINE
 from model_zoo.evaluation.findings import Rules
 from model_zoo.package.card import InputColumn
 from model_zoo.package.package import Package
@@ -117,6 +119,18 @@ class Plan:
         written = self.output_plan
         where = self.job.postprocess.where
         return WrittenColumns(self.job.source.carried, written.scores, written.keep, where)
+
+    @property
+    def calls_our_network_alone(self) -> bool:
+        """Tell whether torch calls one of this program's networks on a CPU, as it is written, and no more."""
+        card = self.package.card
+        settings = self.inference.settings
+        is_our_network = bool(card.builder) and is_ours(card.builder)
+        is_plain = settings.engine == DEFAULT_ENGINE and settings.is_reference
+        job = self.job
+        # Whatever may import a library or a user's code into this process.
+        modules = (*job.preprocess.modules, *job.model.modules, *job.monitor.modules)
+        return is_our_network and is_plain and job.model.device == "cpu" and not modules
 
     @cached_property
     def rows(self) -> int | None:

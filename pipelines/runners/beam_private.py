@@ -16,24 +16,30 @@ from typing import Any
 
 from configs.errors import PublishError
 
-_MODEL_MANAGER = "apache_beam.ml.inference.model_manager"
+_UNUSED = (
+    # It shares a machine among several models, and imports scipy's solvers for that: a second.
+    "apache_beam.ml.inference.model_manager",
+    # Clients of services that no graph here reads or writes, and Google's libraries with them: a quarter
+    # of what else there is to import. Beam imports them with `apache_beam.io`, where they can be.
+    "apache_beam.io.gcp.bigquery",
+    "bson",
+)
 _PREFIX = "batch-prediction-"
 
 
-def leave_out_model_manager() -> None:
-    """Let RunInference be imported without a module that takes a second and is not used here.
-
-    It shares a machine among several models, and imports scipy's solvers for that.
-    """
-    # Python then says that there is no such module, and Beam goes on without. Should Beam need it
-    # one day, `import apache_beam.ml.inference.base` fails, and with it every program, at once.
-    sys.modules.setdefault(_MODEL_MANAGER, None)  # type: ignore[arg-type]
+def leave_out_unused() -> None:
+    """Let Beam be imported without modules that take time and are not used here."""
+    # Python then says that there is no such module, and Beam goes on without. Should Beam need one
+    # of them one day, `import apache_beam` fails, and with it every program, at once.
+    for name in _UNUSED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
-def let_in_model_manager() -> None:
-    """Take that back, for whoever wants the module once RunInference is imported."""
-    if sys.modules.get(_MODEL_MANAGER, sys) is None:
-        del sys.modules[_MODEL_MANAGER]
+def let_in_unused() -> None:
+    """Take that back, for whoever wants one of them once Beam is imported."""
+    for name in _UNUSED:
+        if sys.modules.get(name, sys) is None:
+            del sys.modules[name]
 
 
 def flush_by_size_alone() -> None:

@@ -18,8 +18,8 @@ from pipelines.runners.beam_private import (
     add_flags,
     flush_by_size_alone,
     gather_temporary_folders,
-    leave_out_model_manager,
-    let_in_model_manager,
+    leave_out_unused,
+    let_in_unused,
 )
 
 MODULES: list[Any] = [environments, job_server, local_job_service, stager]
@@ -108,14 +108,14 @@ def test_a_module_that_was_left_out_is_let_in_again_and_one_that_is_there_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delitem(sys.modules, MANAGER, raising=False)
-    let_in_model_manager()
-    leave_out_model_manager()
+    let_in_unused()
+    leave_out_unused()
     assert sys.modules[MANAGER] is None
-    let_in_model_manager()
+    let_in_unused()
     assert MANAGER not in sys.modules
     monkeypatch.setitem(sys.modules, MANAGER, sys)
-    leave_out_model_manager()
-    let_in_model_manager()
+    leave_out_unused()
+    let_in_unused()
     assert sys.modules[MANAGER] is sys
 
 
