@@ -165,3 +165,14 @@ def test_what_says_too_little_or_too_much_is_refused(
 )
 def test_what_says_enough_is_taken(kind: type[StepModel], fields: dict[str, Any]) -> None:
     make(kind, **fields)
+
+
+@pytest.mark.parametrize("kind", SAID)
+def test_a_step_is_never_changed_and_takes_no_word_that_it_does_not_know(
+    kind: type[StepModel],
+) -> None:
+    step = make(kind, **({"components": 1} if kind is Pca else {}))
+    with pytest.raises(ValidationError, match="frozen"):
+        step.step = "other"
+    with pytest.raises(ValidationError, match="strange"):
+        make(kind, strange=1)

@@ -12,6 +12,7 @@ from model_zoo.engines.settings import Settings
 from model_zoo.package.card import ModelCard
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.plan_inference import (
+    describe_reference,
     list_deciding_values,
     plan_inference,
 )
@@ -127,3 +128,11 @@ def test_thresholds_of_labels_decide_labels_too(tmp_path: Path) -> None:
     job = make_job(tmp_path, postprocess={"thresholds": {"b": 0.2, "a": 0.1}})
     thresholds = list_deciding_values(job, make_card())["postprocess.thresholds"]
     assert list(thresholds.items()) == [("a", 0.1), ("b", 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [("torch", "float32, eager"), ("onnxruntime", "onnxruntime in float32")],
+)
+def test_what_others_are_compared_with_is_told_in_words(engine: str, words: str) -> None:
+    assert describe_reference(engine) == words
