@@ -138,6 +138,7 @@ lock:
 	echo 'kserve==0.21.0' | $(LOCK) - -o tests/remote/kserve.lock
 	printf 'tensorflow-protobuf==2.11.0\ngrpcio\nnumpy\n' | $(LOCK) - -c requirements-test.lock -o tests/remote/tensorflow.lock
 	printf 'torchserve==0.12.0\ntorch-model-archiver==0.12.0\n' | $(LOCK) - --no-emit-package enum-compat -c requirements-test.lock -o tests/remote/torchserve.lock
+	printf 'nvidia-pytriton==0.7.0\nnumpy==1.26.4\n' | $(LOCK) - --no-deps -o tests/remote/triton.lock
 	$(RUN) -m tests.installation.requires
 
 clean:

@@ -15,6 +15,7 @@ from tests.remote.servers import (
     mlserver_logistic,
     running,
 )
+from tests.remote.triton_server import make_triton
 
 
 @pytest.fixture(scope="package")
@@ -44,4 +45,11 @@ def tensorflow(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The stand-in for TensorFlow Serving with two versions of `churn`."""
     folder = tmp_path_factory.mktemp("tensorflow")
     with running(make_tensorflow(folder, fitted, COLUMNS)) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def triton(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """Triton with `churn`."""
+    with running(make_triton(tmp_path_factory.mktemp("triton"), fitted, COLUMNS)) as server:
         yield server

@@ -23,13 +23,14 @@ KSERVE = "kserve"
 # Messages of TensorFlow Serving, for which there is a stand-in.
 TENSORFLOW = "tensorflow"
 TORCHSERVE = "torchserve"
+TRITON = "triton"
 # Made by `make test`; the others by `make servers`.
 EVERY_DAY = (MLSERVER, KSERVE, TENSORFLOW)
-ALL = (*EVERY_DAY, TORCHSERVE)
+ALL = (*EVERY_DAY, TORCHSERVE, TRITON)
 
 _BUILD = REPOSITORY / "build/servers"
 # The newest Python that a server's release is for, where that is not our newest.
-_NEWEST_PYTHON = {MLSERVER: (3, 12)}
+_NEWEST_PYTHON = {MLSERVER: (3, 12), TRITON: (3, 12)}
 # Needs torch, which is ours: another would be 5 GB.
 _BESIDE_US = (TORCHSERVE,)
 
@@ -38,6 +39,8 @@ def missing(name: str) -> str | None:
     """Why a server's environment cannot be made here, or None when it can."""
     if name == TORCHSERVE and shutil.which("java") is None:
         return f"java is not on PATH; {name} needs Java 17"
+    if name == TRITON and not sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        return f"this Python is no shared library, which {name} loads"
     newest = _NEWEST_PYTHON.get(name)
     if newest is None or sys.version_info[:2] <= newest:
         return None

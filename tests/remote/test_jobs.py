@@ -25,6 +25,8 @@ KINDS = (
     "kserve oip-http",
     "tensorflow tensorflow-grpc",
     "tensorflow tensorflow-http",
+    "triton oip-grpc",
+    "triton oip-http",
 )
 ROWS = 1_000
 

@@ -20,6 +20,7 @@ from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target
 from tests.remote.jobs import COLUMNS, address, random_features, reference
 from tests.remote.servers import HOST, RealServer
+from tests.remote.triton_server import MOST_ROWS
 
 pytestmark = pytest.mark.program
 
@@ -30,8 +31,10 @@ KINDS = (
     "kserve oip-http",
     "tensorflow tensorflow-grpc",
     "tensorflow tensorflow-http",
+    "triton oip-grpc",
+    "triton oip-http",
 )
-KINDS_OF_GRPC = [kind for kind in KINDS if kind.endswith("grpc")]
+KINDS_WITH_A_LIMIT = ("mlserver oip-grpc", "kserve oip-grpc", "tensorflow tensorflow-grpc")
 PROBABILITY = {"probability": TensorSpec("float32", (1,))}
 FEATURES = {"features": TensorSpec("float32", (COLUMNS,))}
 
@@ -60,7 +63,7 @@ def target_of(server: RealServer, protocol: str, **fields: object) -> Target:
     return Target(protocol, url, **{"name": "churn", "deadline_seconds": 20.0, **fields})
 
 
-@pytest.mark.parametrize("name", ["mlserver", "kserve", "tensorflow"])
+@pytest.mark.parametrize("name", ["mlserver", "kserve", "tensorflow", "triton"])
 def test_servers_of_tests_are_seen_by_this_machine_alone(
     name: str, request: pytest.FixtureRequest
 ) -> None:
@@ -110,12 +113,21 @@ def test_a_row_that_the_model_refuses_is_told_apart_from_a_model_that_fails(
         assert raised.value.is_certain is is_certain
 
 
-# Over HTTP none of them has a limit.
-@pytest.mark.parametrize("reached", KINDS_OF_GRPC, indirect=True)
+# Over HTTP none of them has a limit; Triton counts rows, and says before how many.
+@pytest.mark.parametrize("reached", KINDS_WITH_A_LIMIT, indirect=True)
 def test_a_message_that_is_too_large_is_no_busy_server(reached: Reached) -> None:
     many = np.zeros((600_000, COLUMNS), np.float32)
     with pytest.raises(TooLargeError):
         reached.client.infer({"features": many}, "one")
+
+
+@pytest.mark.parametrize("protocol", ["oip-grpc", "oip-http"])
+def test_triton_tells_how_many_rows_a_request_may_have(triton: RealServer, protocol: str) -> None:
+    client = connect(target_of(triton, protocol))
+    assert client.describe().most_rows == MOST_ROWS
+    with pytest.raises(RefusedError):
+        client.infer({"features": random_features(MOST_ROWS + 1)}, "one")
+    client.close()
 
 
 @pytest.mark.parametrize("protocol", ["oip-grpc", "oip-http"])
