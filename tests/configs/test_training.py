@@ -122,6 +122,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
     assert job.split.model_dump(exclude_defaults=True) == {}
     assert (job.split.validation, job.split.test) == (0.15, 0.25)
     assert job.training == Training()
+    assert (job.onnx, job.report, job.refit) == (True, True, False)
     assert (job.data.features, job.data.missing, job.data.fill, job.shards) == (
         None,
         {},

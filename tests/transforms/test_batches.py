@@ -20,6 +20,7 @@ from transforms.batches import (
     WrittenPart,
 )
 from transforms.on_beam import BatchCoder
+from transforms.timing import StageTimes
 
 
 def same(one: Any, other: Any) -> bool:
@@ -197,6 +198,12 @@ def test_a_batch_is_shown_without_its_times() -> None:
     assert "StageTimes" not in repr(raw_batch({"id": [1]})) + repr(
         scored_batch(make_unit(), 0, [1])
     )
+
+
+def test_batches_of_the_same_rows_are_equal_however_long_they_took() -> None:
+    for batch in (raw_batch({"id": [1]}), scored_batch(make_unit(), 0, [1])):
+        assert replace(batch, times=StageTimes()) == batch
+        assert replace(batch, last=not batch.last) != batch
 
 
 def test_the_coder_of_a_unit_knows_no_size_and_promises_no_fixed_bytes() -> None:
