@@ -21,9 +21,11 @@ FORMAT_PARTS = {
     "json_types": ("csv_values", "parquet_casts"),
     "parquet": (
         "cast_rows", "parquet_batches", "parquet_footer", "parquet_inspection", "parquet_int96", "parquet_layout",
-        "parquet_sections", "parquet_sizes", "parquet_split", "parquet_statistics", "parquet_ways",
+        "parquet_sections", "parquet_sizes", "parquet_split", "parquet_statistics", "parquet_texts",
+        "parquet_ways",
     ),
     "parquet_batches": ("parquet_split", "parquet_ways"),
     "parquet_sections": ("parquet_statistics",),
     "parquet_sizes": ("parquet_footer",),
+    "parquet_texts": ("parquet_ways",),
 }  # fmt: skip

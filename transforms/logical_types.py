@@ -48,6 +48,12 @@ def decoded_type(dtype: DataType) -> DataType:
     return dtype
 
 
+def plain_type(dtype: DataType) -> DataType:
+    """Return the type of the same values without dictionaries, inside of it either."""
+    decoded = decoded_type(dtype)
+    return _rebuild(decoded, plain_type)
+
+
 def is_text(dtype: DataType) -> bool:
     """Tell whether values are texts, in whatever form."""
     plain = decoded_type(dtype)

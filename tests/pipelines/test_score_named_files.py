@@ -87,7 +87,9 @@ def test_a_path_that_is_no_utf_8_costs_its_row(tmp_path: Path) -> None:
     outcome = run_job(write_named_job(tmp_path))
     assert outcome.status == 0, outcome.error
     assert scores_by_id(outcome) == expected({1: pictures["even/000.png"]})
-    assert [row["message"] for row in outcome.rejected()] == ["'path': the path is not UTF-8"]
+    assert [row["message"] for row in outcome.rejected()] == [
+        "column 'path': a text that is not UTF-8"
+    ]
 
 
 def test_paths_that_are_no_texts_are_refused(tmp_path: Path) -> None:

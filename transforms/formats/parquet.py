@@ -50,6 +50,7 @@ from transforms.formats.parquet_split import (
     split_groups,
 )
 from transforms.formats.parquet_statistics import count_nulls
+from transforms.formats.parquet_texts import blank_broken_texts
 from transforms.formats.parquet_ways import (
     USUAL,
     align,
@@ -191,9 +192,10 @@ class ParquetFormat:
             if decoded_bytes > limit:
                 raise self._expands_too_much(unit.shard)
             is_last = done + rows.num_rows == total
-            batch = number_rows(unit, rows, done, is_last)
+            valid, broken = blank_broken_texts(rows)
+            batch = number_rows(unit, valid, done, is_last)
             done += rows.num_rows
-            yield cast_rows(batch, schema, record, reasons)
+            yield cast_rows(batch, schema, record, {**reasons, **broken})
         if done != total:
             raise InputError(
                 f"{unit.shard}: its footer promised {total} rows from row {unit.first_row} on, "
