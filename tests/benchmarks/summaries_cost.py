@@ -1,4 +1,4 @@
-"""What the profile of a run costs: `python -m tests.benchmarks.summaries_cost tabular --rows 4000000`.
+"""What the profile of a run costs: `python -m tests.benchmarks.summaries_cost tabular --rows 16000000`.
 
 The program scores the same shards without and with `monitor.summaries=[profile]`, in turn, whole processes with their start-up. Printed
 are the medians of the clock and of the processor's seconds, and how much the profile adds. The model's package gets a profile of training, of
@@ -96,7 +96,7 @@ def measure(workload: str, folder: Path, shards: Shards, runs: int) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("workload", choices=sorted(KEEP))
-    parser.add_argument("--rows", type=int, default=4_000_000)
+    parser.add_argument("--rows", type=int, default=16_000_000)
     parser.add_argument("--shards", type=int, default=8)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks"))

@@ -162,9 +162,7 @@ def _copy_reference(
         return None
     # A table without files has no summaries, and no folder of them.
     files.make_folder(run.summaries)
-    entry = put_summary(run, REFERENCE, content, rows)
-    files.sync_folder(run.summaries)
-    return entry
+    return put_summary(run, REFERENCE, content, rows)
 
 
 def _read_profile(run: RunFolder, summaries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -53,8 +53,6 @@ def publish_summaries(
     for summary in summaries:
         _refuse_missing(run, summary, entries, parts)
     written = [_publish_summary(run, summary, entries) for summary in summaries]
-    # Their names, before the manifest lists them.
-    files.sync_folder(run.summaries)
     return {"summaries": written}
 
 

@@ -19,7 +19,8 @@ def put_summary(run: RunFolder, name: str, content: bytes, rows: int) -> dict[st
         rows: how many it has.
     """
     digest = hashlib.sha256(content).hexdigest()
-    # Its digest in the name: no other launcher can put another content under it.
+    # Its digest in the name: no other launcher can put another content under it. The name is durable, too,
+    # before the manifest lists it.
     path = f"{SUMMARIES}/{name}-{digest[:_DIGEST_DIGITS]}.parquet"
     files.replace(files.join(run.published, path), content, scratch=run.temporary)
     return {
