@@ -11,6 +11,7 @@ pytest.importorskip("openvino")
 
 from onnx import TensorProto, helper  # noqa: E402
 
+from model_zoo.engines.openvino_guards import _depends_on_rows  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
@@ -99,3 +100,51 @@ def test_what_is_written_to(tmp_path: Path, wrong: int) -> None:
     assert list(scored.rejected) == [9]
     others = np.arange(40) != 9
     np.testing.assert_array_equal(scored.outputs["logit"][others], expected[others])
+
+
+class Operator:
+    """An operator of a kind, and those whose outputs it takes."""
+
+    def __init__(self, kind: str, *sources: "Operator") -> None:
+        self.kind, self.sources = kind, sources
+
+    def get_node(self) -> "Operator":
+        return self
+
+    def get_name(self) -> str:
+        return str(id(self))
+
+    def get_type_name(self) -> str:
+        return self.kind
+
+    def input_values(self) -> tuple["Operator", ...]:
+        return self.sources
+
+
+ROWS = Operator("Parameter")
+FIXED = Operator("Constant")
+SIZES = Operator("ShapeOf", ROWS)
+# Two ways that meet again, many times over: each operator is looked at once.
+MANY = FIXED
+for _ in range(60):
+    MANY = Operator("Add", MANY, MANY)
+
+
+@pytest.mark.parametrize(
+    ("indices", "expected"),
+    [
+        (ROWS, True),
+        (FIXED, False),
+        # Shapes are those of the mini-batch, whatever its rows say.
+        (SIZES, False),
+        (Operator("Add", FIXED, SIZES), False),
+        (Operator("Add", FIXED, ROWS), True),
+        (Operator("Add", SIZES, Operator("Cast", ROWS)), True),
+        (MANY, False),
+        (Operator("Add", MANY, ROWS), True),
+    ],
+)
+def test_indices_that_come_of_rows_are_told_from_those_that_come_of_shapes(
+    indices: Any, expected: bool
+) -> None:
+    assert _depends_on_rows(indices) is expected
