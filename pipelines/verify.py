@@ -43,6 +43,7 @@ Manifest: TypeAlias = Mapping[str, Any]
 Entry: TypeAlias = Mapping[str, Any]
 # A store answers in tens of milliseconds.
 _THREADS = 8
+_ELSEWHERE = "the link `current` does not lead to the run that CURRENT names"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,18 +52,27 @@ def main(argv: Sequence[str]) -> int:
     run, manifest = _read_documents(arguments.output, arguments.run)
     current_run_id = find_current_run(run.output)
     is_current = run.run_id == current_run_id
-    found = list(find_problems(run, manifest, is_current))
-    found += find_report_problems(run)
+    of_run = list(find_problems(run, manifest, is_current))
+    of_page = list(find_report_problems(run))
+    of_inputs = []
     if arguments.inputs:
-        found += find_changed_inputs(manifest)
-        found += find_changed_files(run, manifest)
+        of_inputs = [*find_changed_inputs(manifest), *find_changed_files(run, manifest)]
+    found = of_run + of_page + of_inputs
     if found:
-        problems = "; ".join(found)
-        raise VerifyError(f"{run.published}: {problems}; score the input again to publish it anew")
+        advice = _advise(run, of_run, of_inputs)
+        raise VerifyError(f"{run.published}: {'; '.join(found)}{advice}")
     _say_verified(run, manifest, arguments.inputs)
     if not is_published(run):
         say("held back by its monitor, and not published: pipelines.release publishes or drops it")
     return 0
+
+
+def _advise(run: RunFolder, of_run: Sequence[str], of_inputs: Sequence[str]) -> str:
+    """Return what to do about problems; one of a page says it itself."""
+    # While its manifest stands, the run is taken for published, and nothing is scored.
+    if set(of_run) - {_ELSEWHERE}:
+        return f"; move {run.published} away, and score the input again to publish it anew"
+    return "; score the input again to publish it anew" if of_run or of_inputs else ""
 
 
 def _read_documents(output: str, run_id: str | None) -> tuple[RunFolder, Manifest]:
@@ -369,7 +379,7 @@ def _check_link(run: RunFolder, manifest: Manifest) -> Iterator[str]:
         return
     target = os.path.realpath(link)
     if target != os.path.realpath(find_scored(run, manifest)):
-        yield "the link `current` does not lead to the run that CURRENT names"
+        yield _ELSEWHERE
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

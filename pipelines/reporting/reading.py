@@ -204,7 +204,10 @@ def _read_table(told: ToldRun, path: str) -> Profile:
     if is_plain(name) and is_plain(folder.removeprefix("_")):
         content = files.read(url)
     if content is None:
-        raise VerifyError(f"{url}: is missing; score the input again to publish it anew")
+        raise VerifyError(
+            f"{url}: is missing; move {told.run.published} away, and score the input again to publish "
+            "it anew"
+        )
     try:
         rows = decode_table(content).to_pylist()
         return {(row["kind"], row["column"], row["measure"]): row for row in rows}

@@ -40,6 +40,42 @@ def test_inputs_that_are_as_they_were_are_said_to_be(
     assert "their content was not read" in said
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [Path.unlink, lambda path: path.write_bytes(b"torn"), lambda path: path.rename(f"{path}.old")],
+)
+def test_what_it_advises_mends_a_run_that_was_damaged(
+    damage: Callable[[Path], None],
+    published: Outcome,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = published.run
+    damage(published.parts[0])
+    assert check(published) == 3
+    assert f"; move {run} away, and score the input again to publish it anew" in (
+        capsys.readouterr().err
+    )
+    # Without the move, the run stands as it is published.
+    assert run_job(tmp_path / "job.yaml").status == 0
+    assert check(published) == 3
+    run.rename(tmp_path / "away")
+    assert run_job(tmp_path / "job.yaml").status == 0
+    assert check(published) == 0
+
+
+def test_a_link_that_leads_elsewhere_is_mended_by_the_same_command_alone(
+    published: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (published.output / "current").unlink()
+    assert check(published) == 3
+    told = capsys.readouterr().err
+    assert "; score the input again" in told
+    assert "away" not in told
+    assert run_job(tmp_path / "job.yaml").status == 0
+    assert check(published) == 0
+
+
 def rewrite(path: Path) -> None:
     write_parquet(path, small_table(first=100))
 

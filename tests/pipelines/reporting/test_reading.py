@@ -20,7 +20,7 @@ def test_a_profile_outside_the_run_is_missing(path: str, tmp_path: Path) -> None
     inside.mkdir(parents=True)
     for folder in (inside.parent, inside.parent.parent):
         (folder / "profile.parquet").write_bytes(b"no profile")
-    with pytest.raises(VerifyError, match=r"is missing; score the input again"):
+    with pytest.raises(VerifyError, match=r"is missing; move .* away, and score the input again"):
         read_profile(told)
 
 
