@@ -15,6 +15,7 @@ _HELD = (
 )
 _RELEASED = "The run was held back, and then released by hand."
 _BROKEN = "The run is published, and some of its input could not be read: scores are missing."
+_EMPTY = "The run is whole, and no row of it has a score."
 _WHOLE = "The run is whole, and every row is accounted for."
 
 
@@ -41,6 +42,9 @@ def find_verdict(manifest: Manifest, state: str, books: Books, compared: Compare
         return Verdict("with care", sentence, (*found, accounted))
     if books.broken:
         return Verdict("with care", _BROKEN, (*found, accounted))
+    # Nobody asks for a night without a score: its rows were late, or none of them would do.
+    if not books.rows["scored"] + books.rows["filtered"]:
+        return Verdict("with care", _EMPTY, (accounted,))
     if not compared.with_what:
         return Verdict("yes", _WHOLE, (accounted, _say_not_compared(compared)))
     near = (

@@ -30,6 +30,9 @@ def judge(**fields: Any) -> Verdict:
         ({"monitor": make_monitor("warned", WARNED)}, "with care", "and 1 warning came"),
         ({"monitor": make_monitor("warned", WARNED, NOTED, WARNED)}, "with care", "2 warnings"),
         ({"monitor": make_monitor("held", WARNED, HELD)}, "no", "held back"),
+        ({"rows": {"in": 0, "scored": 0, "filtered": 0, "rejected": 0}}, "with care", "no row"),
+        ({"rows": {"in": 9, "scored": 0, "filtered": 0, "rejected": 9}}, "with care", "no row"),
+        ({"rows": {"in": 9, "scored": 0, "filtered": 9, "rejected": 0}}, "yes", "every row is"),
         ({"rows": {"in": 9, "scored": 7, "filtered": 1, "rejected": 0}}, "no", "do not balance"),
     ],
 )
