@@ -142,9 +142,13 @@ def refuse_type(url: str, column: Column, actual: DataType) -> InputError:
     where = ""
     if column.carried:
         where = " in every file, because it is copied to the output as it is"
+    # Only of what a contract says another model could say something else.
+    other_way = ", or retrain" if column.castable else ""
+    if column.stated:
+        other_way = ", or state another one in source.types"
     return InputError(
         f"{url}: column {column.name!r} is {actual}, but must be {column.type}{where}; "
-        "write the file with that type, or retrain"
+        f"write the file with that type{other_way}"
     )
 
 

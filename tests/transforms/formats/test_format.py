@@ -91,7 +91,9 @@ def test_the_first_wrong_column_is_named_with_what_is_near() -> None:
     for column, words in {
         Column("b", None): "with spaces around it",
         Column("aa", None): r"did you mean a\?",
-        Column("c", pa.int64()): "is string, but must be int64; write the file",
+        Column("c", pa.int64()): "is string, but must be int64; write the file with that type$",
+        Column("c", pa.int64(), castable=True): "with that type, or retrain$",
+        Column("c", pa.int64(), stated=True): "or state another one in source.types$",
         Column("c", pa.int64(), carried=True): "must be int64 in every file, because it is copied",
     }.items():
         with pytest.raises(InputError, match=words):
