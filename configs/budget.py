@@ -10,7 +10,8 @@ class Errors(BaseModel):
     """How many rejected rows a run may have and still be published: the larger of both counts.
 
     Attributes:
-        max_broken_shards, max_broken_percent: the same of input files that cannot be read.
+        max_broken_shards, max_broken_percent: the same of input files that cannot be read, or not as they
+            were planned.
         store_values: keep what was read of a rejected row beside the reason, in the column `values`
             of the rejected file.
     """

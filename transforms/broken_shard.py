@@ -1,4 +1,4 @@
-"""A shard that cannot be read, or not to its end, in a run whose job allows some."""
+"""A shard that cannot be read, not to its end or not as it was planned, in a run whose job allows some."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -11,7 +11,7 @@ Fields: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class BrokenShard:
-    """What is known of a shard that is lost, all of it or from some row on.
+    """What is known of a shard that is lost, all of it or some of its rows; it may break several times.
 
     Attributes:
         shard: path or URL of the input file.

@@ -1,11 +1,12 @@
-"""What is left of a shard that breaks while it is read: rows that cannot be read are lost, all others are scored.
+"""What is left of a shard that breaks or changes while it is read: rows that cannot be read are lost, all others are scored.
 
     rows       0 ... 199   200 ... 299   300 ... 399      the page of row 200 is broken
     batches    0 ... 199   200 ... 299   300 ... 399      the second one rejected, each row with its number,
                                                           and the shard's name among those that are broken
 
 Where reading may begin again, the format knows (`FindsRest`): a Parquet file's next row group is whole, however
-broken the one before it is. Text has no such place.
+broken the one before it is. Text has no such place; and of a shard that is not what it was when the run was planned, or is
+gone, nothing more is read. What was read before is of the planned content: each batch is looked at behind its reading.
 
 For runs whose job allows some broken shards (`errors.max_broken_shards`); in all others the first one
 ends the run. Of files that tell nowhere how many rows they have (CSV, JSON lines) nobody knows how many
@@ -20,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import RecordBatch, Schema
 
-from configs.errors import InputError, RowError
+from configs.errors import ChangedError, InputError, RowError
 from transforms.batches import BatchId, RawBatch, RejectedBatch, RowRecord, WorkUnit
 from transforms.broken_shard import BrokenShard
 from transforms.formats.format import Format, no_rows, number_rows
@@ -32,7 +33,8 @@ from transforms.rejected import record_rows
 _ROWS_AT_ONCE = 1 << 16
 # Of a unit. Each begins a file anew, and of one that breaks as often hardly anything is whole.
 _MOST_BREAKS = 100
-# Looks at the file of a unit.
+# Reads rows of one shard; and refuses a shard that is not what it was.
+Read = Callable[[WorkUnit], Iterator[RawBatch]]
 Check = Callable[[WorkUnit], None]
 
 
@@ -50,21 +52,21 @@ class _Break(NamedTuple):
 
 def read_around_broken(
     unit: WorkUnit,
+    read: Read,
+    check: Check,
     format: Format,
     schema: Schema,
-    rows_per_batch: int,
     record: RowRecord,
-    check: Check,
 ) -> Iterator[RawBatch]:
     """Yield a unit's batches; rows that cannot be read are rejected.
 
     Args:
         unit: rows of one shard.
-        format: how they are read.
+        read: gives the batches of the unit, or of a part of it, all of them of the planned content.
+        check: refuses a shard that is not what it was when the plan was made.
+        format: what `read` reads with.
         schema: of the rows.
-        rows_per_batch: rows of a batch, at most.
         record: what is kept of a rejected row.
-        check: refuses a file that is not what it was.
 
     Raises:
         InputError: it is not the shard that is broken, or it broke behind its last row.
@@ -72,12 +74,9 @@ def read_around_broken(
     part: WorkUnit | None = unit
     breaks = 0
     while part is not None:
-        batches = format.read(part, schema, rows_per_batch, record)
-        broke = yield from _read_until_broken(unit, part, batches)
+        broke = yield from _read_until_broken(unit, part, read, check)
         if broke is None:
             return
-        # A file that was replaced on the way explains any other complaint about it.
-        check(unit)
         breaks += 1
         rest = None
         if breaks < _MOST_BREAKS:
@@ -90,9 +89,10 @@ def read_around_broken(
 def _read_until_broken(
     unit: WorkUnit,
     part: WorkUnit,
-    batches: Iterator[RawBatch],
+    read: Read,
+    check: Check,
 ) -> Generator[RawBatch, None, _Break | None]:
-    """Yield batches of a part of a unit, up to its end; return where they break.
+    """Yield batches of a part of a unit, up to its end; return where they break, or the shard has changed.
 
     Raises:
         InputError: it is not the shard that is broken, or it broke behind its last row.
@@ -100,22 +100,42 @@ def _read_until_broken(
     rows_done = 0
     is_ended = False
     try:
-        for batch in batches:
+        for batch in read(part):
             rows_done += batch.rows_in
             is_ended = batch.last
             yield replace(batch, unit=unit)
         return None
-    except InputError as error:
+    except Exception as error:
         # Of a part that has ended, or has more rows than were planned, no row is lost.
         has_too_many = part.rows is not None and rows_done > part.rows
-        if is_ended or has_too_many or not is_broken(error):
+        if is_ended or has_too_many:
+            raise
+        # First: a file that was replaced on the way explains any other complaint about it.
+        changed = _find_change(unit, check)
+        if changed is not None:
+            return _Break(rows_done, changed)
+        if not isinstance(error, InputError) or not is_broken(error):
             raise
         return _Break(rows_done, error)
 
 
+def _find_change(unit: WorkUnit, check: Check) -> ChangedError | None:
+    """Return the error of a shard that is not what it was when the plan was made; None of any other.
+
+    Raises:
+        InputError: it cannot be looked at.
+    """
+    try:
+        check(unit)
+    except ChangedError as error:
+        return error
+    return None
+
+
 def _find_rest(format: Format, part: WorkUnit, broke: _Break) -> WorkUnit | None:
     """Return the rows behind a break that can be read; None where there are none, or nobody knows which."""
-    # What no library has failed at (a bomb, other rows than were promised) is as wrong behind it.
+    # What no library has failed at (another content, a bomb, other rows than were promised) is as wrong
+    # behind it.
     if broke.error.__cause__ is None:
         return None
     try:

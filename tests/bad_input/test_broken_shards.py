@@ -18,6 +18,7 @@ import pytest
 
 from pipelines import verify
 from pipelines.cli.command_line import run_program
+from pipelines.scoring import launch as launching
 from tests.support.avro_files import write_avro
 from tests.support.broken_files import write_spoilt
 from tests.support.delta_tables import actions_of, delete_rows
@@ -244,7 +245,7 @@ def test_of_a_table_rows_are_counted_without_the_deleted_ones(
     properties = deltalake.WriterProperties(max_row_group_size=10, compression="UNCOMPRESSED")
     deltalake.write_deltalake(str(table), small_table(60), writer_properties=properties)
     # Before the break, in the broken row groups, at their edges and behind them.
-    deleted = [3, 19, 20, 25, 40, *range(50, 60)]
+    deleted = [*range(1, 9), 19, 20, 25, 40, *range(50, 60)]
     delete_rows(table, deleted)
     (path,) = table.glob("*.parquet")
     for group in (2, 4):
@@ -259,6 +260,8 @@ def test_of_a_table_rows_are_counted_without_the_deleted_ones(
     assert ids == [row for row in alive if row // 10 not in (2, 4)]
     numbers = [record["row"] for record in outcome.rejected()]
     assert numbers == [at for at, row in enumerate(alive) if row // 10 in (2, 4)]
+    told = [(shard["row"], shard["rows"]) for shard in outcome.manifest["broken_shards"]]
+    assert told == [(11, 8), (29, 9)]
     assert run_program(verify.main, [str(outcome.output), "--inputs"]) == 0
 
 
@@ -375,6 +378,68 @@ def test_a_shard_that_is_gone_is_not_broken(score_it: Score, tmp_path: Path) -> 
     (folder / "gone.parquet").symlink_to(folder / "nowhere.parquet")
     outcome = score_it(folder, settings={"errors.max_broken_percent": 100})
     outcome.refused("gone.parquet")
+
+
+def change_before_launch(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
+    """Let something happen once, between planning and the first row that is read."""
+    launch = launching.launch
+
+    def change_first(*args: Any) -> int:
+        monkeypatch.setattr(launching, "launch", launch)
+        change()
+        return launch(*args)
+
+    monkeypatch.setattr(launching, "launch", change_first)
+
+
+@pytest.mark.beam
+def test_shards_that_change_or_go_under_the_run_cost_themselves(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    paths = [
+        write_parquet(folder / f"{number}.parquet", small_table(4, first=4 * number))
+        for number in range(4)
+    ]
+
+    def change() -> None:
+        write_parquet(paths[1], small_table(4, first=100))
+        paths[2].unlink()
+
+    run = partial(run_job, job, output=tmp_path / "scores")
+    settings = {"source.paths": str(folder), "errors.max_broken_shards": 2}
+    change_before_launch(monkeypatch, change)
+    outcome = run(settings=settings)
+    assert outcome.rows().column("id").to_pylist() == [*range(4), *range(12, 16)]
+    assert outcome.manifest["rows"]["rejected"] == 8
+    told = [
+        (shard["url"], shard["stage"], shard["rows"]) for shard in outcome.manifest["broken_shards"]
+    ]
+    assert told == [(str(paths[1]), "read", 4), (str(paths[2]), "read", 4)]
+    for record in outcome.rejected():
+        assert f"{record['source']}: changed after the run was planned" in record["message"]
+    verified = partial(run_program, verify.main)
+    output = str(outcome.output)
+    assert (verified([output]), verified([output, "--inputs"])) == (0, 3)
+    # What is there now is other work, which takes what was whole.
+    again = run("--reuse_from", "current", settings=settings)
+    ids = sorted(again.rows().column("id").to_pylist())
+    assert ids == [*range(4), *range(12, 16), *range(100, 104)]
+    assert again.manifest["broken_shards"] == []
+
+
+def test_without_a_budget_and_over_it_a_change_ends_the_run(
+    score_it: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{number}.parquet" for number in range(3)]
+    for budget, gone in ((0, 1), (1, 2)):
+        for path in paths:
+            write_parquet(path)
+        change_before_launch(monkeypatch, partial(list, map(Path.unlink, paths[:gone])))
+        outcome = score_it(*paths, settings={"errors.max_broken_shards": budget})
+        changed = f"{paths[0]}: changed after the run was planned; start the run again"
+        outcome.refused(changed, status=4 if budget else 3)
+    outcome.refused("2 of 3 shards are broken", status=4)
 
 
 def test_a_dry_run_names_them(job: Path, tmp_path: Path) -> None:

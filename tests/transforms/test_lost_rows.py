@@ -12,7 +12,6 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import ChangedError, InputError
-from storage.inputs import read_version
 from tests.support.builders import unit_of
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.format import number_rows
@@ -125,16 +124,28 @@ def test_what_a_disk_or_a_store_fails_at_is_not_lost(tmp_path: Path, cause: Exce
     assert read(unit, Breaking(refuse(OSError("Couldn't deserialize"))))[-1].broken
 
 
-def test_what_changed_is_not_broken(tmp_path: Path) -> None:
+def test_a_file_that_a_row_names_ends_the_run_when_it_changed(tmp_path: Path) -> None:
+    """Its shard is as it was, and would lose rows that have nothing to do with it."""
     unit = shard(tmp_path, "a.parquet")
-    with pytest.raises(ChangedError):
+    with pytest.raises(ChangedError, match="a row names"):
         read(unit, Breaking(ChangedError("a file that a row names changed")))
-    batches = read_unit(unit, SCHEMA, Breaking(refuse()), 2, RowRecord(), True)  # type: ignore[arg-type]
-    next(batches)
-    Path(unit.shard).write_bytes(b"other")
-    assert read_version(unit.shard) != unit.version
-    with pytest.raises(ChangedError, match="changed after the run was planned"):
-        list(batches)
+
+
+@pytest.mark.parametrize("error", [refuse(), KeyError("id"), AssertionError("other rows")])
+def test_a_change_explains_any_other_complaint(tmp_path: Path, error: Exception) -> None:
+    unit = shard(tmp_path, "a.parquet")
+    batches = read_unit(unit, SCHEMA, Breaking(error), 2, RowRecord(), True)  # type: ignore[arg-type]
+    came = [next(batches)]
+    # The same as before, and yet nobody knows when it was written.
+    Path(unit.shard).write_bytes(bytes(2 << 20))
+    came += batches
+    (broken,) = came[-1].broken
+    assert (broken.row, broken.rows) == (2, ROWS - 2)
+    assert broken.message.startswith(f"{unit.shard}: changed after the run was planned")
+    unit = shard(tmp_path, "b.parquet")
+    if not isinstance(error, InputError):
+        with pytest.raises(type(error)):
+            read(unit, Breaking(error))
 
 
 def test_without_a_budget_it_ends_the_run(tmp_path: Path) -> None:

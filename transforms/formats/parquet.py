@@ -152,6 +152,8 @@ class ParquetFormat:
         _, groups, *_ = unit.span
         if groups == 1 or not is_broken(failure):
             raise _explain(unit, schema.names, done, failure) from failure
+        # The footer is read again, and one of another file has other row groups.
+        check_unchanged(unit)
         # A batch may have rows of several row groups, of which one alone is broken.
         parts = list_parts(unit, _count_rows(unit), done)
         for part in parts:
