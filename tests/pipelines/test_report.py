@@ -278,3 +278,20 @@ def test_values_are_named_where_the_job_says_so(
     ]
     assert city["distribution"]["names"] == ["Ulm", "Rom"]
     assert city["distribution"]["now"] == [pytest.approx(2 / 3), pytest.approx(1 / 3)]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(OSError(28, "No space left on device"), "No space left on device"), (OSError("no"), "no")],
+)
+def test_a_page_that_cannot_be_written_says_why(
+    error: OSError, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(report, "_read_run", lambda *_: None)
+    monkeypatch.setattr(report, "_make", lambda *_: None)
+    monkeypatch.setattr(report, "write_report", refuse)
+    assert run_program(report.main, ["scores", "--to", "/pages/a.html"]) == 5
+    assert f"/pages/a.html: cannot be written: {reason}; mend" in capsys.readouterr().err
