@@ -48,6 +48,7 @@ def try_machine_code(path: Path, device: torch.device) -> None:
             command,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_MOST_SECONDS,
             check=False,
         )

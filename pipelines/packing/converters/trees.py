@@ -311,6 +311,8 @@ def find_file(flag: str, url: str, read: str) -> Path:
         command,
         capture_output=True,
         text=True,
+        # A library's words about a torn file may hold bytes of it.
+        errors="replace",
         timeout=_READ_SECONDS,
         check=False,
     )

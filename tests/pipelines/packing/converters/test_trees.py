@@ -216,6 +216,14 @@ def test_what_ends_the_librarys_process_is_told_in_a_line(
         find_file("xgboost", str(path), "read(path)")
 
 
+def test_words_of_the_library_may_hold_bytes_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.txt"
+    path.touch()
+    torn = r"import os; os.write(2, b'ValueError: tree \xd0('); os._exit(1)"
+    with pytest.raises(JobError, match="the library does not read it: ValueError: tree \ufffd"):
+        find_file("xgboost", str(path), torn)
+
+
 def test_a_long_reason_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "m.txt"
     path.touch()
