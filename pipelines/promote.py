@@ -180,7 +180,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     model = "a version's folder, models/churn/2, or the one above it (to list, and to roll back)"
     parser.add_argument("model", metavar="FOLDER", help=model)
     name = "the name; jobs say models/churn@NAME"
-    parser.add_argument("--as", dest="name", type=_name, metavar="NAME", help=name)
+    parser.add_argument("--as", dest="name", type=_parse_name, metavar="NAME", help=name)
     back = "point the name to the version that was promoted before"
     parser.add_argument("--roll_back", action="store_true", help=back)
     why = "the reason, for the log"
@@ -188,7 +188,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     metric = "promote only if this figure is better than the standing version's"
     parser.add_argument("--metric", metavar="NAME", help=metric)
     margin = "by how much; with 0 it may be equal"
-    parser.add_argument("--margin", type=_margin, default=0.0, metavar="NUMBER", help=margin)
+    parser.add_argument("--margin", type=_parse_margin, default=0.0, metavar="NUMBER", help=margin)
     evaluation = "what pipelines.evaluate --json printed of this version"
     parser.add_argument("--evaluation", metavar="FILE", help=evaluation)
     standing = "the same of the version that stands"
@@ -202,18 +202,20 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-# Of this name, because argparse shows it: `invalid _name value: '../x'`.
-def _name(text: str) -> str:
+def _parse_name(text: str) -> str:
     if not is_name(text):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"must be of letters, digits, - and _, got {text!r}")
     return text
 
 
-# Of this name, because argparse shows it: `invalid _margin value: 'nan'`.
-def _margin(text: str) -> float:
-    margin = float(text)
+def _parse_margin(text: str) -> float:
+    refusal = argparse.ArgumentTypeError(f"must be a number of 0 or more, got {text!r}")
+    try:
+        margin = float(text)
+    except ValueError as error:
+        raise refusal from error
     if not 0 <= margin < math.inf:
-        raise ValueError
+        raise refusal
     return margin
 
 

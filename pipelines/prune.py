@@ -18,7 +18,7 @@ from typing import NamedTuple
 from fsspec.core import url_to_fs
 
 from configs.errors import JobError, PublishError
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, parse_count, run_program, say
 from pipelines.cli.shutdown import end_process
 from storage import files
 from storage.layout import (
@@ -246,21 +246,15 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     output = "output folder of pipelines.score, or the one that holds its dt=... folders"
     parser.add_argument("output", metavar="OUTPUT", help=output)
     younger = "keep what is younger, at least 1"
-    parser.add_argument("--older_than_days", type=_days, required=True, metavar="N", help=younger)
+    # Not 0: readers of a run that was current a moment ago must have time to finish.
+    parser.add_argument(
+        "--older_than_days", type=parse_count, required=True, metavar="N", help=younger
+    )
     held = "remove old runs that are held back by their monitor, too"
     parser.add_argument("--held", action="store_true", help=held)
     parser.add_argument("--dry_run", action="store_true", help="only say what would be removed")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser.parse_whole(argv)
-
-
-# Of this name, because argparse shows it: `invalid _days value: '0'`.
-def _days(text: str) -> int:
-    days = int(text)
-    # Readers of a run that was current a moment ago must have time to finish.
-    if days < 1:
-        raise ValueError
-    return days
 
 
 if __name__ == "__main__":

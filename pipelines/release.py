@@ -149,7 +149,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "run", metavar="RUN_ID", help="the run; the line that held it back names it"
     )
     reason = "why, for the manifest, or for the log"
-    parser.add_argument("--reason", type=_reason, required=True, metavar="TEXT", help=reason)
+    parser.add_argument("--reason", type=_parse_reason, required=True, metavar="TEXT", help=reason)
     discard = "remove the run instead of publishing it"
     parser.add_argument("--discard", action="store_true", help=discard)
     by = "who, for the manifest; by default this account's name"
@@ -158,10 +158,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_whole(argv)
 
 
-# Of this name, because argparse shows it: `invalid _reason value: ''`.
-def _reason(text: str) -> str:
+def _parse_reason(text: str) -> str:
     if not text.strip():
-        raise ValueError
+        raise argparse.ArgumentTypeError("must say something: it stands in the manifest for good")
     return text
 
 

@@ -192,7 +192,7 @@ def test_an_output_whose_current_manifest_is_missing_is_left_alone(output: Path)
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"), [(("--older_than_days", "0"), "invalid"), ((), "--older_than_days")]
+    ("flags", "words"), [(("--older_than_days", "0"), "must be"), ((), "--older_than_days")]
 )
 def test_an_age_below_a_day_is_refused(
     flags: tuple[str, ...], words: str, output: Path, capsys: pytest.CaptureFixture[str]

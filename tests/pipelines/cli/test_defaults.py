@@ -58,8 +58,27 @@ def test_a_number_has_a_least_one(
     for text in taken:
         assert vars(parse([*words, text]))[name] == float(text)
     for text in refused:
-        with pytest.raises((JobError, SystemExit)):
+        with pytest.raises(JobError, match=r"must be|>= 1|above 0"):
             parse([*words, text])
+
+
+@pytest.mark.parametrize(
+    ("parse", "words", "rule"),
+    [
+        (
+            promote._parse,
+            ["m/1", "--margin", "much"],
+            "--margin: must be a number of 0 or more, got",
+        ),
+        (promote._parse, ["m/1", "--as", "../x"], "--as: must be of letters, digits, - and _, got"),
+        (release._parse, ["o", "r", "--reason", " "], "--reason: must say something"),
+    ],
+)
+def test_a_text_that_is_none_is_refused_with_the_rule(
+    parse: Parse, words: list[str], rule: str
+) -> None:
+    with pytest.raises(JobError, match=rule):
+        parse(words)
 
 
 @pytest.mark.parametrize(
