@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 from math import ceil, floor, isfinite
 import threading
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -142,6 +142,13 @@ def find_key(number: float) -> int:
     return int(bits) >> _LEFT_OUT_BITS
 
 
+class _CountedKeys(NamedTuple):
+    """First bits of numbers, and how many numbers have each."""
+
+    keys: np.ndarray
+    counts: np.ndarray
+
+
 class _Scratch(threading.local):
     """Room for as many booleans as there are numbers in a batch, of each thread.
 
@@ -235,37 +242,41 @@ def _round_up(point: float, dtype: np.dtype) -> np.generic:
 
 def _count_bits(values: np.ndarray) -> dict[int, int]:
     """Return how many numbers have which first bits."""
+    counted = None
     if values.dtype == np.float32:
-        bins = _count_bits_of_32(values)
-        if bins is not None:
-            return bins
-    # Nothing is added but to make zero of minus zero.
-    wide = np.add(values, 0.0, dtype=np.float64)
-    return _count_keys(wide.view(np.uint64) >> _LEFT_OUT_BITS)
+        counted = _count_bits_of_32(values)
+    if counted is None:
+        # Nothing is added but to make zero of minus zero.
+        wide = np.add(values, 0.0, dtype=np.float64)
+        first_bits = wide.view(np.uint64)
+        # In place: a second array of this size is memory that the kernel clears each time.
+        first_bits >>= _LEFT_OUT_BITS
+        counted = _count_keys(first_bits)
+    keys, counts = counted
+    pairs = zip(keys.tolist(), counts.tolist(), strict=True)
+    return dict(pairs)
 
 
-def _count_bits_of_32(values: np.ndarray) -> dict[int, int] | None:
+def _count_bits_of_32(values: np.ndarray) -> _CountedKeys | None:
     """Return the same of floats of 32 bits, by their own first bits; None where these do not tell."""
-    counts = _count_keys(values.view(np.uint32) >> _LEFT_OUT_BITS_OF_32)
-    bins: dict[int, int] = {}
-    for key, count in counts.items():
-        bits = np.array(key << _LEFT_OUT_BITS_OF_32, dtype=np.uint32)
-        number = float(bits.view(np.float32))
-        # Zero of either sign, or a number so small that as one of 64 bits it has other first ones.
-        if abs(number) < _SMALLEST_NORMAL_OF_32:
-            return None
-        bins[find_key(number)] = count
-    return bins
+    counted = _count_keys(values.view(np.uint32) >> _LEFT_OUT_BITS_OF_32)
+    bits = counted.keys.astype(np.uint32) << _LEFT_OUT_BITS_OF_32
+    nearest = bits.view(np.float32)
+    # Zero of either sign, or a number so small that as one of 64 bits it has other first ones.
+    if np.abs(nearest).min() < _SMALLEST_NORMAL_OF_32:
+        return None
+    wide = nearest.astype(np.float64)
+    return _CountedKeys(wide.view(np.uint64) >> _LEFT_OUT_BITS, counted.counts)
 
 
-def _count_keys(keys: np.ndarray) -> dict[int, int]:
+def _count_keys(keys: np.ndarray) -> _CountedKeys:
     """Return how often each key is there."""
     signed = keys.view(f"i{keys.itemsize}")
     # No place for keys beyond those that are there: to clear and search it took longer than to count.
     counts = np.bincount(signed)
-    found = np.flatnonzero(counts)
-    pairs = zip(found.tolist(), counts[found].tolist(), strict=True)
-    return dict(pairs)
+    # Of booleans numpy finds the true ones faster than of integers those that are not zero.
+    found = np.flatnonzero(counts > 0)
+    return _CountedKeys(found, counts[found])
 
 
 def _choose(choose: _Choose, first: float | None, second: float | None) -> float | None:
