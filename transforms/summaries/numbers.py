@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
-from math import ceil, floor, isfinite
+from math import ceil, floor, inf, isfinite, nextafter
 import threading
 from typing import NamedTuple, TypeAlias
 
@@ -206,7 +206,7 @@ class _Counted:
         if point < self._minimum:
             return len(self._values)
         # There is no number between the point and what comes next to it.
-        after = float(np.nextafter(point, np.inf))
+        after = nextafter(point, inf)
         # Large integers are closer to each other than floats are.
         if self._values.dtype.kind != "f":
             after = floor(point) + 1
