@@ -216,6 +216,7 @@ def test_what_ends_the_librarys_process_is_told_in_a_line(
         find_file("xgboost", str(path), "read(path)")
 
 
+@pytest.mark.program
 def test_words_of_the_library_may_hold_bytes_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "m.txt"
     path.touch()
