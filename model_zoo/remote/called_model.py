@@ -7,6 +7,7 @@ import numpy as np
 
 from model_zoo.arrays import Arrays
 from model_zoo.remote.client import Description
+from model_zoo.remote.texts import TEXTS, read_texts
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,13 @@ class CalledModel:
         return {name: array[:rows] for name, array in outputs.items()}
 
     def _shape(self, name: str, array: np.ndarray) -> np.ndarray:
-        """Return numbers as lists of one, where the server takes those."""
+        """Return texts where the server takes those, and numbers and texts as lists of one, where it takes those."""
         spec = self.described.inputs.get(name)
-        if spec is None or array.ndim > len(spec.shape):
+        if spec is None:
+            return array
+        if spec.dtype == TEXTS:
+            array = read_texts(array)
+        if array.ndim > len(spec.shape):
             return array
         return array.reshape(len(array), *[1] * len(spec.shape))
 

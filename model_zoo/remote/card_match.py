@@ -6,6 +6,7 @@ from configs.errors import ModelError
 from model_zoo.package.card import ModelCard, Tensor
 from model_zoo.remote.client import Description, TensorSpec
 from model_zoo.remote.target import Target
+from model_zoo.remote.texts import TEXT_DTYPE, TEXTS
 
 # On our side of the wire a bfloat16 is a float32.
 _OUR_DTYPES = {"bfloat16": "float32"}
@@ -84,12 +85,19 @@ def _refuse_other_tensors(
             raise ModelError(
                 f"{where} has no {kind} {name}, but {', '.join(theirs)}; pack the model again"
             )
-        is_same = tensor.dtype == find_dtype(spec) and has_shape(tensor.shape, spec)
-        if not is_same:
+        if not _is_same(tensor, spec):
             raise ModelError(
                 f"{where}: its {kind} {name} is {spec.dtype} {_show(spec.shape)} a row, and the "
                 f"package's is {tensor.dtype} {_show(tensor.shape)}; pack the model again"
             )
+
+
+def _is_same(tensor: Tensor, spec: TensorSpec) -> bool:
+    if spec.dtype == TEXTS:
+        # A text is bytes side by side, on our side.
+        is_text = tensor.dtype == TEXT_DTYPE and len(tensor.shape) == 1
+        return is_text and has_shape((), spec)
+    return tensor.dtype == find_dtype(spec) and has_shape(tensor.shape, spec)
 
 
 def _show(shape: tuple[int | None, ...]) -> str:

@@ -19,10 +19,10 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package
 from model_zoo.remote.card_match import find_dtype
 from model_zoo.remote.client import Description, TensorSpec
+from model_zoo.remote.texts import TEXTS
 from model_zoo.steps.stack import Stack
 from pipelines.planning.served import Served
 
-_TEXTS = "bytes"
 # What the step makes of columns by itself.
 _STACKED = ("float16", "float32", "float64", "int32", "int64")
 # What a card takes for a name.
@@ -171,7 +171,7 @@ def _describe_outputs(
             raise JobError(f"model.outputs.{name}: the server gives none, but {', '.join(known)}")
     outputs: Fields = {}
     for name, spec in known.items():
-        if spec.dtype == _TEXTS:
+        if spec.dtype == TEXTS:
             continue
         shape = said.get(name, spec.shape)
         if None in shape:
@@ -191,9 +191,10 @@ def _describe_outputs(
 
 
 def _refuse_texts(section: str, name: str, spec: TensorSpec) -> None:
-    if spec.dtype == _TEXTS:
+    if spec.dtype == TEXTS:
         raise JobError(
-            f"model.{section}.{name}: the server takes texts, and a model's inputs are numbers here"
+            f"model.{section}.{name}: the server takes texts, and nothing says how long they may "
+            "be; make a package, which finds it in a sample: python -m pipelines.package --remote"
         )
 
 

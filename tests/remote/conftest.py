@@ -13,6 +13,7 @@ from tests.remote.servers import (
     make_tensorflow,
     mlserver_echo,
     mlserver_logistic,
+    mlserver_words,
     running,
 )
 from tests.remote.triton_server import make_triton
@@ -26,10 +27,10 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def mlserver(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    """MLServer with the versions 3 and 4 of `churn`, and with `echo`."""
+    """MLServer with the versions 3 and 4 of `churn`, with `echo` and with `words`."""
     models = [mlserver_logistic(fitted, COLUMNS, version) for version in ("3", "4")]
     folder = tmp_path_factory.mktemp("mlserver") / "served"
-    with running(make_mlserver(folder, [*models, mlserver_echo()])) as server:
+    with running(make_mlserver(folder, [*models, mlserver_echo(), mlserver_words()])) as server:
         yield server
 
 

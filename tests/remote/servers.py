@@ -226,3 +226,14 @@ def mlserver_logistic(
 def mlserver_echo() -> dict[str, Any]:
     """Return the settings of a model `echo` that says nothing of its inputs and outputs."""
     return {"name": "echo", "implementation": "mlserver_models.Echo"}
+
+
+def mlserver_words() -> dict[str, Any]:
+    """Return the settings of a model `words` that takes texts."""
+    return {
+        "name": "words",
+        "implementation": "mlserver_models.Words",
+        "parameters": {"version": "1"},
+        "inputs": [{"name": "said", "datatype": "BYTES", "shape": [-1, 1]}],
+        "outputs": [{"name": "words", "datatype": "FP32", "shape": [-1, 1]}],
+    }

@@ -1,5 +1,6 @@
 """A model in a server -> what its package says of it: the server's own words, and its scores of the sample."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,15 +16,16 @@ from model_zoo.remote.card_match import find_dtype
 from model_zoo.remote.client import Description, TensorSpec
 from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target, describe_target
+from model_zoo.remote.texts import TEXT_DTYPE, TEXTS
 from model_zoo.steps.table import AnyStep
+from model_zoo.steps.text_bytes import TextBytes
 from pipelines.packing.converters.converted import Converted
+from pipelines.packing.converters.text_lengths import choose_text_length
 from pipelines.planning.plan_server import ask_server, target_of
 
 # Rows of a request where the server sets no limit; the sample is scored but twice.
 _ROWS = 256
 _PATIENCE_SECONDS = 3.0
-# On the wire a text; on our side no card has it.
-_TEXTS = "bytes"
 
 
 def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
@@ -31,7 +33,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
 
     Args:
         job: names server and model.
-        sample: not looked at.
+        sample: its texts tell how long those of an input may be.
 
     Raises:
         JobError: an input or output that no card holds, or one that nothing is known of.
@@ -53,6 +55,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
         native=lambda rows, inputs: _score(model, inputs, wanted),
         library="the server",
         lengths=_find_lengths(described),
+        steps=tuple(_make_text_steps(job, described, sample, where)),
         notes=(where, *_note_left_out(wanted, described)),
         target=target,
         most_rows=described.most_rows,
@@ -89,7 +92,7 @@ def _find_dtypes(
     """
     dtypes: dict[str, str] = {}
     for name, spec in described.inputs.items():
-        dtypes[name] = find_dtype(spec)
+        dtypes[name] = TEXT_DTYPE if _is_text(spec) else find_dtype(spec)
     if not dtypes:
         dtypes = {**dict.fromkeys(job.inputs, "float32"), **job.dtypes}
     if not dtypes:
@@ -97,13 +100,41 @@ def _find_dtypes(
             f"remote: {where}, does not say what it takes; say inputs, the columns of each: "
             "inputs.x=[age,income]"
         )
-    texts = [name for name, dtype in dtypes.items() if dtype == _TEXTS]
-    if texts:
-        raise JobError(
-            f"remote: {where}, takes texts in {', '.join(texts)}, and a package's inputs are "
-            "numbers; let its server take numbers, and make them here with steps"
-        )
     return dtypes
+
+
+def _make_text_steps(
+    job: PackagingJob[AnyStep],
+    described: Description,
+    sample: pa.Table,
+    where: str,
+) -> Iterator[TextBytes]:
+    """Yield a step for each column of texts that the server takes.
+
+    Args:
+        job: says which column an input takes, where it has another name.
+        described: what the server says.
+        sample: with these columns.
+        where: model and server, for messages.
+
+    Raises:
+        JobError: an input of texts has no column.
+    """
+    columns = [job.inputs.get(name, name) for name in _list_texts(described)]
+    # In their order, and each once.
+    for column in dict.fromkeys(columns):
+        if not isinstance(column, str) or column not in sample.column_names:
+            raise JobError(
+                f"remote: {where}, takes texts in {', '.join(_list_texts(described))}; say which "
+                "column each takes: inputs.NAME=COLUMN"
+            )
+        texts = sample.column(column).combine_chunks()
+        length = job.lengths.get(column) or choose_text_length(texts)
+        yield TextBytes(step="text_bytes", column=column, length=length)
+
+
+def _list_texts(described: Description) -> list[str]:
+    return [name for name, spec in described.inputs.items() if _is_text(spec)]
 
 
 def _find_lengths(described: Description) -> dict[str, int]:
@@ -132,7 +163,7 @@ def _choose_outputs(job: PackagingJob[AnyStep], described: Description) -> tuple
 
 
 def _is_text(spec: TensorSpec) -> bool:
-    return spec.dtype == _TEXTS
+    return spec.dtype == TEXTS
 
 
 def _note_left_out(wanted: tuple[str, ...], described: Description) -> list[str]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from configs.errors import JobError
 from model_zoo.arrays import Arrays
@@ -17,10 +16,9 @@ from model_zoo.steps.text_bytes import TextBytes
 from pipelines.packing.contract.logical_types import to_logical_type
 from pipelines.packing.converters.converted import Activation, Converted, Native, OwnForm
 from pipelines.packing.converters.sklearn_logits import choose_finish
+from pipelines.packing.converters.text_lengths import choose_text_length
 from pipelines.packing.libraries import import_library
 
-# Rows that are not in the sample may have longer texts.
-_TIMES_LONGEST = 2
 _NUMBERS = "numbers"
 _SIDE_BY_SIDE = {"float32", "float64"}
 
@@ -162,7 +160,7 @@ def _choose_inputs(
             may_miss = name in takes_missing
             taken.dtypes[name] = _find_dtype(name, column, may_miss, what)
             continue
-        length = lengths.get(name) or _choose_length(column)
+        length = lengths.get(name) or choose_text_length(column)
         step = TextBytes(step="text_bytes", column=name, length=length)
         taken.steps.append(step)
         taken.dtypes[name] = "uint8"
@@ -192,14 +190,6 @@ def _dump(model: Any, what: str) -> bytes:
             "train it without"
         )
     return content
-
-
-def _choose_length(column: pa.Array) -> int:
-    """Return a power of two with room for longer texts than those of the sample."""
-    texts = column.cast(pa.string())
-    longest = pc.max(pc.binary_length(texts)).as_py() or 1
-    fitting = _TIMES_LONGEST * int(longest)
-    return 1 << (fitting - 1).bit_length()
 
 
 def _find_dtype(

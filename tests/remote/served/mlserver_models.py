@@ -1,12 +1,13 @@
-"""What MLServer runs: two runtimes of its own kind, which a model's `model-settings.json` names."""
+"""What MLServer runs: runtimes of its own kind, which a model's `model-settings.json` names."""
 
 import asyncio
 
 from mlserver import MLModel
-from mlserver.codecs import NumpyCodec
+from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.errors import InferenceError
 from mlserver.types import InferenceResponse, ResponseOutput
 from network import Network, RefusedValue
+import numpy as np
 
 
 class Logistic(MLModel):
@@ -26,6 +27,20 @@ class Logistic(MLModel):
             raise InferenceError(str(error)) from error
         output = NumpyCodec.encode_output("probability", scores)
         return _answer(self, [output])
+
+
+class Words(MLModel):
+    """Makes words of texts by itself, and counts them; one text cannot be read."""
+
+    async def load(self):
+        return True
+
+    async def predict(self, payload):
+        texts = StringCodec.decode_input(payload.inputs[0])
+        if "unreadable" in texts:
+            raise InferenceError("a text cannot be read")
+        counts = np.array([[len(text.split())] for text in texts], np.float32)
+        return _answer(self, [NumpyCodec.encode_output("words", counts)])
 
 
 class Echo(MLModel):

@@ -132,7 +132,11 @@ def test_a_server_that_says_nothing_is_told_what_it_takes(
 @pytest.mark.parametrize(
     ("change", "kind", "told"),
     [
-        ({"inputs": {"x": TensorSpec("bytes", ())}}, JobError, "takes texts in x"),
+        (
+            {"inputs": {"x": TensorSpec("bytes", ())}},
+            JobError,
+            "takes texts in x; say which column",
+        ),
         ({"inputs": {"x": TensorSpec("float32", (4,))}}, ModelError, "its input x is float32"),
     ],
 )
@@ -181,6 +185,33 @@ def test_dtypes_and_columns_are_the_servers_and_the_samples(
     packed = pack()
     assert packed.card.inputs["x"].dtype == "float64"
     assert packed.card.columns[0].type == str(pa.float32())
+
+
+def test_a_server_that_takes_texts_gets_those_of_the_rows(
+    memory: MemoryServer, tmp_path: Path
+) -> None:
+    texts = ["", "ä€😀", "a\0", "as long as may be", "no"] * 8
+
+    def count(inputs: Arrays) -> Arrays:
+        assert inputs["said"].shape == (len(inputs["age"]), 1)
+        letters = [len(text.decode()) for text in inputs["said"][:, 0]]
+        return {"letters": np.array(letters, np.float32) + inputs["age"]}
+
+    takes = {"said": TensorSpec("bytes", (1,)), "age": TensorSpec("float32", ())}
+    memory.says(inputs=takes, outputs={"letters": TensorSpec("float32", ())})
+    memory.compute = count
+    ages = np.arange(40, dtype=np.float32)
+    sample = pa.table({"id": range(40), "said": texts, "age": ages})
+    pq.write_table(sample, tmp_path / "sample.parquet")
+    known = {"name": "n", "sample": str(tmp_path / "sample.parquet"), "key": "id", "remote": REMOTE}
+    job = PackagingJob[AnyStep].model_validate(
+        {**known, "task": "regression", "output": str(tmp_path / "model")}
+    )
+    card = pack_graph(job, sample).card
+    assert (card.inputs["said"].dtype, card.inputs["said"].shape) == ("uint8", (64,))
+    scored = run_job(tmp_path / "model.job.yaml", output=tmp_path / "scores").rows()
+    expected = [len(text) + age for text, age in zip(texts, ages, strict=True)]
+    assert scored["letters"].to_pylist() == expected
 
 
 @pytest.mark.parametrize(

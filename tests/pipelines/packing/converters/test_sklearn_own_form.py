@@ -16,12 +16,12 @@ from model_zoo.activations import sigmoid, softmax
 from pipelines.packing.converters import sklearn_own
 from pipelines.packing.converters.sklearn_own import (
     OwnTask,
-    _choose_length,
     _find_dtype,
     is_of_label_sets,
     keep_as_skops,
     read_own_task,
 )
+from pipelines.packing.converters.text_lengths import choose_text_length
 
 
 class Classifier:
@@ -84,7 +84,7 @@ def test_other_scores_are_refused() -> None:
     ],
 )
 def test_texts_have_room_for_twice_the_longest(texts: Any, length: int) -> None:
-    assert _choose_length(pa.array(texts, pa.string())) == length
+    assert choose_text_length(pa.array(texts, pa.string())) == length
 
 
 @pytest.mark.parametrize(
