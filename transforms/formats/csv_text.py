@@ -25,6 +25,8 @@ _MARKED_BYTES_OF_BRACE = 2
 _SHOWN_CHARACTERS = 200
 _CSV = "CSV"
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# By encoding, what its texts may begin with.
+_MARKS = {"utf-8": (codecs.BOM_UTF8,), "utf-16": _UTF16_MARKS}
 
 
 class Unpacked(Protocol):
@@ -82,6 +84,7 @@ class CsvText:
             self._refuse_bomb(len(stored))
             if self._at_start:
                 self._refuse_archive(stored)
+                self._refuse_other_mark(stored)
             text = self._decode(stored)
             # Some bytes of a long character may make no text yet, and none means the end.
             if text or not stored:
@@ -132,6 +135,22 @@ class CsvText:
         if archive.ending is not None:
             fix = f"let its name end in {archive.ending}, or unpack it first"
         raise InputError(f"{self._url}: is {archive.name} and not plain {self._kind}; {fix}")
+
+    def _refuse_other_mark(self, stored: bytes) -> None:
+        """Refuse a text that says itself what it is written in, where the job says another encoding.
+
+        In most of them any bytes are letters, so that names and values would be others without a word.
+        """
+        if self._decoder is None:
+            return
+        declared = codecs.lookup(self._dialect.encoding).name
+        for encoding, mark in _MARKS.items():
+            # The mark of UTF-32 begins as that of UTF-16.
+            if stored.startswith(mark) and not declared.startswith((encoding, "utf-32")):
+                raise InputError(
+                    f"{self._url}: begins with the mark of {encoding}, but source.csv.encoding says "
+                    f"{self._dialect.encoding}; write --set source.csv.encoding={encoding}"
+                )
 
     def _decode(self, stored: bytes) -> bytes:
         if self._decoder is None:

@@ -80,6 +80,20 @@ def test_text_in_utf16_that_nobody_declared_is_told_from_utf8(
             read(file(text.encode("utf-16-le")))
 
 
+@pytest.mark.parametrize(
+    ("written", "declared"),
+    [("utf-8-sig", "cp1252"), ("utf-16", "cp1252"), ("utf-8-sig", "utf-16")],
+)
+def test_a_mark_of_another_encoding_than_the_declared_one_is_refused(
+    file: File, written: str, declared: str
+) -> None:
+    url = file("name,x\nZ\u00fcrich,2\n".encode(written))
+    encoding = written.removesuffix("-sig")
+    with pytest.raises(InputError, match=f"begins with the mark of {encoding}, .*={encoding}$"):
+        read(url, CsvDialect(encoding=declared))
+    assert read(url, CsvDialect(encoding=encoding)).decode() == "name,x\nZ\u00fcrich,2\n"
+
+
 ENCODED = "id,x\n1,\u00e9\n2,\u20ac\n"
 
 
