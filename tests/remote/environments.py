@@ -8,6 +8,7 @@ from functools import partial
 import hashlib
 import os
 from pathlib import Path
+import platform
 import shutil
 import subprocess
 import sys
@@ -39,12 +40,22 @@ def missing(name: str) -> str | None:
     """Why a server's environment cannot be made here, or None when it can."""
     if name == TORCHSERVE and shutil.which("java") is None:
         return f"java is not on PATH; {name} needs Java 17"
-    if name == TRITON and not sysconfig.get_config_var("Py_ENABLE_SHARED"):
-        return f"this Python is no shared library, which {name} loads"
+    if name == TRITON and not _has_triton_libraries():
+        return (
+            f"{name} is for Linux on x86-64 with glibc 2.35, and loads Python as a shared library"
+        )
     newest = _NEWEST_PYTHON.get(name)
     if newest is None or sys.version_info[:2] <= newest:
         return None
     return f"{name} is not for Python {sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _has_triton_libraries() -> bool:
+    """Tell whether this machine has what its wheel was built for."""
+    _, glibc = platform.libc_ver()
+    is_new_enough = [int(part) for part in glibc.split(".") if part] >= [2, 35]
+    is_shared = bool(sysconfig.get_config_var("Py_ENABLE_SHARED"))
+    return platform.machine() == "x86_64" and is_new_enough and is_shared
 
 
 def server_python(name: str) -> Path:
