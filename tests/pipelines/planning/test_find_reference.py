@@ -1,6 +1,7 @@
 """With which runs a run is compared: the current one, the last ones, or those of the dates before; `test_score_monitor.py` scores them."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,3 +127,56 @@ def test_runs_without_a_profile_are_told(count: int, word: str) -> None:
     assert head.says.startswith(f"{word} r0")
     assert head.says.endswith(f"({count},000 rows)")
     assert head.volumes == (1_000,) * count
+
+
+@pytest.fixture
+def _finders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way to find a reference gives its own name."""
+    monkeypatch.setattr(find_reference, "_read_frozen", lambda run: None)
+    monkeypatch.setattr(find_reference, "_find_training", lambda *_: "training")
+    monkeypatch.setattr(find_reference, "_read_file", lambda path: path)
+    monkeypatch.setattr(find_reference, "_find_last", lambda run, count: [count])
+    monkeypatch.setattr(find_reference, "_find_previous", lambda run: [])
+    monkeypatch.setattr(find_reference, "read_manifest", lambda *names: (names, {}))
+    monkeypatch.setattr(
+        find_reference, "_compare_with", lambda asked, kind, runs, output: (kind, len(runs))
+    )
+
+
+def find(asked: str) -> Any:
+    package: Any = None
+    return find_reference.find_reference(asked, RunFolder("scores", "new"), package, {})
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("training", "training"),
+        ("profiles/p.parquet", "profiles/p.parquet"),
+        ("last 7", ("last", 1)),
+        ("previous", ("previous", 0)),
+        ("0123456789abcdef", ("run", 1)),
+    ],
+)
+@pytest.mark.usefixtures("_finders")
+def test_what_is_asked_says_where_it_is_looked_for(asked: str, found: Any) -> None:
+    assert find(asked) == found
+
+
+@pytest.mark.usefixtures("_finders")
+def test_what_an_interrupted_launch_has_found_stands_for_the_same_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    standing = SimpleNamespace(head=SimpleNamespace(asked="previous"))
+    monkeypatch.setattr(find_reference, "_read_frozen", lambda run: standing)
+    assert find("previous") is standing
+    assert find("training") == "training"
+
+
+@pytest.mark.parametrize("content", [None, b"{", b""])
+def test_what_a_crash_left_torn_is_found_anew(content: bytes | None, tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path), "r1")
+    if content is not None:
+        Path(run.reference).parent.mkdir(parents=True)
+        Path(run.reference).write_bytes(content)
+    assert find_reference._read_frozen(run) is None

@@ -15,6 +15,7 @@ from model_zoo.architectures.signature import Signature, read_signature
 from model_zoo.package.card import GraphInputs
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.networks.graphs import (
+    _cut_rows,
     compute_graphs,
     describe_inputs,
     find_graph_step,
@@ -232,3 +233,24 @@ def test_arguments_of_such_a_network_are_read_from_its_forward() -> None:
     signature = read_signature(Count(add_neighbours))
     assert signature.required == ("x", "edge_index", "batch")
     assert not signature.takes_any
+
+
+@pytest.mark.parametrize(
+    ("nodes", "parts"),
+    [
+        # So many nodes in each of 256 graphs, and in the next.
+        ([2], [(0, 256)]),
+        ([2, 2, 3], [(0, 256), (256, 512), (512, 768)]),
+        ([2, 1], [(0, 512)]),
+        ([1, 2], [(0, 512)]),
+        ([1, 1], [(0, 512)]),
+        ([1], [(0, 256)]),
+        ([2, 2, 1], [(0, 256), (256, 768)]),
+        ([1, 1, 2, 2], [(0, 768), (768, 1024)]),
+    ],
+)
+def test_rows_that_leave_it_open_are_computed_with_others(
+    nodes: list[int], parts: list[tuple[int, int]]
+) -> None:
+    found = _cut_rows(np.repeat(nodes, 256))
+    assert [(part.start, part.stop) for part in found] == parts
