@@ -63,6 +63,7 @@ class CsvFormat:
         schema = pa.schema(fields)
         # First: with another delimiter, every column seems to be missing.
         self._check_delimiter(file.url, names, wanted)
+        _check_header(file.url, names, wanted)
         check_columns(file.url, schema, wanted)
         self._check_types(file.url, wanted_schema)
         pieces = split_csv(file, names, self.dialect)
@@ -140,6 +141,28 @@ class CsvFormat:
             refuse_other_types(first_rows, schema, self.dialect.is_utf8, decimal)
         except InputError as error:
             raise InputError(f"{url}: {error}") from error
+
+
+def _check_header(
+    url: str,
+    names: Sequence[str],
+    wanted: Sequence[Column],
+) -> None:
+    """Refuse a file without a header, whose first row a message would show as names of columns."""
+    # One column may well have another name in an otherwise good header.
+    if len(wanted) < 2:
+        return
+    written = {_fold(name) for name in names}
+    wanted_names = [column.name for column in wanted]
+    if written.isdisjoint(map(_fold, wanted_names)):
+        raise InputError(
+            f"{url}: has no column {wanted_names[0]!r}, and none of the others that are read: its first "
+            "line is no header, or that of another table; write a header that names them"
+        )
+
+
+def _fold(name: str) -> str:
+    return name.strip().casefold()
 
 
 def make_csv_format(options: InputOptions) -> CsvFormat:

@@ -496,3 +496,27 @@ def test_a_header_of_one_name_that_is_several_by_another_delimiter_is_told_so(
     with pytest.raises(InputError, match=words) as caught:
         CsvFormat().inspect(file, [Column(name, pa.string()) for name in wanted])
     assert ("separated" in str(caught.value)) is words.startswith("separated")
+
+
+@pytest.mark.parametrize(
+    ("first_line", "wanted", "words"),
+    [
+        (
+            "Quagmire,1971,4.5",
+            ["name", "born"],
+            "no column 'name', and none of the others that are",
+        ),
+        ("NAME , Born,x", ["name", "born"], "no column 'name'; did you mean NAME"),
+        ("name,year,x", ["name", "born"], "no column 'born'; there are name, x, year"),
+        ("label,year", ["name"], "no column 'name'; there are label, year"),
+    ],
+)
+def test_the_first_row_of_a_file_without_a_header_is_not_told(
+    first_line: str, wanted: list[str], words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{first_line}\n")
+    file = InputFile(str(path), path.stat().st_size, "v")
+    with pytest.raises(InputError, match=words) as caught:
+        CsvFormat().inspect(file, [Column(name, pa.string()) for name in wanted])
+    assert "Quagmire" not in str(caught.value)
