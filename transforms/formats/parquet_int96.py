@@ -142,6 +142,6 @@ def _walk(
 
 def _to_integers(array: Array) -> np.ndarray:
     integers = array.cast(pa.int64())
-    # Any number, as long as nulls are the same one in every reading.
+    # Nulls as a number that is the same moment in every unit.
     numbers: np.ndarray = integers.fill_null(0).to_numpy()
     return numbers
