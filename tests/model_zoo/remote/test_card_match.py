@@ -64,6 +64,30 @@ def test_a_server_without_versions_is_taken_at_its_word() -> None:
 
 
 @pytest.mark.parametrize(
+    ("dtype", "shape", "described", "is_text"),
+    [
+        ("uint8", [8], (), True),
+        ("uint8", [8], (1,), True),
+        ("uint8", [8], (2,), False),
+        ("uint8", [8, 8], (), False),
+        ("uint8", [], (), False),
+        ("int64", [8], (), False),
+    ],
+)
+def test_bytes_side_by_side_are_a_text(
+    dtype: str, shape: list[int], described: tuple[int, ...], is_text: bool
+) -> None:
+    fields = {**tiny_card(inputs={"x": {"dtype": dtype, "shape": shape}}), "files": {}}
+    card = ModelCard.model_validate(fields)
+    told = describe(inputs={"x": TensorSpec("bytes", described)})
+    if is_text:
+        refuse_other_model(card, TARGET, told)
+        return
+    with pytest.raises(ModelError, match="its input x is bytes"):
+        refuse_other_model(card, TARGET, told)
+
+
+@pytest.mark.parametrize(
     ("shape", "described", "fits"),
     [
         ((), (), True),
