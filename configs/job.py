@@ -359,6 +359,11 @@ class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT, EngineT, Summary
     checks: Checks = {}
     monitor: Monitor[SummaryT] = Field(default={}, validate_default=True)
 
+    @property
+    def users_modules(self) -> Names:
+        """Return the modules of users' own that a run may import; no other code of theirs runs."""
+        return (*self.preprocess.modules, *self.model.modules, *self.monitor.modules)
+
     @model_validator(mode="after")
     def _functions_are_allowed(self) -> Self:
         preprocess = self.preprocess

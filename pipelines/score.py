@@ -21,7 +21,7 @@ from pipelines.cli.command_line import (
 from pipelines.cli.job_flags import add_job_flags, load_job
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import end_process
-from pipelines.cli.startup import quick_imports
+from pipelines.cli.startup import pandas_left_out, quick_imports
 from pipelines.planning.jobs import ScoringJob
 
 
@@ -55,17 +55,25 @@ def _score(
     with quick_imports():
         from pipelines.scoring.plan_job import plan_job
 
-    planned = plan_job(job, arguments, flags, log)
+    # Only users' code works with pandas here.
+    is_unused = not job.users_modules
+    with pandas_left_out(is_unused):
+        planned = plan_job(job, arguments, flags, log)
     if planned is None:
         return 0
+    plan = planned.plan
     # Beam and torch take seconds, which a run that is published already does without.
-    with quick_imports(), meta_kernels_left_out(planned.plan.calls_our_network_alone):
+    with (
+        quick_imports(),
+        pandas_left_out(is_unused),
+        meta_kernels_left_out(plan.calls_our_network_alone),
+    ):
         from pipelines.scoring.dry_run import try_plan
         from pipelines.scoring.graph import build
         from pipelines.scoring.launch import launch_planned
 
     if arguments.dry_run:
-        return try_plan(planned.plan)
+        return try_plan(plan)
     return launch_planned(planned, build, log)
 
 

@@ -17,6 +17,8 @@ import sys
 from pipelines.cli.terminal import hold_standard_files
 from pipelines.runners.beam_private import leave_out_unused, let_in_unused
 
+_PANDAS = "pandas"
+
 
 def prepare_imports() -> None:
     """Make the imports of one of this package's programs quick and silent.
@@ -50,6 +52,46 @@ def quick_imports() -> Iterator[None]:
         yield
     finally:
         end_imports()
+
+
+@contextmanager
+def pandas_left_out(is_unused: bool) -> Iterator[None]:
+    """Keep pandas from coming in in the block, where pyarrow and Beam import it because it is installed.
+
+    pyarrow looks for it once: from then on it takes what it is given for no pandas objects.
+
+    Args:
+        is_unused: whether nobody in this process is going to hand pandas objects to pyarrow.
+    """
+    if not is_unused or _PANDAS in sys.modules:
+        yield
+        return
+    # They then go on without. Not as Beam's modules are left out: pyarrow would take None for pandas.
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        yield
+    finally:
+        # A library may want it for itself.
+        sys.meta_path.remove(_NoPandas)
+
+
+class _NoPandas:
+    """Finds that there is no pandas; one of the finders that Python asks in turn."""
+
+    @classmethod
+    def find_spec(
+        cls,
+        name: str,
+        path: object = None,
+        target: object = None,
+    ) -> None:
+        """Return None, for the next finder, of all other modules.
+
+        Raises:
+            ModuleNotFoundError: of pandas.
+        """
+        if name == _PANDAS:
+            raise ModuleNotFoundError(f"{name} is left out", name=name)
 
 
 def end_imports() -> None:

@@ -127,10 +127,8 @@ class Plan:
         settings = self.inference.settings
         is_our_network = bool(card.builder) and is_ours(card.builder)
         is_plain = settings.engine == DEFAULT_ENGINE and settings.is_reference
-        job = self.job
-        # Whatever may import a library or a user's code into this process.
-        modules = (*job.preprocess.modules, *job.model.modules, *job.monitor.modules)
-        return is_our_network and is_plain and job.model.device == "cpu" and not modules
+        is_here = self.job.model.device == "cpu" and not self.job.users_modules
+        return is_our_network and is_plain and is_here
 
     @cached_property
     def rows(self) -> int | None:
