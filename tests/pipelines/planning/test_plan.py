@@ -1,5 +1,6 @@
 """What a plan says of its rows, its batches and its time, and in which order things are named."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,6 +82,39 @@ def test_a_plan_knows_its_rows_where_the_files_tell_them(folder: Path) -> None:
     assert plan_of(folder).rows == 7
     csv = [("source.paths", str(folder / "csv")), ("source.format", "csv")]
     assert plan_of(folder, *csv, ("source.types.id", "int64")).rows is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model.device", "auto"),  # which may be a GPU
+        ("model.modules", "[mine]"),
+        ("preprocess.modules", "[mine]"),
+        ("monitor.modules", "[mine]"),
+    ],
+)
+def test_of_torch_little_is_needed_for_one_of_our_networks_as_it_is_written(
+    field: str, value: str, folder: Path
+) -> None:
+    plan = plan_of(folder)
+    assert plan.calls_our_network_alone
+    assert not plan_of(folder, (field, value)).calls_our_network_alone
+
+    def changed(**settings: object) -> Plan:
+        return replace(plan, inference=InferenceSettings(Settings(16, **settings)))
+
+    assert changed().calls_our_network_alone
+    assert not changed(compiled=True).calls_our_network_alone
+    assert not changed(dtype="bfloat16").calls_our_network_alone
+    assert not changed(engine="onnxruntime").calls_our_network_alone
+
+
+@pytest.mark.parametrize("builder", ["", "torchvision:resnet18", "churn_net:ChurnNet"])
+def test_networks_that_are_not_ours_may_need_all_of_torch(builder: str, folder: Path) -> None:
+    plan = plan_of(folder)
+    card = plan.package.card.model_copy(update={"builder": builder})
+    package = replace(plan.package, card=card)
+    assert not replace(plan, package=package).calls_our_network_alone
 
 
 def test_a_plan_has_the_time_that_it_is_given_or_that_of_its_beginning(folder: Path) -> None:
