@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from configs.errors import Refusal, VerifyError
@@ -199,7 +198,7 @@ def refuse_link(run: RunFolder, url: str, refusal: type[Refusal]) -> None:
     # Only a disk has links.
     if not files.is_local(url):
         return
-    if leads_out(Path(url), Path(run.output)):
+    if leads_out(url, run.output):
         raise refusal(
             f"{url}: is, or is below, a link that leads out of {run.output}; "
             "put a folder there instead of the link"

@@ -167,7 +167,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 _may_start = True
+_is_program = False
 _started: list[str] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note whether a test starts programs, for `_for_itself`: to hand it `request` takes as long as all that it does."""
+    global _is_program
+    _is_program = item.get_closest_marker("program") is not None
 
 
 def _refuse_unmarked(event: str) -> None:
@@ -224,7 +232,7 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _for_itself(request: pytest.FixtureRequest) -> Iterator[None]:
+def _for_itself() -> Iterator[None]:
     """Begin each test in the repository, let it start no program without saying so, and leave its environment as it was.
 
     One fixture for all three, as each of them takes as long as many of ten thousand tests.
@@ -233,7 +241,7 @@ def _for_itself(request: pytest.FixtureRequest) -> Iterator[None]:
     # Paths in the example jobs are relative to the repository, as for a user who stands in it.
     os.chdir(REPOSITORY)
     _started.clear()
-    _may_start = request.node.get_closest_marker("program") is not None
+    _may_start = _is_program
     before = _copy_environment()
     yield
     _may_start = True

@@ -76,11 +76,13 @@ def check_against_whole(path: Path, csv: CsvDialect = CUT) -> None:
         header = read_header(str(path), csv)
     except InputError:
         return  # there is no cutting what is refused at once
+    # Once, as listing and header are the same for all sizes.
+    (file,), _ = list_inputs(str(path))
     text = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     ways = set[tuple[CsvPiece, ...]]()
     for size in range(1, len(text) + 1):
         csv_pieces.PIECE_BYTES = size
-        ways.add(pieces_of(path, csv))
+        ways.add(split_csv(file, header, csv))
     ways.discard(())
     # One that ends inside quotes cannot be read whole, and stays so where quotes matter.
     if csv.newlines_in_values and not ways:

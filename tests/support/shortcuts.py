@@ -34,6 +34,7 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     look_once_for_translations(patch)
     look_once_at_transforms(patch)
     parse_options_once(patch)
+    note_no_origins(patch)
 
 
 def wait_for_no_disk(patch: pytest.MonkeyPatch) -> None:
@@ -175,6 +176,27 @@ def parse_options_once(patch: pytest.MonkeyPatch) -> None:
         self._visible_options, self._all_options = _copy_options(*remembered[key])
 
     patch.setattr(PipelineOptions, "__init__", look)
+    # Beam sorts all that an object has, for each look at one option.
+    patch.setattr(PipelineOptions, "_visible_option_list", _list_options)
+
+
+def _list_options(options: Any) -> list[str]:
+    return sorted(vars(options._visible_options))
+
+
+def note_no_origins(patch: pytest.MonkeyPatch) -> None:
+    """Let Beam not walk through the stack to note, for people who look for a type, from where each transform was made."""
+    if "apache_beam" not in sys.modules:
+        return
+    from apache_beam.typehints.decorators import IOTypeHints
+
+    note = IOTypeHints._make_origin
+
+    def note_bases(bases: Any, tb: bool = True, msg: Any = ()) -> list[str]:
+        origin: list[str] = note(bases, tb=False, msg=msg)
+        return origin
+
+    patch.setattr(IOTypeHints, "_make_origin", staticmethod(note_bases))
 
 
 def _copy_options(visible: Namespace, known: dict[str, Any]) -> tuple[Namespace, dict[str, Any]]:

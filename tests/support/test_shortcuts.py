@@ -19,6 +19,7 @@ import yaml
 
 from tests.support.shortcuts import (
     look_once_at_transforms,
+    note_no_origins,
     parse_options_once,
     remember_dumped,
 )
@@ -140,3 +141,19 @@ def test_yaml_is_written_as_ever_and_once(monkeypatch: pytest.MonkeyPatch) -> No
         assert [yaml.safe_dump(card, **how) for card in cards] == expected
     assert len(calls) == 2
     assert yaml.safe_dump(cards[0]) == write(cards[0])
+
+
+def test_the_names_of_options_are_beams(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = PipelineOptions(["--runner=DirectRunner"])
+    views = [options.view_as(kind) for kind in (PipelineOptions, StandardOptions, SetupOptions)]
+    expected = [PipelineOptions._visible_option_list(view) for view in views]
+    parse_options_once(monkeypatch)
+    assert [view._visible_option_list() for view in views] == expected
+    assert "runner" in expected[1]
+
+
+def test_types_are_found_without_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    note_no_origins(monkeypatch)
+    hints = beam.Map(len).with_output_types(int).get_type_hints()
+    assert hints.simple_output_type("Map") is int
+    assert "File" not in "".join(hints.origin)

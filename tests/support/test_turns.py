@@ -11,6 +11,7 @@ def test_a_turn_is_a_file_or_one_of_some_folders() -> None:
 
 def test_what_takes_longest_comes_first() -> None:
     names = [
+        "tests/pipelines/scoring/test_stale_runs.py::d",
         "tests/storage/test_a.py::a",
         "tests/pipelines/test_b.py::b",
         "tests/flink/test_c.py::c",

@@ -21,10 +21,14 @@ _FIRST = (
     "tests/dataflow",
     "tests/pipelines",
 )
+# What leaves every test after it slower: one of these lets the interpreter tell a function of each file that is opened.
+_LAST = ("tests/pipelines/scoring/test_stale_runs.py",)
 
 
 def rank(name: str) -> int:
     """Return how late a test's turn is; `name` is pytest's id of the test."""
+    if name.startswith(_LAST):
+        return len(_FIRST) + 1
     return next(
         (place for place, beginning in enumerate(_FIRST) if name.startswith(beginning)), len(_FIRST)
     )

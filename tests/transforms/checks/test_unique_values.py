@@ -63,7 +63,7 @@ def test_repeated_values_are_those_of_a_set(name: str, tmp_path: Path) -> None:
     assert told([write(tmp_path, "whole", reduce(UNIQUE.merge, pieces))]) == told(urls)
 
 
-@pytest.mark.parametrize("at_once", [1 << 21, 5_000, 100])
+@pytest.mark.parametrize("at_once", [1 << 21, 5_000, 300])
 def test_ranges_of_files_find_what_all_together_hold(
     at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

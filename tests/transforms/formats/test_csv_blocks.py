@@ -122,7 +122,9 @@ def file(tmp_path: Path) -> Callable[[bytes], Path]:
     return write
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize(
+    "end", [b"\n", *(pytest.param(end, marks=pytest.mark.slow) for end in (b"\r\n", b"\r"))]
+)
 def test_nul_bytes_among_long_texts_lose_no_row(file: Callable[[bytes], Path], end: bytes) -> None:
     """pyarrow's fast path, behind some ten thousand long values, lost rows around them and gave the others wrong numbers."""
     texts = [b"\xc3\xa9" * 50 + b"x" * (i % 7) + b"\0" * (i % 50 == 49) for i in range(40_000)]

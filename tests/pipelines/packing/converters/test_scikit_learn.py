@@ -68,9 +68,9 @@ def packed(folder: Path, model: Any, frame: pd.DataFrame, **fields: Any) -> Any:
 
 ESTIMATORS = [
     LogisticRegression(),
-    RandomForestClassifier(20, random_state=0),
-    GradientBoostingClassifier(n_estimators=20, random_state=0),
-    HistGradientBoostingClassifier(max_iter=20, random_state=0),
+    RandomForestClassifier(8, random_state=0),
+    GradientBoostingClassifier(n_estimators=8, random_state=0),
+    HistGradientBoostingClassifier(max_iter=8, random_state=0),
 ]
 
 
