@@ -223,12 +223,9 @@ def _passes_link(path: str, root: str) -> bool:
     place = root
     below = path.removeprefix(f"{root}/")
     for part in below.split("/"):
-        # Behind a link, the folder above is another than the name says; and a name that ends in a
-        # slash is what the link leads to.
-        if part in ("", ".", ".."):
-            return True
         place = f"{place}/{part}"
-        if os.path.islink(place):
+        # Behind a link, the folder above is another than the name says.
+        if part == ".." or os.path.islink(place):
             return True
     return False
 

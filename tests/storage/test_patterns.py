@@ -80,7 +80,10 @@ def expected_files(folder: Path, pattern: str) -> tuple[set[Path], set[Path]]:
     return taken, unasked
 
 
-@pytest.mark.parametrize("seed", range(6))
+# Three trees are enough for the quick tests.
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 6))]
+)
 def test_a_pattern_finds_what_glob_finds(seed: int, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

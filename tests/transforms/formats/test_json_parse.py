@@ -25,6 +25,8 @@ VALUES = ["1", "-0", "1.0", "1e3", "9223372036854775808", '"x"', '"2024-02-29"',
     "[1e39]", "[[1]]", "{}", '{"a":1}', "NaN", "1.25", '"1.25"', "1.255", '"\\ud83d\\ude00"', '"} null {"', "1e400", '"\\ud800"']  # fmt: skip
 ODD = [b"", b" ", b"null", b"[]", b"{}", b"{", b"}", b"{}{}", b"{} null {}", b'{"a":1', b'"a":1}', b"{\xff}", b"{\0}", b'{"b":"\xff"}',
     b'{"c":[{}', b"{}]}", b"\t{}\t", b'{"a":1}}', b"{{}}", b"{},{}", b'{"b":"\\u12"}', b'{"b":"x\x01"}']  # fmt: skip
+# Half of them are enough for the quick tests.
+SEEDS = [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 8))]
 
 
 def find_lines(text: bytes) -> Records:
@@ -55,7 +57,7 @@ def told(parser: LineParser, lines: list[bytes]) -> list[tuple[Any, str | None]]
 
 
 @pytest.mark.parametrize("bad", [0.0, 0.02, 0.5])
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_block_gives_what_each_of_its_lines_gives_alone(seed: int, bad: float) -> None:
     dice = random.Random(seed)  # noqa: S311
     parser = LineParser(SCHEMA)

@@ -78,7 +78,7 @@ def make_small(monkeypatch: pytest.MonkeyPatch, run_bytes: int, merged_runs: int
 
 
 @pytest.mark.parametrize("sort_by", SORTS, ids=str)
-@pytest.mark.parametrize("merged_runs", [2, 3, 16])
+@pytest.mark.parametrize("merged_runs", [2, pytest.param(3, marks=pytest.mark.slow), 16])
 def test_rows_that_were_put_aside_come_in_the_same_order(
     sort_by: list[tuple[str, str]], merged_runs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
