@@ -122,10 +122,11 @@ def graph_bytes(plan: "Plan") -> int:
     """Return the size of the graph as a runner gets it."""
     import apache_beam as beam
 
+    from pipelines.planning.workers import Workers
     from pipelines.scoring.graph import build
 
     pipeline = beam.Pipeline()
-    build(pipeline, plan, 1)
+    build(pipeline, plan, Workers(1, 1))
     return len(pipeline.to_runner_api().SerializeToString())
 
 

@@ -10,6 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from configs.job import Job
 from configs.load import load
 from pipelines.planning.make_plan import make_plan
+from pipelines.planning.workers import Workers
 from pipelines.runners.profiles import profile_of
 from pipelines.scoring.graph import build
 from transforms.unit_members import list_pieces
@@ -38,5 +39,5 @@ def dataflow_job(folder: Path, shards: int) -> Any:
             ["--runner=DataflowRunner", "--dry_run=True", *profile.flags, *_PLACE]
         )
     )
-    build(pipeline, plan, 1)
+    build(pipeline, plan, Workers(1, 1))
     return pipeline.run().job
