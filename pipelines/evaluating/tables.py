@@ -166,7 +166,10 @@ def _read_parquet(file: Any, columns: Types, url: str) -> Table:
     parquet = pq.ParquetFile(file)
     present = parquet.schema_arrow.names
     _check_columns(url, columns, present)
-    return parquet.read(list(columns))
+    table = parquet.read(list(columns))
+    # Arrow does not look at texts, and Python fails on one that is not UTF-8.
+    table.validate(full=True)
+    return table
 
 
 def _read_ipc(file: Any, columns: Types, url: str) -> Table:

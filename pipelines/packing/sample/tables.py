@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -13,6 +14,8 @@ from pipelines.packing.sample.schemas import to_one_schema
 from storage import files
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.parquet_texts import blank_broken_texts
+from transforms.record_batches import take_rows
 
 # Enough to see missing values and to compare scores; more only takes longer.
 MOST_ROWS = 10_000
@@ -39,7 +42,7 @@ def read_sample(
 ) -> Sample:
     """Return the first rows of Parquet or CSV files, told apart by their ending.
 
-    A row of a CSV file that scoring would reject as it reads it is left out, and told.
+    A row that scoring would reject as it reads it is left out, and told.
 
     Args:
         paths: files, folders and globs.
@@ -65,7 +68,8 @@ def read_sample(
                 table = read.fields
                 fields.append(table)
             else:
-                table = _read_parquet(file.url, left)
+                table, broken = _leave_out_broken(_read_parquet(file.url, left))
+                notes += _tell_broken(file.url, broken)
                 tables.append(table)
         except (OSError, ValueError, pa.ArrowException) as error:
             raise InputError(
@@ -100,6 +104,22 @@ def _read_parquet(url: str, most: int) -> pa.Table:
         # At most so many at a time, or what is read ahead of a large file fills the memory.
         batches = parquet.iter_batches(batch_size=min(most, MOST_ROWS))
         return _take_rows(batches, parquet.schema_arrow, most)
+
+
+def _leave_out_broken(table: pa.Table) -> tuple[pa.Table, Mapping[int, Exception]]:
+    """Return the rows without those that hold a text that is not UTF-8, and why, by row."""
+    kept: list[pa.RecordBatch] = []
+    broken: dict[int, Exception] = {}
+    first = 0
+    for batch in table.to_batches():
+        count = batch.num_rows
+        valid, reasons = blank_broken_texts(batch)
+        broken.update({first + row: reason for row, reason in reasons.items()})
+        rows = np.delete(np.arange(count), list(reasons))
+        # Nearly always all of them, as they are.
+        kept.append(take_rows(valid, rows) if reasons else valid)
+        first += count
+    return pa.Table.from_batches(kept, table.schema), broken
 
 
 def _take_rows(

@@ -11,12 +11,15 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
+from configs.errors import InputError
 from pipelines import evaluate, verify
 from pipelines.cli.command_line import run_program
+from pipelines.evaluating.tables import read_table
 from tests.support.builders import tiny_package
 from tests.support.format_files import write_lines
 from tests.support.jobs import run_job, small_table, write_job, write_parquet
 from tests.support.without_beam import run_without_beam
+from transforms.formats.csv_dialect import CsvDialect
 
 ROWS = 40
 # With a letter that folders escape, and a missing one.
@@ -90,3 +93,12 @@ def test_a_column_that_is_the_name_of_folders_tells_groups(
     figures = figures_of(capsys, in_folders.output, labels, *flags)
     assert figures["groups"] == 3
     assert figures == figures_of(capsys, plain.output, labels, *flags)
+
+
+def test_labels_in_parquet_that_are_not_utf8_refuse_the_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "labels.parquet")
+    labels = pa.array([b"yes", b"caf\xe9"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"id": range(2), "y": labels}), path)
+    assert read_table(path, {"id": None}, CsvDialect())["id"].to_pylist() == [0, 1]
+    with pytest.raises(InputError, match=r"labels.parquet: cannot be read: .*Invalid UTF8"):
+        read_table(path, {"id": None, "y": None}, CsvDialect())

@@ -146,3 +146,15 @@ def test_decimals_of_files_with_other_digits_have_all_of_them() -> None:
     paid = pa.concat_tables(to_one_schema(tables)).column("paid")
     assert paid.type == pa.decimal128(6, 3)
     assert paid.to_pylist() == [Decimal(amount) for amount in amounts]
+
+
+def test_a_row_of_parquet_whose_text_is_not_utf8_is_left_out_and_told(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.parquet")
+    words = pa.array([b"a", b"caf\xe9", b"c", b"\xff"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"n": range(4), "t": words}), path)
+    sample = read_sample([path])
+    assert sample.rows.to_pylist() == [{"n": 0, "t": "a"}, {"n": 2, "t": "c"}]
+    assert sample.notes == (
+        f"2 rows of {path} are left out as a job rejects them: row 1: "
+        "column 't': a text that is not UTF-8",
+    )
