@@ -150,7 +150,9 @@ class ParquetFormat:
         except (OSError, pa.ArrowException) as error:
             failure = error
         _, groups, *_ = unit.span
-        if groups == 1 or not is_broken(failure):
+        # Behind the last row there is no part to read again, and a failure all the same.
+        is_behind_all = done == unit.rows
+        if groups == 1 or is_behind_all or not is_broken(failure):
             raise _explain(unit, schema.names, done, failure) from failure
         # The footer is read again, and one of another file has other row groups.
         check_unchanged(unit)

@@ -4,11 +4,11 @@ Copied to the output, one such text makes the file that it stands in unreadable 
 Polars, with all rows beside it.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import pyarrow as pa
 from pyarrow import Array, RecordBatch
+import pyarrow.compute as pc
+from pyarrow.types import is_map, is_nested, is_struct
 
 from configs.errors import RowError
 from transforms.formats.parquet_ways import Together
@@ -18,7 +18,7 @@ from transforms.logical_types import (
     holds,
     is_text,
     plain_type,
-    take_values,
+    to_lists_of_pairs,
 )
 
 
@@ -37,11 +37,13 @@ def blank_broken_texts(rows: RecordBatch) -> Together:
             continue
         # A dictionary is checked whole, whichever of its texts a row has.
         plain = cast_exactly(column, plain_type(field.type))
-        broken = list(_find_broken(plain, 0))
+        # None where Arrow minds something else: a time of more than a day, in one struct with texts.
+        broken = _find_broken(plain)
         reason = RowError(f"column {field.name!r}: a text that is not UTF-8")
-        reasons.update(dict.fromkeys(broken, reason))
-        blanked = blank_out(plain, np.array(broken, dtype=np.int64))
-        # Encoded anew: what no row has any more would be written all the same.
+        reasons.update(dict.fromkeys(broken.tolist(), reason))
+        blanked = blank_out(plain, broken)
+        # Also where no row has one, and Arrow minds what a dictionary holds in vain. Encoded anew: what no
+        # row has any more would be written all the same.
         cleaned[number] = cast_exactly(blanked, field.type)
     if not cleaned:
         return Together(rows, reasons)
@@ -49,25 +51,44 @@ def blank_broken_texts(rows: RecordBatch) -> Together:
     return Together(RecordBatch.from_arrays(columns, schema=rows.schema), reasons)
 
 
-def _find_broken(column: Array, first: int) -> Iterator[int]:
-    """Yield the positions of broken values, by halves: nearly all of a column is valid.
+def _find_broken(column: Array) -> np.ndarray:
+    """Return the positions (values,) of those that hold a broken text, int64, in order.
 
     Args:
         column: without dictionaries.
-        first: the position of its first value.
     """
-    if _is_valid(column):
-        return
-    count = len(column)
-    if count == 1:
-        yield first
-        return
-    half = count // 2
-    # Taken and not sliced, as the texts of a slice's lists are checked with those of all others.
-    lower = take_values(column, pa.array(range(half)))
-    yield from _find_broken(lower, first)
-    upper = take_values(column, pa.array(range(half, count)))
-    yield from _find_broken(upper, first + half)
+    dtype = column.type
+    if is_text(dtype):
+        return _find_broken_texts(column)
+    if not is_nested(dtype):
+        return np.array([], np.int64)
+    if is_struct(dtype):
+        # What stands beneath a missing one is left out.
+        found = [_find_broken(child) for child in column.flatten()]
+        return np.unique(np.concatenate(found))
+    if is_map(dtype):
+        column = to_lists_of_pairs(column)
+    # A missing list has no length, and its place no values.
+    lengths = pc.list_value_length(column).fill_null(0).to_numpy()
+    list_of_value = np.repeat(np.arange(len(column)), lengths)
+    inside = _find_broken(column.flatten())
+    return np.unique(list_of_value[inside])
+
+
+def _find_broken_texts(texts: Array) -> np.ndarray:
+    # First large, as Arrow makes no bytes of views.
+    as_bytes = texts.cast(pa.large_string()).cast(pa.large_binary())
+    # One by one, which takes as long for a batch of broken texts as for one among them.
+    broken = [number for number, text in enumerate(as_bytes.to_pylist()) if _is_broken(text)]
+    return np.array(broken, np.int64)
+
+
+def _is_broken(text: bytes | None) -> bool:
+    try:
+        (text or b"").decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _is_valid(column: Array) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
+from configs.errors import InputError
 from transforms.batches import WorkUnit
 
 
@@ -59,7 +60,15 @@ def list_parts(unit: WorkUnit, counts: Sequence[int], rows_done: int) -> list[Wo
         unit: the unit.
         counts: rows of each of its parts.
         rows_done: rows of the unit that were read.
+
+    Raises:
+        InputError: the parts have other rows than the unit, so they are of another file than was planned.
     """
+    if sum(counts) != unit.rows:
+        raise InputError(
+            f"{unit.shard}: {unit.rows} rows were planned from row {unit.first_row} on, and there are "
+            f"{sum(counts)} now; start the run again"
+        )
     parts = []
     first, *_ = unit.span
     begin = 0
@@ -86,14 +95,20 @@ def skip_part(unit: WorkUnit, counts: Sequence[int], rows_done: int) -> WorkUnit
         unit: the unit.
         counts: rows of each of its parts.
         rows_done: rows of the unit that were read.
+
+    Raises:
+        InputError: as `list_parts`.
     """
     others = list_parts(unit, counts, rows_done)[1:]
     if not others:
         return None
     nearest = others[0]
     number, *_ = nearest.span
+    first, *_ = unit.span
+    # Up to the last part of the unit, as parts without rows may stand between the others.
+    count = first + len(counts) - number
     return replace(
         nearest,
-        span=(number, len(others)),
+        span=(number, count),
         rows=sum(part.rows or 0 for part in others),
     )

@@ -51,6 +51,9 @@ def test_so_does_a_view_of_one() -> None:
         pa.StructArray.from_arrays([TEXTS], ["x"]),
         pa.MapArray.from_arrays(range(7), pa.array(range(6)), TEXTS),
         pa.ListArray.from_arrays(range(7), CODES),
+        pa.LargeListArray.from_arrays(range(7), TEXTS),
+        pa.FixedSizeListArray.from_arrays(TEXTS, 1),
+        pa.ListArray.from_arrays(range(7), pa.StructArray.from_arrays([TEXTS], ["x"])),
     ],
     ids=lambda column: str(column.type),
 )
@@ -81,3 +84,34 @@ def test_of_several_columns_each_is_blanked() -> None:
     found, reasons = blank_broken_texts(rows)
     assert sorted(reasons) == [0, 1, 4]
     assert found["u"].to_pylist() == [None, *"aaaaa"]
+
+
+def test_of_lists_those_that_are_missing_or_empty_have_none() -> None:
+    lists = pa.array([[b"a", b"b"], None, [], [b"c", BROKEN[0], BROKEN[1]], [b"d"]])
+    texts = pa.ListArray.from_arrays(
+        lists.offsets, lists.values.view(pa.string()), mask=lists.is_null()
+    )
+    for cut, found in ((texts, [3]), (texts.slice(1, 3), [2]), (texts.slice(4), [])):
+        rows, reasons = blank_broken_texts(batch_of(cut))
+        assert list(reasons) == found
+        assert rows["t"].null_count == cut.null_count + len(found)
+
+
+def test_a_text_beneath_a_missing_struct_costs_nothing() -> None:
+    structs = pa.StructArray.from_arrays([TEXTS], ["x"], mask=pa.array([n == 1 for n in range(6)]))
+    _, reasons = blank_broken_texts(batch_of(structs))
+    assert list(reasons) == [4]
+
+
+def test_what_else_is_wrong_beside_a_text_is_no_text() -> None:
+    late = pa.array([1 << 60], pa.int64()).view(pa.time64("us"))
+    rows = batch_of(pa.StructArray.from_arrays([late, pa.array(["a"])], ["at", "x"]))
+    assert blank_broken_texts(rows) == (rows, {})
+
+
+def test_a_batch_of_broken_texts_is_looked_at_once() -> None:
+    count = 1 << 16
+    texts = as_texts([b"a", BROKEN[0]] * (count // 2))
+    rows, reasons = blank_broken_texts(batch_of(texts))
+    assert list(reasons) == list(range(1, count, 2))
+    assert rows["t"].null_count == len(reasons)

@@ -289,3 +289,48 @@ def test_parts_are_what_is_left(
     skipped = skip_part(unit, counts, rows_done)
     told = None if skipped is None else (skipped.span, skipped.first_row, skipped.rows)
     assert told == rest
+
+
+def test_parts_without_rows_are_passed_over_and_not_counted_as_the_last_ones() -> None:
+    unit = make_unit(rows=20, span=(4, 4))
+    rest = skip_part(unit, [10, 5, 0, 5], 3)
+    assert rest is not None
+    assert (rest.span, rest.first_row, rest.rows) == ((5, 3), 10, 10)
+
+
+def test_parts_of_another_file_are_none_of_the_unit() -> None:
+    unit = make_unit(rows=20, span=(4, 2))
+    for look in (list_parts, skip_part):
+        with pytest.raises(
+            InputError, match="20 rows were planned from row 0 on, and there are 19"
+        ):
+            look(unit, [10, 9], 3)
+
+
+def test_behind_a_broken_record_batch_one_without_rows_hides_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.arrow"
+    batches = TABLE.to_batches(max_chunksize=ROWS)
+    batches.insert(BROKEN + 2, batches[0].slice(0, 0))
+    with pa.ipc.new_file(path, TABLE.schema) as file:
+        for batch in batches:
+            file.write_batch(batch)
+    texts = b"t6t0t1t2t3t4t5"
+    spoil(path, path.read_bytes().index(texts), len(texts))
+    form = ArrowIpcFormat()
+    found = read(cut_whole(path, form), form)
+    assert len(list(rejected(found))) == ROWS
+    check_others(found)
+
+
+def test_what_fails_behind_the_last_row_group_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = cut_whole(write(tmp_path / "a.parquet"), ParquetFormat())
+
+    def read_and_fail(*_: object) -> Iterator[tuple[pa.RecordBatch, dict[int, Exception]]]:
+        yield TABLE.combine_chunks().to_batches()[0], {}
+        raise pa.ArrowInvalid("torn")
+
+    monkeypatch.setattr("transforms.formats.parquet._read_batches", read_and_fail)
+    with pytest.raises(InputError, match="cannot be read from row 600 on: torn"):
+        list(ParquetFormat().read(unit, TABLE.schema, 10_000, RowRecord("id")))
