@@ -189,8 +189,10 @@ class Calls:
     def _in_flight(self) -> Iterator[None]:
         """Wait until one more request may be open, and let the next one in when it is answered."""
         with self._freed:
-            while not self._may_send():
-                rest = self._quiet_until - time.monotonic()
+            # Of one look at the clock: of two, a pause that ends between them leaves nothing to wait for,
+            # and where no other request is open nobody would end the wait.
+            while not self._may_send(now := time.monotonic()):
+                rest = self._quiet_until - now
                 self._freed.wait(rest if rest > 0 else None)
             self._circuit.refuse_when_open()
             self._open_requests += 1
@@ -207,10 +209,10 @@ class Calls:
         self._freed.notify_all()
         self._failed.notify_all()
 
-    def _may_send(self) -> bool:
+    def _may_send(self, now: float) -> bool:
         if self._circuit.is_open:
             return True
-        is_quiet = time.monotonic() < self._quiet_until
+        is_quiet = now < self._quiet_until
         return not is_quiet and self._open_requests < self._limit.limit
 
     def _refuse_when_late(self, failure: RemoteError, begin: float) -> None:
