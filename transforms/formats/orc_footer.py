@@ -91,7 +91,7 @@ def list_stripe_rows(footer: bytes) -> list[int]:
     """Return the rows of each stripe.
 
     Raises:
-        ValueError: the footer is none.
+        TypeError, ValueError: the footer is none.
     """
     parts = _parse(footer)
     stripes = [part.value for part in parts if part.field == _STRIPES]
@@ -102,7 +102,7 @@ def count_decoded_bytes(footer: bytes) -> int:
     """Return what all columns of a file come to, as far as its footer says.
 
     Raises:
-        ValueError: the footer is none.
+        TypeError, ValueError: the footer is none.
     """
     kinds = []
     statistics = []

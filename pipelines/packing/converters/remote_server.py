@@ -19,6 +19,7 @@ from model_zoo.remote.target import Target, describe_target
 from model_zoo.remote.texts import TEXT_DTYPE, TEXTS
 from model_zoo.steps.table import AnyStep
 from model_zoo.steps.text_bytes import TextBytes
+from pipelines.packing.contract.logical_types import to_logical_type
 from pipelines.packing.converters.converted import Converted
 from pipelines.packing.converters.text_lengths import choose_text_length
 from pipelines.planning.plan_server import ask_server, target_of
@@ -118,7 +119,7 @@ def _make_text_steps(
         where: model and server, for messages.
 
     Raises:
-        JobError: an input of texts has no column.
+        JobError: an input of texts has no column, or one of something else.
     """
     columns = [job.inputs.get(name, name) for name in _list_texts(described)]
     # In their order, and each once.
@@ -129,6 +130,11 @@ def _make_text_steps(
                 "column each takes: inputs.NAME=COLUMN"
             )
         texts = sample.column(column).combine_chunks()
+        if not pa.types.is_string(to_logical_type(texts.type)):
+            raise JobError(
+                f"remote: {where}, takes texts, and column {column!r} is {texts.type}; say a column of "
+                "texts: inputs.NAME=COLUMN"
+            )
         length = job.lengths.get(column) or choose_text_length(texts)
         yield TextBytes(step="text_bytes", column=column, length=length)
 

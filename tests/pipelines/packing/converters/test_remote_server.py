@@ -137,6 +137,11 @@ def test_a_server_that_says_nothing_is_told_what_it_takes(
             JobError,
             "takes texts in x; say which column",
         ),
+        (
+            {"inputs": {"a": TensorSpec("bytes", ())}},
+            JobError,
+            "takes texts, and column 'a' is float; say a column of texts",
+        ),
         ({"inputs": {"x": TensorSpec("float32", (4,))}}, ModelError, "its input x is float32"),
     ],
 )
