@@ -358,24 +358,22 @@ def test_the_values_of_a_rejected_row_are_stored_only_when_the_job_asks(
         assert record["values"] == row
 
 
-def test_a_rejected_row_may_hold_text_that_is_not_utf_8(
+def test_rows_of_text_that_is_not_utf_8_are_rejected_beside_one_that_the_model_fails_on(
     folder: Path, run: Run, install: Install
 ) -> None:
-    """Of 64 rows, one fails in the model, and another one, which is scored, holds such text, too."""
+    """Of such a text nothing is kept, which readers of the rejected rows could not read either."""
     texts = pa.array([b"M\xfcller" if n in (3, 4) else b"Smith" for n in range(64)]).cast(
         pa.binary()
     )
     names = pa.Array.from_buffers(pa.string(), 64, texts.buffers())
     write_shard(folder / "shards/a.parquet", np.arange(64), name=names)
-    install(failing_on(3))
+    install(failing_on(5))
     outcome = run(
         *ALLOW, "--set", "source.passthrough=[id, name]", "--set", "errors.store_values=true"
     )
-    (path,) = (outcome.run / "_rejected").iterdir()
-    record = pq.read_table(path)
-    assert record["message"].to_pylist() == ["cannot take this row"]
-    assert record["values"].combine_chunks().field("name").cast(pa.binary()).to_pylist() == [
-        b"M\xfcller"
-    ]
-    scored = outcome.scored()["name"].cast(pa.binary()).to_pylist()
-    assert scored == [b"Smith"] * 3 + [b"M\xfcller"] + [b"Smith"] * 59
+    broken = "column 'name': a text that is not UTF-8"
+    told = {record["row"]: record for record in outcome.rejected()}
+    messages = {row: record["message"] for row, record in told.items()}
+    assert messages == {3: broken, 4: broken, 5: "cannot take this row"}
+    assert [told[row]["values"]["name"] for row in (3, 4, 5)] == [None, None, "Smith"]
+    assert outcome.scored()["name"].to_pylist() == ["Smith"] * 61
