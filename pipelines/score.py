@@ -21,7 +21,7 @@ from pipelines.cli.command_line import (
 from pipelines.cli.job_flags import add_job_flags, load_job
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import end_process
-from pipelines.cli.startup import pandas_left_out, quick_imports
+from pipelines.cli.startup import is_program, pandas_left_out, quick_imports
 from pipelines.planning.jobs import ScoringJob
 
 
@@ -56,17 +56,18 @@ def _score(
         from pipelines.scoring.plan_job import plan_job
 
     # Only users' code works with pandas here.
-    is_unused = not job.users_modules
-    with pandas_left_out(is_unused):
+    no_pandas = is_program() and not job.users_modules
+    with pandas_left_out(no_pandas):
         planned = plan_job(job, arguments, flags, log)
     if planned is None:
         return 0
     plan = planned.plan
+    no_meta_kernels = is_program() and plan.calls_our_network_alone
     # Beam and torch take seconds, which a run that is published already does without.
     with (
         quick_imports(),
-        pandas_left_out(is_unused),
-        meta_kernels_left_out(plan.calls_our_network_alone),
+        pandas_left_out(no_pandas),
+        meta_kernels_left_out(no_meta_kernels),
     ):
         from pipelines.scoring.dry_run import try_plan
         from pipelines.scoring.graph import build

@@ -18,6 +18,8 @@ from pipelines.cli.terminal import hold_standard_files
 from pipelines.runners.beam_private import leave_out_unused, let_in_unused
 
 _PANDAS = "pandas"
+# Whether this process was started as one of this package's programs.
+_is_program = False
 
 
 def prepare_imports() -> None:
@@ -25,8 +27,10 @@ def prepare_imports() -> None:
 
     Nothing happens when some other program imports this package.
     """
+    global _is_program
     if not _starts_a_program():
         return
+    _is_program = True
     # Before an import opens a file.
     hold_standard_files()
     # grpc tells on stderr, among the lines for people, of connections that a server lets go. It reads
@@ -39,11 +43,20 @@ def prepare_imports() -> None:
     leave_out_unused()
 
 
+def is_program() -> bool:
+    """Tell whether this process is one of this package's programs.
+
+    In any other one, as a notebook or a worker of Airflow that calls `main`, somebody else may need what a
+    program leaves out.
+    """
+    return _is_program
+
+
 @contextmanager
 def quick_imports() -> Iterator[None]:
     """Make the imports of Beam and torch quick, where a program does them later than at its top."""
     # Those that are there already took their time.
-    if "apache_beam" in sys.modules:
+    if not _is_program or "apache_beam" in sys.modules:
         yield
         return
     gc.disable()

@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
+from pipelines.cli import startup
 from pipelines.cli.startup import (
     end_imports,
+    is_program,
     pandas_left_out,
     prepare_imports,
     quick_imports,
@@ -75,6 +77,7 @@ def test_a_run_that_is_published_is_found_without_beam_and_torch(
 
 
 def test_later_imports_are_quick_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup, "_is_program", True)
     monkeypatch.delitem(sys.modules, MANAGER, raising=False)
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     monkeypatch.delitem(sys.modules, "apache_beam")
@@ -98,7 +101,28 @@ def test_pandas_is_left_out_where_nobody_uses_it(monkeypatch: pytest.MonkeyPatch
     assert "pandas" not in sys.modules
 
 
-def test_what_was_imported_before_is_left_alone() -> None:
+@pytest.mark.program
+def test_who_calls_a_program_as_a_function_can_use_all_libraries_afterwards(tmp_path: Path) -> None:
+    words = ["--runner=DirectRunner", "--output", str(tmp_path), "--quiet"]
+    code = f"""
+from pipelines.score import main
+assert main({words!r}) == 0
+import apache_beam.io
+import pyarrow
+import torch
+assert len(pyarrow.table({{"a": [1]}}).to_pandas()) == 1
+assert apache_beam.io.ReadFromBigQuery
+linear = torch.nn.Linear(2, 2)
+assert torch.compile(linear, backend="eager")(torch.ones(1, 2)).shape == (1, 2)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_what_was_imported_before_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup, "_is_program", True)
     assert "apache_beam" in sys.modules
     with quick_imports():
         assert gc.isenabled()
@@ -116,11 +140,13 @@ def test_from_the_program_s_start_on_all_is_as_ever(
 ) -> None:
     monkeypatch.delitem(sys.modules, MANAGER, raising=False)
     monkeypatch.setattr(sys, "orig_argv", argv)
+    monkeypatch.setattr(startup, "_is_program", False)
     monkeypatch.setattr(sys, "argv", ["-m"])  # as it is while Python looks for the module
     # Set and taken away, so that it is taken away again behind the test.
     monkeypatch.setenv("GRPC_VERBOSITY", "")
     monkeypatch.delenv("GRPC_VERBOSITY")
     prepare_imports()
+    assert is_program()
     assert os.environ["GRPC_VERBOSITY"] == "ERROR"
     with pytest.raises(ImportError):
         __import__(MANAGER)
