@@ -149,6 +149,7 @@ def test_others_are_scored_and_each_lost_row_is_told(
     assert run_program(verify.main, [str(outcome.output), "--inputs"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_a_broken_row_group_costs_its_rows_and_all_others_are_scored(
     score_it: Score, tmp_path: Path
@@ -265,6 +266,7 @@ def test_of_a_table_rows_are_counted_without_the_deleted_ones(
     assert run_program(verify.main, [str(outcome.output), "--inputs"]) == 0
 
 
+@pytest.mark.slow
 def test_a_broken_file_of_an_iceberg_table_costs_itself(score_it: Score, tmp_path: Path) -> None:
     """One that was not written to its end, and one whose deleted rows are lost with the others."""
     pytest.importorskip("pyiceberg")
@@ -392,6 +394,7 @@ def change_before_launch(monkeypatch: pytest.MonkeyPatch, change: Callable[[], N
     monkeypatch.setattr(launching, "launch", change_first)
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_shards_that_change_or_go_under_the_run_cost_themselves(
     job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

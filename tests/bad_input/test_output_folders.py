@@ -132,6 +132,7 @@ def test_files_are_those_of_each_folder_s_rows_in_their_order(
     assert sorted(found) == list(range(12))
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 @pytest.mark.parametrize("name", ["dt", "region"])
 def test_a_run_gives_the_same_bytes_again(name: str, score_it: Score, tmp_path: Path) -> None:

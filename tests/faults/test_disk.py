@@ -167,6 +167,7 @@ def test_an_output_that_is_a_file(
     check_mended(job, output, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x" * 300, "/".join(["y" * 200] * 25)], ids=["name", "path"])
 def test_an_output_whose_path_is_too_long(
     name: str,

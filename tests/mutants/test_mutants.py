@@ -206,6 +206,7 @@ def test_tests_are_near_that_import_a_file_or_what_imports_it(tmp_path: Path) ->
     assert "tests/storage/test_files.py" not in importing
 
 
+@pytest.mark.slow
 def test_who_imports_a_module_to_look_at_its_constants_tries_those() -> None:
     told = "tests/test_told_limits.py::test_a_limit_is_the_one_that_its_page_tells"
     constant, in_function = mutations_of(

@@ -252,6 +252,7 @@ def test_a_job_may_name_a_server_and_no_package(
     assert run_job(tmp_path / "direct" / "job.yaml").run != first
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 def test_a_model_without_a_package_reaches_workers(memory: MemoryServer, tmp_path: Path) -> None:
     assert run_job(direct_job(tmp_path / "direct")).scored().num_rows == 40

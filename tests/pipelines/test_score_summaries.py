@@ -107,6 +107,7 @@ def check_same_bytes(run_score: Score, folder: Path, flags: list[str]) -> None:
     assert published(folder / "scores") == published(folder / "one")
 
 
+@pytest.mark.slow
 def test_batches_of_other_sizes_change_rounding_alone(run_score: Score, tmp_path: Path) -> None:
     assert run_score(*PROFILE, output=tmp_path / "large") == 0
     assert run_score(*PROFILE, "--set", "source.rows_per_batch=7") == 0

@@ -85,6 +85,7 @@ def test_every_row_is_scored_once_in_few_files(folder: Path, run: Run) -> None:
     assert run_program(verify.main, [str(folder / "scores")]) == 0
 
 
+@pytest.mark.slow
 def test_rejected_and_filtered_rows_are_told_by_shard(folder: Path, run: Run) -> None:
     write_shard(folder, 3, holes=(1, 4))
     write_shard(folder, 70, holes=(0,))
@@ -163,6 +164,7 @@ def test_csv_and_folders_of_partitions_are_put_together(tmp_path: Path) -> None:
     assert {tuple(counts) for unit in with_shards for _, *counts in unit} == {(5, 5, 0, 0, 0)}
 
 
+@pytest.mark.slow
 def test_dictionaries_of_many_shards_come_out_as_they_are(tmp_path: Path) -> None:
     """Each shard has a dictionary of its own, and all shards together more values than an index counts."""
     package = tiny_package(tmp_path / "model", columns=COLUMNS)
@@ -179,6 +181,7 @@ def test_dictionaries_of_many_shards_come_out_as_they_are(tmp_path: Path) -> Non
     assert words == [f"{n // ROWS}-{n % ROWS}" for n in range(SHARDS * ROWS)]
 
 
+@pytest.mark.slow
 def test_rows_that_the_source_leaves_out_are_told_by_shard(run: Run) -> None:
     """Of shards 10 and 11 all rows are left out, of shard 12 three."""
     outcome = run("--set", "source.where=id < 50 or id >= 63")

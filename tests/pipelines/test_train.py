@@ -218,6 +218,7 @@ def test_csv_shards_parse_back_to_the_same_bits(breast_cancer: Path, digits: Pat
     assert not (digits / "shards_csv").exists()
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("a", "b", "c")]
     for folder, seed in zip(folders, (3, 3, 4), strict=True):
@@ -286,6 +287,7 @@ def test_features_fills_and_order_are_the_jobs(tmp_path: Path) -> None:
     assert held_out(tmp_path).column_names == held_out(Path("samples/breast_cancer")).column_names
 
 
+@pytest.mark.slow
 def test_overwriting_must_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["--config", BREAST_CANCER, *places(tmp_path), *QUICK]
     assert run(*command) == 0

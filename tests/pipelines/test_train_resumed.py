@@ -92,6 +92,7 @@ def test_stopped_and_run_again_it_writes_the_bytes_of_one_that_nothing_stopped(
     assert not checkpoint.parent.exists()
 
 
+@pytest.mark.slow
 def test_one_that_fails_midway_says_so_and_another_recipe_is_refused(
     customers: Path,
     tmp_path: Path,

@@ -274,6 +274,7 @@ def test_auto_without_a_report_is_float32_and_says_so(
     assert manifest(tmp_path / "scores")["computing"]["dtype"] == "float32"
 
 
+@pytest.mark.slow
 def test_the_old_name_of_the_report_in_a_job_still_works_and_says_the_new_one(
     digits: Path, report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,6 +59,7 @@ def test_scores_are_those_of_numpy(tmp_path: Path, rows: int, threads: int) -> N
     )
 
 
+@pytest.mark.slow
 def test_a_row_has_the_same_bits_whatever_the_threads_the_mini_batch_and_the_layout(
     tmp_path: Path,
 ) -> None:

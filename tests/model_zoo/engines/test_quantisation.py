@@ -61,6 +61,7 @@ def test_8_bits_are_close_to_float32_and_not_float32(package: Package, settings:
     assert (errors > 1e-4).all()
 
 
+@pytest.mark.slow
 def test_scores_depend_on_neither_threads_nor_mini_batches(
     package: Package, settings: Settings
 ) -> None:

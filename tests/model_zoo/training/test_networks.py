@@ -41,6 +41,7 @@ def pictures() -> Examples:
     return Examples({"pixel_values": brighter.astype(np.float32)}, CLASSES)
 
 
+@pytest.mark.slow
 def test_torchvision() -> None:
     pytest.importorskip("torchvision")
     with repeatable(0):

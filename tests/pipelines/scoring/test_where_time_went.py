@@ -41,6 +41,7 @@ def check_books(told: dict[str, Any], workers: int) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.beam
 @pytest.mark.parametrize(("flag", "workers"), [(ONE_WORKER, 1), ("--direct_num_workers=2", 2)])
 @pytest.mark.parametrize("format", ["parquet", "csv"])
@@ -58,6 +59,7 @@ def test_the_stages_come_to_the_workers_time(
     assert told["stages"]["decode"] == {"seconds": 0.0, "share": 0.0}
 
 
+@pytest.mark.slow
 def test_decoding_images_is_a_stage_of_its_own(
     run_score: Score, tmp_path: Path, digits: Path
 ) -> None:

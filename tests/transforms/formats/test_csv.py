@@ -348,6 +348,7 @@ def test_many_blocks_and_batches_number_their_rows(file: Callable[..., Path]) ->
 FIELD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny_blocks")
 @settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -169,6 +169,7 @@ def test_missing_categories_are_what_the_encoder_makes_of_them(tmp_path: Path) -
     np.testing.assert_allclose(score(tmp_path, frame), model.predict_proba(frame)[:, 1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_projections_products_and_selections_behind_indicators(tmp_path: Path) -> None:
     frame = people()
     numbers = make_pipeline(SimpleImputer(add_indicator=True), PolynomialFeatures(2), PCA(4))

@@ -271,6 +271,7 @@ def _make_photos(count: int) -> list[bytes]:
     return photos
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "processor", "config", "settings"),
     [
@@ -348,6 +349,7 @@ def test_all_files_that_are_missing_are_named(
     assert "has no model.safetensors and no tokenizer.json" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "activation"),
     [
@@ -363,6 +365,7 @@ def test_the_activation_is_that_of_the_librarys_own_pipeline(
     assert f"activation {activation}" in tell(*_text_flags(tmp_path))
 
 
+@pytest.mark.slow
 def test_one_label_without_a_problem_type_is_asked_for(
     tmp_path: Path, reviews: list[str], tell: Tell
 ) -> None:
