@@ -3,7 +3,7 @@
 Every error is told at once, each with the nearest valid key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import re
 from typing import Any, TypeAlias, TypeVar, get_args
 
@@ -85,7 +85,7 @@ def _validate(model: type[T], fields: Fields, place: str | None) -> T:
         return model.model_validate(fields)
     except ValidationError as error:
         details = error.errors()
-    problems = [_describe(problem, model) for problem in details]
+    problems = [_describe(problem, model) for problem in _leave_out_short(details)]
     # Once each: a union of sections says the same of every member.
     different = dict.fromkeys(problems)
     message = "; ".join(different)
@@ -93,6 +93,20 @@ def _validate(model: type[T], fields: Fields, place: str | None) -> T:
         message = f"{place}: {message}"
     # Outside of `except`, so not chained: pydantic's own text quotes what may be a secret.
     raise JobError(message)
+
+
+def _leave_out_short(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Yield errors, but for lists that are too short only because entries of theirs are wrong.
+
+    pydantic counts only those that are right: a list of one wrong entry has none then.
+    """
+    for error in details:
+        place = error["loc"]
+        depth = len(place)
+        beneath = [other for other in details if other["loc"][:depth] == place]
+        # One of them is the error itself.
+        if error["type"] != "too_short" or len(beneath) == 1:
+            yield error
 
 
 def parse_set(

@@ -186,6 +186,17 @@ def test_all_errors_come_at_once(job_file: Path) -> None:
         assert words in message
 
 
+def test_a_list_is_said_to_be_short_only_where_nothing_else_is_wrong_with_it(
+    job_file: Path,
+) -> None:
+    empty = problem(job_file, "source.paths=[]")
+    assert empty.count("source.paths") == 1
+    assert "at least 1 item" in empty
+    blank = problem(job_file, "source.paths=['']")
+    assert "source.paths.0: " in blank
+    assert "at least 1 item" not in blank
+
+
 def test_missing_keys_are_named(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text("name: demo\nsource: {key: id}\n")
