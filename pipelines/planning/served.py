@@ -54,14 +54,14 @@ class Served:
             workers: of a machine.
 
         Raises:
-            JobError: there are fewer requests than workers.
+            JobError: there are fewer requests than processes.
         """
         # A machine with many cores has many workers, and none of them can do without.
         most = self.max_in_flight or max(_USUAL, workers.count)
-        if workers.count > most:
+        if workers.processes > most:
             raise JobError(
-                f"model.server.max_in_flight {most} is less than the {workers.count} workers of this "
-                "machine, each of which needs one; raise it, or start fewer workers "
+                f"model.server.max_in_flight {most} is less than the {workers.processes} workers of this "
+                "machine, each of which is a process and needs one; raise it, or start fewer workers "
                 f"(--direct_num_workers={most})"
             )
         return replace(self.target, max_in_flight=most // workers.processes)

@@ -44,6 +44,8 @@ def test_a_core_has_two_workers_as_far_as_there_are_requests(cores: int, workers
 def test_more_workers_than_requests_are_refused() -> None:
     with pytest.raises(JobError, match=r"max_in_flight 16 is less than the 17 workers .*=16\)"):
         SERVED.share(Workers(17, 17))
+    # Those of one process wait for each other.
+    assert SERVED.share(Workers(17, 1)).max_in_flight == 16
 
 
 def test_a_run_is_named_by_model_and_server_and_not_by_its_software() -> None:
