@@ -65,3 +65,4 @@ def test_what_the_environment_says_stays(
 def test_another_allocator_is_asked_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
     keep_freed_memory()
+    assert pa.default_memory_pool().backend_name == "mimalloc"
