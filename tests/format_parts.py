@@ -11,7 +11,7 @@ FORMAT_PARTS = {
     "json_lines_output": ("csv_output", "json_preview", "json_values"),
     "json_table": ("json_parse", "json_text"),
     "orc": ("cast_rows", "orc_footer"),
-    "cast_rows": ("parquet_casts",),
+    "cast_rows": ("broken_texts", "parquet_casts"),
     "json_first": ("csv_records", "json_parse", "json_shape"),
     "json_halving": ("csv_records",),
     "json_lines": ("csv_archives", "csv_bytes", "csv_split", "json_first", "json_parse", "json_text"),
@@ -21,11 +21,11 @@ FORMAT_PARTS = {
     "json_types": ("csv_values", "parquet_casts"),
     "parquet": (
         "cast_rows", "parquet_batches", "parquet_footer", "parquet_inspection", "parquet_int96", "parquet_layout",
-        "parquet_sections", "parquet_sizes", "parquet_split", "parquet_statistics", "parquet_texts",
+        "parquet_sections", "parquet_sizes", "parquet_split", "parquet_statistics", "broken_texts",
         "parquet_ways",
     ),
     "parquet_batches": ("parquet_split", "parquet_ways"),
     "parquet_sections": ("parquet_statistics",),
     "parquet_sizes": ("parquet_footer",),
-    "parquet_texts": ("parquet_ways",),
+    "broken_texts": ("parquet_ways",),
 }  # fmt: skip

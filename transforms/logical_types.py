@@ -36,6 +36,12 @@ Change: TypeAlias = Callable[[DataType], DataType]
 _TEXTS = (is_string, is_large_string, is_string_view)
 _BINARIES = (has_short_offsets, is_large_binary, is_binary_view)
 _VIEWS = (is_string_view, is_binary_view)
+# Each form of texts, and bytes in the same one.
+_BYTES_OF_TEXTS = (
+    (is_string, pa.binary()),
+    (is_large_string, pa.large_binary()),
+    (is_string_view, pa.binary_view()),
+)
 _LISTS = (is_list, is_large_list)
 # Not list views: their rows are taken without a look at what is in them.
 _REBUILT_LISTS = (*_LISTS, is_fixed_size_list)
@@ -135,6 +141,17 @@ def type_with_kernels(dtype: DataType) -> DataType:
     if is_binary_view(dtype):
         return pa.large_binary()
     return _rebuild(dtype, type_with_kernels)
+
+
+def as_bytes_type(dtype: DataType) -> DataType:
+    """Return the type of the same memory whose texts are bytes, inside of it, too."""
+    if is_dictionary(dtype):
+        values = as_bytes_type(dtype.value_type)
+        return pa.dictionary(dtype.index_type, values, dtype.ordered)
+    for is_of_form, as_bytes in _BYTES_OF_TEXTS:
+        if is_of_form(dtype):
+            return as_bytes
+    return _rebuild(dtype, as_bytes_type)
 
 
 def decode(column: Array) -> Array:

@@ -1,14 +1,48 @@
 """Rows of files that tell their types, in the types that a run has for them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from pyarrow import Array, RecordBatch, Schema
 
 from configs.errors import RejectedRows
-from transforms.batches import RawBatch, RowRecord
+from transforms.batches import RawBatch, RowRecord, WorkUnit
+from transforms.formats.broken_texts import blank_unchecked_texts
+from transforms.formats.format import number_slices
 from transforms.formats.parquet_casts import cast_column
 from transforms.rejected import reject_rows
+
+
+def cast_slices(
+    unit: WorkUnit,
+    stored: RecordBatch,
+    done: int,
+    schema: Schema,
+    rows_per_batch: int,
+    record: RowRecord,
+) -> Iterator[RawBatch]:
+    """Yield rows that are stored together as batches in the types of a schema.
+
+    Args:
+        unit: the unit.
+        stored: some of its rows, which follow each other; nobody has looked at their texts and offsets.
+        done: how many rows of the unit come before them.
+        schema: the same columns, in the same order.
+        rows_per_batch: how many a batch has at most.
+        record: what is kept of a rejected row.
+
+    Raises:
+        ArrowInvalid: they would lead anywhere in memory.
+    """
+    valid, broken = blank_unchecked_texts(stored)
+    for batch in number_slices(unit, valid, done, rows_per_batch):
+        first = batch.id.first_row - unit.first_row - done
+        reasons = {
+            row - first: reason
+            for row, reason in broken.items()
+            if first <= row < first + len(batch)
+        }
+        yield cast_rows(batch, schema, record, reasons)
 
 
 def cast_rows(

@@ -13,7 +13,7 @@ from configs.errors import InputError
 from storage import files
 from storage.input_file import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
-from transforms.formats.cast_rows import cast_rows
+from transforms.formats.cast_rows import cast_slices
 from transforms.formats.column import Column
 from transforms.formats.columns import check_columns
 from transforms.formats.format import (
@@ -23,7 +23,6 @@ from transforms.formats.format import (
     group_parts,
     no_rows,
     number_rows,
-    number_slices,
 )
 from transforms.formats.orc_footer import (
     check_block_size,
@@ -110,11 +109,8 @@ class OrcFormat:
         with _open(unit.shard) as stored:
             for number in range(first, first + count):
                 stripe = stored.read_stripe(number, columns=names).select(names)
-                # A broken file may hold texts that are none.
-                stripe.validate(full=True)
-                for batch in number_slices(unit, stripe, done, rows_per_batch):
-                    done += len(batch)
-                    yield cast_rows(batch, schema, record, {})
+                yield from cast_slices(unit, stripe, done, schema, rows_per_batch, record)
+                done += stripe.num_rows
         if done != total:
             raise InputError(
                 f"{unit.shard}: {total} rows were counted from row {unit.first_row} on, "

@@ -15,6 +15,7 @@ from storage import files
 from storage.input_file import InputFile
 from storage.retries import resumed
 from transforms.batches import RawBatch, RowRecord, WorkUnit
+from transforms.formats.broken_texts import blank_broken_texts
 from transforms.formats.cast_rows import cast_rows
 from transforms.formats.column import Column
 from transforms.formats.format import (
@@ -50,7 +51,6 @@ from transforms.formats.parquet_split import (
     split_groups,
 )
 from transforms.formats.parquet_statistics import count_nulls
-from transforms.formats.parquet_texts import blank_broken_texts
 from transforms.formats.parquet_ways import (
     USUAL,
     align,

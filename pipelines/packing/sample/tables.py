@@ -12,9 +12,9 @@ from pipelines.packing.sample.csv_tables import AS_JOBS_READ, convert_sample, re
 from pipelines.packing.sample.paths import list_sample_files
 from pipelines.packing.sample.schemas import to_one_schema
 from storage import files
+from transforms.formats.broken_texts import blank_broken_texts
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.parquet_texts import blank_broken_texts
 from transforms.record_batches import take_rows
 
 # Enough to see missing values and to compare scores; more only takes longer.

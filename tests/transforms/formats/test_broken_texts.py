@@ -1,9 +1,17 @@
 """Texts that are not UTF-8 cost their rows, in whatever form and however deep; all others stay as they are."""
 
+from pathlib import Path
+
+import numpy as np
 import pyarrow as pa
+from pyarrow import feather, orc
 import pytest
 
-from transforms.formats.parquet_texts import blank_broken_texts
+from tests.transforms.formats.spans import read_units, rejected_of, table_of
+from transforms.formats.arrow_ipc import ArrowIpcFormat
+from transforms.formats.broken_texts import blank_broken_texts, blank_unchecked_texts
+from transforms.formats.format import Format
+from transforms.formats.orc import OrcFormat
 
 # Half a character, and half of a surrogate pair as some writers store it.
 BROKEN = [b"caf\xe9", b"\xed\xa0\x80"]
@@ -115,3 +123,45 @@ def test_a_batch_of_broken_texts_is_looked_at_once() -> None:
     rows, reasons = blank_broken_texts(batch_of(texts))
     assert list(reasons) == list(range(1, count, 2))
     assert rows["t"].null_count == len(reasons)
+
+
+@pytest.mark.parametrize("format", [ArrowIpcFormat(), OrcFormat()], ids=["arrow", "orc"])
+@pytest.mark.parametrize("rows_per_batch", [1, 4, 100])
+def test_in_arrow_and_orc_one_costs_its_row_too(
+    tmp_path: Path, format: Format, rows_per_batch: int
+) -> None:
+    path = tmp_path / "file"
+    rows = pa.Table.from_batches([batch_of(TEXTS), batch_of(TEXTS.slice(3, 2))])
+    if isinstance(format, OrcFormat):
+        orc.write_table(rows, path)
+    else:
+        feather.write_feather(rows, path, compression="uncompressed", chunksize=6)
+    units = read_units(path, format, rows_per_batch=rows_per_batch)
+    assert rejected_of(units) == dict.fromkeys([1, 4, 7], MESSAGE)
+    assert table_of(units)["t"].to_pylist() == ["a", None, "ü", "a", "ü"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [TEXTS, TEXTS.cast(pa.large_binary()).view(pa.large_string())],
+    ids=lambda column: str(column.type),
+)
+def test_a_wrong_offset_or_index_is_no_text_to_look_at(values: pa.Array) -> None:
+    """Beside a broken text, which Arrow may find first and say nothing else."""
+    offsets = np.frombuffer(
+        values.buffers()[1], "i4" if values.type == pa.string() else "i8"
+    ).copy()
+    offsets[3] = 1 << 20
+    buffers = [None, pa.py_buffer(offsets), values.buffers()[2]]
+    wrong = pa.Array.from_buffers(values.type, len(values), buffers)
+    codes = pa.DictionaryArray.from_arrays(pa.array([0, 99]), values, safe=False)
+    for column in (
+        wrong,
+        pa.ListArray.from_arrays([0, 6], wrong),
+        pa.DictionaryArray.from_arrays(pa.array([0]), wrong),
+        codes,
+        pa.StructArray.from_arrays([codes], ["x"]),
+    ):
+        with pytest.raises(pa.ArrowInvalid):
+            blank_unchecked_texts(batch_of(column))
+    assert list(blank_unchecked_texts(batch_of(values)).reasons) == [1, 4]
