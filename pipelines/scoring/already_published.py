@@ -3,18 +3,25 @@
 Apart from the launch, as this needs no Beam, which takes a second to import.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from configs.errors import HeldError, VerifyError, refusal_of
 from configs.redaction import shown_with_class
 from pipelines.cli.run_log import RunLog
 from pipelines.planning.plan import Plan
 from pipelines.scoring import summary
+from storage import inputs
 from storage.layout import find_current_run, is_held, read_held, read_manifest
 from storage.run_folder import RunFolder
 from transforms.announce import announce
 from transforms.hold import refuse_held
+from transforms.output.many_requests import call_for_each
+
+# Of a folder that somebody emptied, the first ones tell it.
+_SHOWN_PROBLEMS = 3
 
 
 def say_already_published(plan: Plan, log: RunLog) -> int:
@@ -26,7 +33,10 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
 
     Raises:
         SupersededError: readers stay with a run that was planned later.
+        VerifyError: the run is not whole any more.
     """
+    run, manifest = read_manifest(plan.run.output, plan.run.run_id)
+    _refuse_damaged(run, manifest)
     # Before readers are led to this run, which may be older than the one that they read now.
     before = _find_current_run(plan.run.output)
     announce(plan.run, plan.planned_at)
@@ -43,10 +53,41 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
             "nothing to do"
         )
     with telling(log):
-        run, manifest = read_manifest(plan.run.output, plan.run.run_id)
         log.tell_already_published(run, manifest)
         show_reading_line(plan, run, manifest, log)
     return 0
+
+
+def _refuse_damaged(run: RunFolder, manifest: summary.Manifest) -> None:
+    """Refuse a run of which a file with rows is gone, or is not as large as it was.
+
+    Every night asks, so no content is read: `pipelines.verify` does that.
+    """
+    names = ("files", "rejected_files", "rejected_shards")
+    entries = [entry for name in names for entry in manifest.get(name, ())]
+    look = partial(_find_damage, run)
+    problems = call_for_each(run.published, look, entries)
+    found = [problem for problem in problems if problem is not None]
+    if not found:
+        return
+    shown = "; ".join(found[:_SHOWN_PROBLEMS])
+    if len(found) > _SHOWN_PROBLEMS:
+        shown += f"; and {len(found) - _SHOWN_PROBLEMS:,} more"
+    raise VerifyError(
+        f"{run.published}: is published, but not whole: {shown}; move it away, "
+        "and score the input again to publish it anew"
+    )
+
+
+def _find_damage(run: RunFolder, entry: Mapping[str, Any]) -> str | None:
+    path = entry["path"]
+    try:
+        file = inputs.describe_url(f"{run.published}/{path}")
+    except FileNotFoundError:
+        return f"{path} is missing"
+    if file.bytes != entry["bytes"]:
+        return f"{path} has {file.bytes:,} bytes instead of {entry['bytes']:,}"
+    return None
 
 
 def refuse_held_again(plan: Plan, log: RunLog) -> None:

@@ -183,6 +183,32 @@ def test_the_same_work_again_is_a_no_op_that_says_so(tmp_path: Path, capsys) -> 
     assert not list((tmp_path / "scores/_tmp").iterdir())
 
 
+def test_the_same_work_again_finds_a_published_file_that_is_gone_or_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "scores"
+    command = ["--output", str(output), "--set", "sink.rows_per_file=40"]
+    assert run_program(score.main, command) == 0
+    current = (output / "CURRENT").read_text()
+    (output / "CURRENT").write_text("another")
+    names = sorted(path.name for path in (output / "current").iterdir())
+    first, second, *_ = sorted((output / "current").iterdir())
+    size = first.stat().st_size
+    first.write_bytes(first.read_bytes()[:100])
+    second.unlink()
+    capsys.readouterr()
+    assert run_program(score.main, command) == 3
+    said = capsys.readouterr()
+    assert f"scored/{first.name} has 100 bytes instead of {size:,}" in said.err
+    assert f"scored/{second.name} is missing; move it away, and score the input again" in said.err
+    assert "already published" not in said.out
+    # Readers are not led to it.
+    assert (output / "CURRENT").read_text() == "another"
+    (output / "runs" / current.strip()).rename(tmp_path / "away")
+    assert run_program(score.main, command) == 0
+    assert sorted(path.name for path in (output / "current").iterdir()) == names
+
+
 def test_the_same_work_again_says_when_it_leads_readers_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
