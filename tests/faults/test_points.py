@@ -8,7 +8,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 import shutil
 import subprocess
@@ -19,16 +19,15 @@ import pytest
 from pipelines import verify
 from pipelines.cli.command_line import run_program
 from tests.faults.counts import full_or
-from tests.faults.scenarios import DEAD, ELSEWHERE, SCENARIOS, Stage, staged
+from tests.faults.points import KILLED_SHARDS, ON_DISK, Fault, Stages
+from tests.faults.scenarios import DEAD, ELSEWHERE, SCENARIOS, Stage
 from tests.faults.server import Server
 from tests.faults.steps import all_steps, steps_of
 from tests.faults.world import (
     BAD,
     ROWS,
-    SHARDS,
     check_every_row_once,
     is_one_plain_line,
-    make_world,
     read_link,
     read_output,
     read_run,
@@ -36,7 +35,6 @@ from tests.faults.world import (
 from tests.support.repository import REPOSITORY
 
 KILLED = -9
-KILLED_SHARDS = full_or(SHARDS, 40)
 # What fails here is not worth the run: it warns, or leaves the matter to another time.
 _FORGIVEN = (
     "pipelines.cli.metrics_file",
@@ -72,36 +70,11 @@ _NAMED_AFTER = (
     "disk.link:os.replace",
     ":.pipe_file",
 )
-GetStage = Callable[..., Stage]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What happens to a run, and to the one that mends it: see `Request`."""
-
-    chain: str
-    after: bool
-    action: str
-    hit: int = 1
-    times: int = 1
-    beam: bool = True
 
 
 @pytest.fixture(scope="module")
-def get_stage(server: Server, tmp_path_factory: pytest.TempPathFactory) -> GetStage:
-    stages: dict[tuple[str, int], Stage] = {}
-    worlds: dict[int, Path] = {}
-
-    def get(name: str, shards: int = SHARDS) -> Stage:
-        if shards not in worlds:
-            worlds[shards] = make_world(tmp_path_factory.mktemp("world"), shards=shards).parent
-        if (name, shards) not in stages:
-            stages[name, shards] = staged(
-                name, worlds[shards], tmp_path_factory.mktemp(name), server
-            )
-        return stages[name, shards]
-
-    return get
+def stages(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    return Stages(tmp_path_factory.mktemp("stages"), server)
 
 
 def test_calls_that_change_storage_are_found_wherever_they_stand() -> None:
@@ -127,11 +100,11 @@ class A:
     assert next(steps_of(source, "storage.x")).name == "storage.x.A.b:files.open_synced"
 
 
-def test_every_step_has_a_scenario(get_stage: GetStage) -> None:
+def test_every_step_has_a_scenario(stages: Stages) -> None:
     reached = {
         step
         for name in SCENARIOS
-        for chain in get_stage(name).chains
+        for chain in stages.get(name).chains
         for step in chain.split(" > ")
     }
     assert set(all_steps()) - reached - set(ELSEWHERE) == set(), (
@@ -163,10 +136,10 @@ def test_the_tests_of_steps_without_a_scenario_come_by_them() -> None:
     assert set(ELSEWHERE) - set(run.stderr.split()) == set(), run.stdout
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if not SCENARIOS[name].store])
-def test_nothing_changes_the_output_but_a_step(name: str, get_stage: GetStage) -> None:
+@pytest.mark.parametrize("name", ON_DISK)
+def test_nothing_changes_the_output_but_a_step(name: str, stages: Stages) -> None:
     """As the interpreter hears it, whatever way the code is written; it must have heard of the log, which is not the programs'."""
-    stage = get_stage(name)
+    stage = stages.get(name)
     output = stage.folder / "reference/scores"
     heard = (stage.folder / "chains.unseen").read_text().splitlines()
     assert [line.partition(",")[0] for line in heard if str(output) in line] == [
@@ -174,9 +147,9 @@ def test_nothing_changes_the_output_but_a_step(name: str, get_stage: GetStage) -
     ]
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if not SCENARIOS[name].store])
-def test_a_kill_at_a_step(name: str, get_stage: GetStage) -> None:
-    stage = get_stage(name, KILLED_SHARDS)
+@pytest.mark.parametrize("name", ON_DISK)
+def test_a_kill_at_a_step(name: str, stages: Stages) -> None:
+    stage = stages.get(name, KILLED_SHARDS)
 
     def kill(number: int, fault: Fault) -> None:
         output = stage.begin(f"kill-{number}")
@@ -185,12 +158,12 @@ def test_a_kill_at_a_step(name: str, get_stage: GetStage) -> None:
         check_output(stage, output)
         check_rerun(stage, output, fault.beam)
 
-    at_all(kill, kills(stage, chains_of(get_stage, name, KILLED_SHARDS)))
+    at_all(kill, stages.list_kills(name))
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if not SCENARIOS[name].store])
-def test_an_error_at_a_step(name: str, get_stage: GetStage) -> None:
-    stage = get_stage(name)
+@pytest.mark.parametrize("name", ON_DISK)
+def test_an_error_at_a_step(name: str, stages: Stages) -> None:
+    stage = stages.get(name)
 
     def fail(number: int, fault: Fault) -> None:
         output = stage.begin(f"error-{number}")
@@ -208,12 +181,12 @@ def test_an_error_at_a_step(name: str, get_stage: GetStage) -> None:
         else:
             check_rerun(stage, output, fault.beam)
 
-    at_all(fail, errors(stage, chains_of(get_stage, name)))
+    at_all(fail, stages.list_errors(name))
 
 
 @pytest.mark.parametrize("name", full_or(["score"], list(SCENARIOS)))
-def test_slow_at_every_step(name: str, get_stage: GetStage) -> None:
-    stage = get_stage(name)
+def test_slow_at_every_step(name: str, stages: Stages) -> None:
+    stage = stages.get(name)
     output = stage.begin("slow")
     status, log = stage.run(output, action="slow")
     assert status == stage.scenario.status, log
@@ -221,9 +194,9 @@ def test_slow_at_every_step(name: str, get_stage: GetStage) -> None:
     (check_same if status == 0 else check_rerun)(stage, output)
 
 
-def test_a_store_that_fails_at_a_step(get_stage: GetStage) -> None:
+def test_a_store_that_fails_at_a_step(stages: Stages) -> None:
     """In one process, where the program runs again after each failure, and then without one."""
-    stage = get_stage("store")
+    stage = stages.get("store")
 
     def fail(number: int, fault: Fault) -> None:
         output = stage.begin(f"fault-{number}")
@@ -236,44 +209,7 @@ def test_a_store_that_fails_at_a_step(get_stage: GetStage) -> None:
         assert all(is_one_plain_line(line) for line in lines), log
         check_same(stage, output)
 
-    at_all(fail, errors(stage, chains_of(get_stage, "store")))
-
-
-def kills(stage: Stage, chains: list[str]) -> list[Fault]:
-    """After the step, the first time; with FULL_COUNTS before it, too, and the last time."""
-    places = [(chain, hit) for chain in chains for hit in full_or([1], hits_of(stage, chain))]
-    return [
-        Fault(chain, after, "kill", hit)
-        for chain, hit in places
-        for after in full_or([True], [False, True])
-    ]
-
-
-def errors(stage: Stage, chains: list[str]) -> list[Fault]:
-    """Input/output errors, and writes cut short by a full disk; for ever at some steps; with FULL_COUNTS once, twice and for ever at all."""
-    if not full_or(False, True):
-        some = [
-            chain
-            for number, chain in enumerate(chains)
-            if number % 6 == 0 or chain.endswith(":os.fsync")
-        ]
-        short = [chain for chain in chains if chain.endswith(":.write")][:2]
-        return [
-            *(Fault(chain, number % 4 == 3, "raise", times=0) for number, chain in enumerate(some)),
-            *(Fault(chain, False, "short") for chain in short),
-        ]
-    kinds = [(chain, after, "raise") for chain in chains for after in (False, True)]
-    kinds += [(chain, False, "short") for chain in chains if chain.endswith(":.write")]
-    first = [Fault(*kind, times=times) for kind in kinds for times in (1, 2, 0)]
-    return first + [Fault(*kind, hit) for kind in kinds for hit in hits_of(stage, kind[0])[1:]]
-
-
-def hits_of(stage: Stage, chain: str) -> list[int]:
-    """The first and the last time that the run comes by the chain; only the first where threads race for who is first to make a folder."""
-    count = stage.chains[chain]
-    return (
-        [1, count] if count >= stage.shards or (count > 1 and "make_folder" not in chain) else [1]
-    )
+    at_all(fail, stages.list_errors("store"))
 
 
 def times_hit(output: Path) -> int:
@@ -284,28 +220,6 @@ def times_hit(output: Path) -> int:
     size = path.stat().st_size
     path.unlink()
     return size
-
-
-def chains_of(get_stage: GetStage, name: str, shards: int = SHARDS) -> list[str]:
-    """The chains of a scenario at which there is a fault, but for those of the scenarios before it that use the same kind of storage."""
-    before = list(SCENARIOS)[: list(SCENARIOS).index(name)]
-    alike = [other for other in before if SCENARIOS[other].store == SCENARIOS[name].store]
-    known = {chain for other in alike for chain in get_stage(other, shards).chains}
-    return chosen([chain for chain in get_stage(name, shards).chains if chain not in known])
-
-
-def chosen(chains: list[str]) -> list[str]:
-    """The chains that end in a call of the operating system's or of a store's; without FULL_COUNTS, enough to come by each and each caller."""
-    steps = all_steps()
-    ends = [chain for chain in chains if steps[chain.rpartition(" > ")[2]].primitive]
-    seen: set[str] = set()
-    few = []
-    for chain in ends:
-        named = {chain.partition(" > ")[0], chain.rpartition(" > ")[2]}
-        if not named <= seen:
-            few.append(chain)
-        seen |= named
-    return full_or(few, ends)
 
 
 def through_beam_in_part(faults: list[Fault]) -> list[Fault]:
