@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 import json
-import threading
 from typing import Any
+
+from tests.support.loopback import LoopbackServer, run_server
 
 JOB_ID = "2026-01-31_01_02_03-4567"  # and a number
 ACCESS_TOKEN = "canary-access-token"  # noqa: S105 - made up
@@ -60,16 +61,10 @@ def dataflow_service() -> Iterator[Service]:
     """The stand-in on a free port of this machine."""
     with ThreadPoolExecutor(1) as pool:
         service = Service("")
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _requests_to(service, pool))
+        server = LoopbackServer(_requests_to(service, pool))
         service.address = f"http://localhost:{server.server_port}"  # Beam's client speaks REST, and not gRPC, to a localhost only
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
+        with run_server(server):
             yield service
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 def _requests_to(service: Service, pool: ThreadPoolExecutor) -> type[BaseHTTPRequestHandler]:

@@ -6,17 +6,18 @@ package, is whole.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 import importlib.metadata
 from pathlib import Path
 import re
-import threading
 from zipfile import ZipFile
 
 from packaging.utils import canonicalize_name
 
 from tests.installation.locks import Entry
+from tests.support.loopback import LoopbackServer, run_server
 
 _WHEEL = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
@@ -31,17 +32,9 @@ class _QuietFiles(SimpleHTTPRequestHandler):
 @contextmanager
 def package_index(folder: Path) -> Iterator[str]:
     """Serve a folder that `publish` filled, and give the address for PIP_INDEX_URL."""
-    server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), lambda *request: _QuietFiles(*request, directory=str(folder))
-    )
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    server = LoopbackServer(partial(_QuietFiles, directory=str(folder)))
+    with run_server(server):
+        yield f"http://{server.address}/"
 
 
 def publish(entry: Entry, folder: Path) -> str:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 import http.client
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 import re
 import threading
+
+from tests.support.loopback import LoopbackServer, run_server
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 
@@ -59,17 +61,10 @@ def is_write(request: str) -> bool:
 def proxy_of(store: str) -> Iterator[Proxy]:
     """A proxy of the store at host:port, for the time of the block."""
     proxy = Proxy()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _forwarder(proxy, store))
-    server.daemon_threads = True
-    proxy.address = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    server = LoopbackServer(_forwarder(proxy, store))
+    proxy.address = server.address
+    with run_server(server):
         yield proxy
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _forwarder(proxy: Proxy, store: str) -> type[BaseHTTPRequestHandler]:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 import json
 import ssl
-import threading
 from typing import Any
+
+from tests.support.loopback import LoopbackServer, run_server
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,7 @@ def serve(server: HttpServer, context: ssl.SSLContext | None = None) -> Iterator
             request = Request(self.command, self.path, headers, self.rfile.read(length))
             server.requests.append(request)
             answer = server.answers.get(self.path, answer_json({"error": "no such path"}, 404))
-            response = answer(request)
-            try:
-                self._write(response)
-            except OSError:
-                self.close_connection = True
+            self._write(answer(request))
 
         def _write(self, response: Any) -> None:
             if isinstance(response, bytes):
@@ -118,22 +115,10 @@ def serve(server: HttpServer, context: ssl.SSLContext | None = None) -> Iterator
             self.end_headers()
             self.wfile.write(response.content)
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *args: Any) -> None:
-            """Say nothing: a client that goes away is no fault here."""
-
-    with Server(("127.0.0.1", 0), Handler) as served:
-        if context is not None:
-            served.socket = context.wrap_socket(served.socket, server_side=True)
-            server.scheme = "https"
-        server.port = served.server_address[1]
-        # Asked often whether it is to end: the default would cost each test half a second.
-        thread = threading.Thread(target=served.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            served.shutdown()
-            thread.join()
+    served = LoopbackServer(Handler)
+    if context is not None:
+        served.socket = context.wrap_socket(served.socket, server_side=True)
+        server.scheme = "https"
+    server.port = served.server_port
+    with run_server(served):
+        yield server

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 import io
 import os
 from pathlib import Path
-import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,18 +15,16 @@ import pytest
 from storage import disk, inputs
 from storage.input_file import is_version_of
 from storage.input_listing import list_inputs
+from tests.support.loopback import LoopbackServer, run_server
 
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
     """The address of a web server that shows a folder."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    server = LoopbackServer(handler)
+    with run_server(server):
+        yield f"http://{server.address}"
 
 
 def wait_for_another_time(path: Path) -> None:

@@ -1,9 +1,8 @@
 """A Flink cluster is asked for its slots, and told to cancel a job, by its own REST API."""
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 import json
-import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +12,10 @@ from configs.errors import JobError
 from pipelines.runners.flink import make_cancellation
 from pipelines.runners.flink_slots import count_slots
 from pipelines.runners.options import runner_options
+from tests.support.loopback import LoopbackServer, run_server
 
 
-class Cluster(HTTPServer):
+class Cluster(LoopbackServer):
     """Answers as a cluster's job manager does.
 
     Attributes:
@@ -24,13 +24,9 @@ class Cluster(HTTPServer):
     """
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(_Answer)
         self.answers: dict[str, Any] = {}
         self.patched: list[str] = []
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -55,12 +51,9 @@ class _Answer(BaseHTTPRequestHandler):
 # Not called `cluster`, as a real one is, whose tests start programs.
 @pytest.fixture
 def rest_api() -> Iterator[Cluster]:
-    with Cluster() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = Cluster()
+    with run_server(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(("told", "slots"), [(6, 6), (1, 1), (0, 1)])

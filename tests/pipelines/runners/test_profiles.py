@@ -1,10 +1,9 @@
 """The profiles that make runners behave, and what is refused before a submission."""
 
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 import os
 from pathlib import Path
 import sys
-import threading
 
 import pytest
 
@@ -23,6 +22,7 @@ from pipelines.runners.options import (
     workers_per_machine,
 )
 from pipelines.runners.profiles import Profile, prepare_process, profile_of, runner_named
+from tests.support.loopback import LoopbackServer, run_server
 
 DATAFLOW = ["--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_container_image=i"]
 
@@ -183,10 +183,9 @@ class _Overview(BaseHTTPRequestHandler):
 
 
 def test_a_flink_cluster_is_used_with_all_its_slots() -> None:
-    with HTTPServer(("127.0.0.1", 0), _Overview) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        flags = profile_of("FlinkRunner", [f"--flink_master=127.0.0.1:{server.server_port}"]).flags
-        server.shutdown()
+    server = LoopbackServer(_Overview)
+    with run_server(server):
+        flags = profile_of("FlinkRunner", [f"--flink_master={server.address}"]).flags
     assert "--parallelism=6" in flags
 
 

@@ -1,7 +1,10 @@
 """The REST interface of the stand-in, as TensorFlow Serving documents it: status, metadata and `:predict`, in columns or in rows."""
 
 import base64
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import (
+    BaseHTTPRequestHandler,
+    ThreadingHTTPServer,  # noqa: TID251 - a program of its own
+)
 import json
 import re
 
