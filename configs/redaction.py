@@ -29,11 +29,14 @@ _WITH_DIGITS = re.compile(r"(?<!\w)(?![A-Za-z_]+\d{1,3}(?!\w))(?=\w*\d)\w+")
 # Shorter words of a value are words of any sentence.
 _WORD = re.compile(r"[^\W_]{3,}")
 # What a library says of the place and the kind of a failure: the system's number of an error, a line
-# of a file (a longer number may be a customer's, or be part of one), a time zone.
+# of a file (a longer number may be a customer's, or be part of one), a time zone, the size of a file
+# and the one that Arrow reads in a Parquet footer.
 _TELLING = re.compile(
     r"""
       \[Errno[ ]\d{1,3}\]
     | \b[Ll]ine[ ]\d{1,7} (?! [ -]?\d | [\w+] | [.,:]\d )
+    | (?<! [\w.,:+-] ) \d{1,12} [ ] bytes \b
+    | (?<= [ ]reported[ ]by[ ]footer's[ ]\( ) \d{1,12} (?= \) )
     | (?<= zone[ ]) '(?: [A-Z]\w+ (?: / [A-Za-z][A-Za-z_-]+ ){1,2} | [+-]\d\d:\d\d )'
     """,
     re.VERBOSE,

@@ -184,7 +184,7 @@ def test_no_value_is_told_whatever_its_case_and_letters(
 @pytest.mark.parametrize(
     ("message", "known", "told"),
     [
-        # The kind of an error, a path, a line, a column and a time zone lead to what has to be mended.
+        # The kind of an error, a path, a line, a column, a size and a time zone lead to what has to be mended.
         (
             "[Errno 13] Failed to open '/in/1.csv'",
             ["/in/1.csv"],
@@ -199,7 +199,18 @@ def test_no_value_is_told_whatever_its_case_and_letters(
         ("column_1234 or column_12345", ["column_1234"], "column_1234 or ***"),
         ("no time zone 'Nope/Zone'", [], "no time zone 'Nope/Zone'"),
         ("cannot parse timezone 'Europe/Berlin'", [], "cannot parse timezone 'Europe/Berlin'"),
+        (
+            "Parquet file size is 7 bytes, smaller than the size reported by footer's (2147483647)",
+            [],
+            "Parquet file size is 7 bytes, smaller than the size reported by footer's (2147483647)",
+        ),
         # All else is a value,
+        (
+            "bytes 17; -17 bytes; 17 bytesize; 1.7 bytes",
+            [],
+            "bytes ***; *** bytes; *** bytesize; *** bytes",
+        ),
+        ("4111111111111111 bytes 4111-1111 bytes", [], "*** bytes *** bytes"),
         ("bad 'Ann'", ["a", "A", "An"], "bad ***"),
         ("bad 'a' and 'Ann a'", ["a"], "bad 'a' and ***"),
         ("line 4111 1111 1111 1111", [], "line ***"),
