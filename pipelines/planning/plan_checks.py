@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from pyarrow import Schema
 import pyarrow.compute as pc
+from pyarrow.types import is_floating, is_integer
 
 from configs.errors import JobError
 from configs.suggest import nearest
@@ -87,13 +88,7 @@ def _try_out(check: ColumnCheck, nothing: pa.Array) -> None:
         nothing: the column, of no rows.
     """
     dtype = nothing.type
-    # `yes` and `1` without quotes, which Arrow would make texts of that nobody meant.
-    if check.rule == "allowed" and is_text(dtype):
-        strange = [value for value in check.wanted if not isinstance(value, str)]
-        if strange:
-            raise JobError(
-                f"{check.place}: {strange[0]!r} is no text, and the column is {dtype}; put it in quotes"
-            )
+    _refuse_mixed_up(check, dtype)
     try:
         if check.rule == "matches":
             # Alone, too: brackets that do not match might do so with what is put around it.
@@ -106,3 +101,21 @@ def _try_out(check: ColumnCheck, nothing: pa.Array) -> None:
         raise JobError(
             f"{check.place}: makes no sense of a column of type {dtype}: {error}"
         ) from error
+
+
+def _refuse_mixed_up(check: ColumnCheck, dtype: pa.DataType) -> None:
+    """Refuse numbers beside texts, and texts beside numbers: YAML read something else than was meant."""
+    # `yes` and `1` without quotes, which Arrow would make texts of.
+    if check.rule == "allowed" and is_text(dtype):
+        strange = [value for value in check.wanted if not isinstance(value, str)]
+        if strange:
+            raise JobError(
+                f"{check.place}: {strange[0]!r} is no text, and the column is {dtype}; put it in quotes"
+            )
+    # `1e30`, in which YAML wants a point and a sign.
+    is_number = is_integer(dtype) or is_floating(dtype)
+    if check.rule in ("min", "max") and is_number and isinstance(check.wanted, str):
+        raise JobError(
+            f"{check.place}: {check.wanted!r} is a text, and the column is {dtype}; "
+            f"write a number, as 1000 or 1.0e+30"
+        )

@@ -172,7 +172,7 @@ def test_data_that_is_too_old_is_held_back(job: Path, tmp_path: Path) -> None:
         ({"agee": {"min": 0, "on_failure": "warn"}}, "checks names 'agee', which is no column"),
         (
             {"age": {"min": "old", "on_failure": "warn"}},
-            "checks.age.min: makes no sense of a column of type int16",
+            "checks.age.min: 'old' is a text, and the column is int16; write a number",
         ),
         ({"age": {"matches": "a", "on_failure": "warn"}}, "checks.age.matches: makes no sense"),
         (

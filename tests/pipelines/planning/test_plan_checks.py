@@ -35,6 +35,9 @@ def test_a_rule_that_makes_sense(rule: str, wanted: Any, dtype: pa.DataType) -> 
         # `yes` and `1` without quotes, which Arrow would make texts of that nobody meant.
         ("allowed", ["x", True], pa.string(), "checks.a.allowed: True is no text, .* in quotes"),
         ("allowed", [1], pa.large_string(), "checks.a.allowed: 1 is no text"),
+        # `1e30` without a point and a sign.
+        ("max", "1e30", pa.float64(), "checks.a.max: '1e30' is a text, .* as 1000 or 1.0e.30"),
+        ("min", "5", pa.int8(), "checks.a.min: '5' is a text, and the column is int8"),
         ("matches", "[a-z", pa.string(), "checks.a.matches: makes no sense of a column of type"),
         ("matches", "a", pa.int64(), "checks.a.matches: makes no sense of a column of type int64"),
     ],

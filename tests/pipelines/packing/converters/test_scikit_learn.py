@@ -149,6 +149,21 @@ def test_a_regression_on_numbers(tmp_path: Path, estimator: Any) -> None:
     np.testing.assert_allclose(score(tmp_path, fresh), model.predict(fresh), rtol=1e-5)
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS[:2], ids=lambda e: type(e).__name__)
+def test_a_graph_takes_infinity_as_the_largest_of_all_numbers(
+    tmp_path: Path, estimator: Any
+) -> None:
+    """As docs/your_model.md says; scikit-learn itself would refuse it."""
+    frame = people()[["income"]]
+    model = make_pipeline(StandardScaler(), estimator).fit(frame, labels(people()))
+    packed(tmp_path, model, frame)
+    huge = pd.DataFrame({"income": [1e30, -1e30]})
+    with pytest.raises(ValueError, match="infinity"):
+        model.predict_proba(pd.DataFrame({"income": [np.inf]}))
+    expected = model.predict_proba(huge)[:, 1]
+    np.testing.assert_allclose(score(tmp_path, huge * np.inf), expected, atol=1e-6)
+
+
 def test_what_the_encoder_refuses_rejects_its_row(tmp_path: Path) -> None:
     frame = people()
     encoder = ColumnTransformer([("plan", OneHotEncoder(), ["plan"])], remainder="drop")
