@@ -4,6 +4,7 @@ Every error is told at once, each with the nearest valid key.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 import re
 from typing import Any, TypeAlias, TypeVar, get_args
 
@@ -20,6 +21,16 @@ from configs.suggest import nearest
 T = TypeVar("T", bound=BaseModel)
 # pydantic's kinds of errors about what should be a list.
 _OF_A_LIST = ("list_type", "tuple_type")
+# What pydantic says of its own classes and of Python's, in words of YAML.
+_PLAIN_WORDS = {
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a section of keys and values",
+    "model_type": "must be a section of keys and values",
+    "string_type": "must be a text",
+}
+# A column may well be called so.
+_UNQUOTED = "; YAML takes a bare no, on, 12 or 2026-01-31 for no text, so put it in quotes"
 # `a.b`, and the YAML text of its value.
 Override: TypeAlias = tuple[str, str]
 
@@ -270,9 +281,11 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
 
     said = error["msg"]
     # pydantic's own words before those of a validator.
-    problem = said.removeprefix("Value error, ")
+    problem = _PLAIN_WORDS.get(kind, said.removeprefix("Value error, "))
     value_there = _describe_value(error)
     message = f"{problem}{value_there}{_suggest_word(error)}"
+    if kind == "string_type" and isinstance(value, int | float | date):
+        message += _UNQUOTED
     # A rule of the whole job has no place.
     if not place:
         return message
@@ -295,6 +308,8 @@ def _describe_value(error: ErrorDetails) -> str:
         return ""
     value = error.get("input")
     # Others, a whole section for example, are too long for a line.
+    if isinstance(value, date):
+        return f", got {value}"
     if not isinstance(value, str | int | float | bool):
         return ""
     return f", got {value!r}"

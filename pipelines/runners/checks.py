@@ -79,6 +79,8 @@ def refuse_wrong_options(options: PipelineOptions) -> None:
     """
     standard = options.view_as(StandardOptions)
     runner = standard.runner
+    if runner == "DirectRunner":
+        _check_direct(options)
     if runner == "DataflowRunner":
         _check_dataflow(options)
     if runner == "PrismRunner":
@@ -144,6 +146,14 @@ def _works_in_this_process(options: PipelineOptions) -> bool:
     is_direct = options.view_as(StandardOptions).runner == "DirectRunner"
     mode = options.view_as(DirectOptions).direct_running_mode
     return is_direct and mode != "multi_processing"
+
+
+def _check_direct(options: PipelineOptions) -> None:
+    workers = options.view_as(DirectOptions).direct_num_workers
+    if workers < 0:
+        raise JobError(
+            f"--direct_num_workers: must be >= 0, got {workers}; 0 is one worker per core"
+        )
 
 
 def _check_prism(options: PipelineOptions) -> None:

@@ -152,6 +152,27 @@ def test_a_wrong_value_is_shown_and_a_section_is_not(job_file: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("sink=3", "sink: must be a section of keys and values, got 3"),
+        ("sink=[a]", "sink: must be a section of keys and values"),
+        ("source.paths=5", "source.paths: must be a list, got 5"),
+        ("source.types=[a]", "source.types: must be a section of keys and values"),
+        ("source.key=[a]", "source.key: must be a text"),
+        ("source.key=no", "source.key: must be a text, got False; YAML takes a bare no"),
+        ("source.key=2026-01-31", "source.key: must be a text, got 2026-01-31; YAML takes"),
+        ("source.passthrough=[a, 12]", "source.passthrough.1: must be a text, got 12; YAML takes"),
+    ],
+)
+def test_a_value_of_a_wrong_kind_is_told_in_words_of_yaml(
+    job_file: Path, override: str, words: str
+) -> None:
+    told = problem(job_file, override)
+    assert f": {words}" in told
+    assert told.endswith("so put it in quotes") == ("YAML takes" in words)
+
+
 def test_a_wrong_word_names_the_nearest_and_all(job_file: Path) -> None:
     message = problem(job_file, "model.dtype=bfloat")
     expected = "'float16' or 'auto', got 'bfloat'; did you mean bfloat16?"

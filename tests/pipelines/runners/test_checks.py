@@ -57,6 +57,12 @@ def test_one_of_several_ways_to_say_it_is_enough(runner: str, flags: list[str]) 
     refuse_wrong_options(runner_options(runner, flags))
 
 
+def test_fewer_workers_than_none_are_refused() -> None:
+    with pytest.raises(JobError, match=r"--direct_num_workers: must be >= 0, got -3; 0 is one"):
+        refuse_wrong_options(runner_options("DirectRunner", ["--direct_num_workers=-3"]))
+    refuse_wrong_options(runner_options("DirectRunner", ["--direct_num_workers=0"]))
+
+
 @pytest.mark.parametrize(
     ("runner", "flags", "ending"),
     [
