@@ -18,8 +18,9 @@ import sys
 import tempfile
 import time
 
-from tests.mutants.broken import PROMISES, Promise
+from tests.mutants.broken import PROMISES
 from tests.mutants.mutations import REPOSITORY
+from tests.mutants.promise import Promise
 
 _LONGEST_SECONDS = 1_800
 _PYTEST = ["-q", "--no-header", "--tb=line", "-rfE", "-p", "no:cacheprovider"]

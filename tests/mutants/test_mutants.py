@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutants.broken import PROMISES, Promise
+from tests.mutants.broken import PROMISES
 from tests.mutants.equivalent import read_list, stale
 from tests.mutants.given import give_code, place_of, places_in
 from tests.mutants.mutations import (
@@ -19,6 +19,7 @@ from tests.mutants.mutations import (
     sample,
 )
 from tests.mutants.near import importing_test_files, near_test_files, own_test_files
+from tests.mutants.promise import Promise
 from tests.mutants.promises import broken_text, failed_tests
 from tests.mutants.reach import Reach
 from tests.mutants.trials import _within

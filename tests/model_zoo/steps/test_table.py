@@ -12,9 +12,11 @@ from model_zoo.steps import function, table
 from model_zoo.steps.cast import Cast
 from model_zoo.steps.date_parts import DateParts
 from model_zoo.steps.encode import OneHot, Ordinal
+from model_zoo.steps.fill import Fill
 from model_zoo.steps.function import Function
 from model_zoo.steps.image import Image
 from model_zoo.steps.pca import Pca
+from model_zoo.steps.scale import Scale, Standardise
 from model_zoo.steps.select import Select
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import apply_steps, find_widest
@@ -110,3 +112,26 @@ def test_what_is_no_flat_column_is_not_given_to_a_function() -> None:
         "one": np.ones((2, 1)),
     }
     assert function._make_table(columns).schema.names == ["a", "b"]
+
+
+def test_steps_run_in_order_and_keep_the_other_columns() -> None:
+    steps = (
+        Fill(step="fill", columns=("a",), values=(4.0,)),
+        Scale(step="scale", columns=("a",), factor=(10.0,), offset=(1.0,)),
+        Stack(step="stack", columns=("a", "b"), into="x"),
+    )
+    result = apply_steps(
+        steps, {"a": pa.array([None, 2.0]), "b": pa.array([1.0, 2.0]), "k": pa.array(["x", "y"])}, 2
+    )
+    assert set(result) == {"a", "b", "k", "x"}
+    np.testing.assert_array_equal(result["x"], [[41, 1], [21, 2]])
+
+
+def test_a_column_that_is_not_there_is_named() -> None:
+    with pytest.raises(
+        JobError, match=r"standardise names column 'z', but the columns are \['a', 'b'\]"
+    ):
+        Standardise(step="standardise", columns=("z",), mean=(0.0,), scale=(1.0,)).apply(
+            {"a": pa.array([1]), "b": pa.array([1])},
+            1,
+        )

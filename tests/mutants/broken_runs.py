@@ -1,0 +1,148 @@
+"""Promises about runs: published whole or not at all, resumed, cleaned up, and told by an exit status."""
+
+from tests.mutants.promise import Promise
+
+RUNS = (
+    Promise(
+        "CURRENT moves only once the manifest stands",
+        "transforms/publish.py",
+        '    create(run, encode_manifest(content), content["content_sha256"])\n',
+        "    from storage.current import make_current\n\n"
+        '    make_current(run, datetime.fromisoformat(manifest["planned_at"]))\n'
+        '    create(run, encode_manifest(content), content["content_sha256"])\n',
+        ("tests/transforms/test_publish.py", "tests/faults"),
+    ),
+    Promise(
+        "a run that its monitor holds back is not published",
+        "transforms/publish.py",
+        '    create = _create_held if verdict == "held" else _create_manifest\n',
+        "    create = _create_manifest\n",
+        ("tests/transforms/output/test_published_monitor.py", "tests/pipelines/test_release.py"),
+    ),
+    Promise(
+        "a manifest is created where there is none, and never overwritten",
+        "transforms/publish.py",
+        "files.create(run.manifest, text, scratch=run.temporary)",
+        "files.replace(run.manifest, text, run.temporary) is None",
+        ("tests/transforms/test_publish.py", "tests/faults/test_concurrency.py"),
+    ),
+    Promise(
+        "an attempt that wakes up late leaves readers with the newer run",
+        "storage/current.py",
+        "if before is not None and before.decided_at > planned_at:",
+        "if before is None and decided_at > planned_at:",
+        ("tests/storage/test_current.py", "tests/faults/test_zombies.py"),
+    ),
+    Promise(
+        "a small file is on the disk before it gets its name",
+        "storage/disk.py",
+        "            if synced:\n                os.fsync(file.fileno())\n",
+        "",
+        ("tests/storage", "tests/faults/test_durability.py"),
+    ),
+    Promise(
+        "a file of scores is on the disk before anybody names it",
+        "storage/files.py",
+        "            if is_on_disk:\n                os.fsync(file.fileno())\n",
+        "",
+        ("tests/storage", "tests/faults/test_durability.py"),
+    ),
+    Promise(
+        "the names in a folder are on the disk before anybody is told",
+        "storage/disk.py",
+        "        os.fsync(number)\n",
+        "        os.fstat(number)\n",
+        ("tests/storage", "tests/faults/test_durability.py"),
+    ),
+    Promise(
+        "the names of attempts are on the disk before their unit is recorded as done",
+        "transforms/output/done_record.py",
+        "    files.sync_folder(run.attempts)",
+        "    files.exists(run.attempts)",
+        ("tests/transforms/test_write.py", "tests/faults/test_durability.py"),
+    ),
+    Promise(
+        "a symbolic link in the output is not followed out of it",
+        "storage/layout.py",
+        "    if not files.is_local(url):\n        return\n    if leads_out(",
+        "    if files.is_local(url):\n        return\n    if leads_out(",
+        ("tests/storage/test_layout.py", "tests/transforms/test_publish.py", "tests/security"),
+    ),
+    Promise(
+        "what a run leaves is not for everybody to read",
+        "storage/disk.py",
+        "_FILE_MODE = 0o640",
+        "_FILE_MODE = 0o644",
+        ("tests/storage", "tests/security/test_modes.py"),
+    ),
+    Promise(
+        "units that are done are not scored again",
+        "transforms/read.py",
+        "if is_done(self.run, unit.index):",
+        "if not unit.shard:",
+        ("tests/transforms/test_read.py", "tests/faults"),
+    ),
+    Promise(
+        "a run over its budget ends with status 4",
+        "configs/errors.py",
+        "    status = 4\n",
+        "    status = 0\n",
+        ("tests/configs/test_errors.py", "tests/bad_rows/test_bad_models.py"),
+    ),
+    Promise(
+        "an interrupted run ends with status 130",
+        "pipelines/cli/command_line.py",
+        'return _say_stopped("interrupted", _INTERRUPTED)',
+        'return _say_stopped("interrupted", 1)',
+        ("tests/pipelines/cli/test_run_log.py", "tests/faults/test_interrupts.py"),
+    ),
+    Promise(
+        "a flag that nobody knows is an error",
+        "pipelines/cli/command_line.py",
+        "        if not unknown:\n            return\n",
+        "        if not unknown or more_flags:\n            return\n",
+        ("tests/pipelines/test_score_refusals.py", "tests/pipelines/runners/test_profiles.py"),
+    ),
+    Promise(
+        "a key that nobody knows is an error",
+        "configs/job.py",
+        'model_config = ConfigDict(frozen=True, extra="forbid")',
+        'model_config = ConfigDict(frozen=True, extra="ignore")',
+        ("tests/configs",),
+    ),
+    Promise(
+        "the files of a run that is at work stay",
+        "storage/lock.py",
+        "fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)",
+        ("tests/pipelines/scoring/test_stale_runs.py", "tests/pipelines/test_prune.py"),
+    ),
+    Promise(
+        "the files of dead runs go once a newer one is published",
+        "pipelines/scoring/stale_runs.py",
+        "            if its_job != job:",
+        "            if its_job == its_job:",
+        ("tests/pipelines/scoring/test_stale_runs.py",),
+    ),
+    Promise(
+        "pipelines.verify finds a published file that was altered",
+        "pipelines/verify.py",
+        'if files.compute_sha256(url) != entry["sha256"]:',
+        'if not entry["sha256"]:',
+        ("tests/pipelines/test_score_refusals.py",),
+    ),
+    Promise(
+        "a report that cannot be drawn or written decides nothing",
+        "pipelines/scoring/run_report.py",
+        "    except Exception as error:",
+        "    except ArithmeticError as error:",
+        ("tests/pipelines/test_report.py",),
+    ),
+    Promise(
+        "pipelines.verify finds a report that was altered",
+        "pipelines/reporting/written_page.py",
+        "    if hashlib.sha256(above).hexdigest() != of_page:\n",
+        "    if not of_page:\n",
+        ("tests/pipelines/test_report.py", "tests/pipelines/reporting/test_written_page.py"),
+    ),
+)
