@@ -11,9 +11,6 @@ from model_zoo.remote.client import Description, TensorSpec
 from model_zoo.remote.failures import WrongError
 from model_zoo.remote.tensors import find_dtype
 
-# On our side numpy has no other dtype for it.
-_OUR_DTYPES = {"bfloat16": "float32"}
-
 
 class Envelope(NamedTuple):
     """What an answer says of itself; empty where it says nothing."""
@@ -139,18 +136,12 @@ def check_names(kind: str, names: Collection[str], specs: Mapping[str, TensorSpe
 
 
 def _check_array(kind: str, name: str, arrays: Arrays, spec: TensorSpec) -> None:
+    """Check the dtype and the shape (rows, ...) of an array."""
     array = arrays[name]
-    dtype = _OUR_DTYPES.get(spec.dtype, spec.dtype)
-    if find_dtype(array) != dtype:
-        raise WrongError(f"{kind} {name} must be {spec.dtype}, got {find_dtype(array)}")
+    dtype = find_dtype(array)
+    if dtype != spec.our_dtype:
+        raise WrongError(f"{kind} {name} must be {spec.dtype}, got {dtype}")
     shape = array.shape[1:]
-    if not _fits(shape, spec.shape):
+    if not spec.fits(shape):
         described = ", ".join("?" if size is None else str(size) for size in spec.shape)
         raise WrongError(f"{kind} {name} must have rows of shape ({described}), got {shape}")
-
-
-def _fits(shape: tuple[int, ...], described: tuple[int | None, ...]) -> bool:
-    if len(shape) != len(described):
-        return False
-    pairs = zip(shape, described, strict=True)
-    return all(wanted is None or size == wanted for size, wanted in pairs)

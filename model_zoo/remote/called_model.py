@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model_zoo.arrays import Arrays
+from model_zoo.arrays import Arrays, count_rows
 from model_zoo.remote.client import Description
 from model_zoo.remote.texts import TEXTS, read_texts
 
@@ -28,26 +28,43 @@ class CalledModel:
         Args:
             inputs: one array (rows, ...) per input.
         """
-        rows = len(next(iter(inputs.values())))
-        shaped = {name: self._shape(name, array) for name, array in inputs.items()}
-        outputs = self.call(self._fill(shaped, rows))
+        rows = count_rows(inputs)
+        sent = {}
+        for name, array in inputs.items():
+            shaped = self._shape(name, array)
+            sent[name] = self._fill(shaped)
+        outputs = self.call(sent)
+        # Without the scores of rows that were only there to fill the request.
         return {name: array[:rows] for name, array in outputs.items()}
 
     def _shape(self, name: str, array: np.ndarray) -> np.ndarray:
-        """Return texts where the server takes those, and numbers and texts as lists of one, where it takes those."""
+        """Return an input in the form that the server takes.
+
+        Args:
+            name: the input's.
+            array: (rows, ...) as cards have it: a number a row, or texts as `text_bytes` makes them.
+        """
         spec = self.described.inputs.get(name)
+        # Some servers tell nothing; then it goes as it is.
         if spec is None:
             return array
         if spec.dtype == TEXTS:
             array = read_texts(array)
-        if array.ndim > len(spec.shape):
+        sizes_of_row = len(spec.shape)
+        if array.ndim > sizes_of_row:
             return array
-        return array.reshape(len(array), *[1] * len(spec.shape))
+        # The server wants a list where we have a single value: a list of one.
+        ones = [1] * sizes_of_row
+        return array.reshape(len(array), *ones)
 
-    def _fill(self, arrays: Arrays, rows: int) -> Arrays:
+    def _fill(self, array: np.ndarray) -> np.ndarray:
         """Return as many rows as the server insists on: the last one again and again."""
         wanted = self.described.most_rows
-        if self.described.takes_fewer_rows or wanted is None or rows >= wanted:
-            return arrays
-        places = np.minimum(np.arange(wanted), rows - 1)
-        return {name: array[places] for name, array in arrays.items()}
+        if self.described.takes_fewer_rows or wanted is None:
+            return array
+        rows = len(array)
+        if rows >= wanted:
+            return array
+        last = rows - 1
+        positions = np.minimum(np.arange(wanted), last)
+        return array[positions]

@@ -8,9 +8,6 @@ from model_zoo.remote.client import Description, TensorSpec
 from model_zoo.remote.target import Target
 from model_zoo.remote.texts import TEXT_DTYPE, TEXTS
 
-# On our side of the wire a bfloat16 is a float32.
-_OUR_DTYPES = {"bfloat16": "float32"}
-
 
 def refuse_other_model(card: ModelCard, target: Target, described: Description) -> None:
     """Refuse a server whose model is not the card's.
@@ -38,11 +35,6 @@ def refuse_other_model(card: ModelCard, target: Target, described: Description) 
         _refuse_other_tensors(where, "output", card.outputs, described.outputs)
 
 
-def find_dtype(spec: TensorSpec) -> str:
-    """Return the dtype that a server's array has on our side."""
-    return _OUR_DTYPES.get(spec.dtype, spec.dtype)
-
-
 def has_shape(shape: tuple[int, ...], spec: TensorSpec) -> bool:
     """Tell whether a row has a size that the server describes; one number is a list of one, too.
 
@@ -57,10 +49,7 @@ def has_shape(shape: tuple[int, ...], spec: TensorSpec) -> bool:
     """
     if not shape and len(spec.shape) == 1:
         return spec.shape[0] in (None, 1)
-    if len(shape) != len(spec.shape):
-        return False
-    pairs = zip(shape, spec.shape, strict=True)
-    return all(size == wanted or wanted is None for size, wanted in pairs)
+    return spec.fits(shape)
 
 
 def _refuse_other_names(where: str, card: ModelCard, described: Description) -> None:
@@ -97,7 +86,7 @@ def _is_same(tensor: Tensor, spec: TensorSpec) -> bool:
         # A text is bytes side by side, on our side.
         is_text = tensor.dtype == TEXT_DTYPE and len(tensor.shape) == 1
         return is_text and has_shape((), spec)
-    return tensor.dtype == find_dtype(spec) and has_shape(tensor.shape, spec)
+    return tensor.dtype == spec.our_dtype and has_shape(tensor.shape, spec)
 
 
 def _show(shape: tuple[int | None, ...]) -> str:

@@ -26,7 +26,9 @@ def make_context(tls: Tls) -> ssl.SSLContext:
     Raises:
         JobError: a file is not there, or holds no certificate or key.
     """
-    places = ", ".join(place for place in (tls.ca, tls.certificate, tls.key) if place)
+    # ssl does not say which of the files it means.
+    named = [place for place in (tls.ca, tls.certificate, tls.key) if place]
+    places = ", ".join(named)
     try:
         context = ssl.create_default_context(cafile=tls.ca)
         if tls.certificate is not None:
@@ -34,7 +36,8 @@ def make_context(tls: Tls) -> ssl.SSLContext:
     except ssl.SSLError as error:
         raise JobError(f"{places}: no certificate and key in PEM: {error.reason}") from error
     except OSError as error:
-        raise JobError(f"{places}: {os.strerror(error.errno or 0)}") from error
+        why = os.strerror(error.errno or 0)
+        raise JobError(f"{places}: {why}") from error
     return context
 
 
@@ -47,8 +50,13 @@ def read_pem(tls: Tls) -> Pem:
     # gRPC itself would take anything, and say at each connection that it failed.
     make_context(tls)
     ca = tls.ca or _find_trusted()
-    places = (ca, tls.certificate, tls.key)
-    return Pem(*(None if place is None else Path(place).read_bytes() for place in places))
+    return Pem(_read(ca), _read(tls.certificate), _read(tls.key))
+
+
+def _read(place: str | None) -> bytes | None:
+    if place is None:
+        return None
+    return Path(place).read_bytes()
 
 
 def _find_trusted() -> str | None:

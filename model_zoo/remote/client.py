@@ -20,6 +20,22 @@ class TensorSpec:
     dtype: str
     shape: tuple[int | None, ...]
 
+    @property
+    def our_dtype(self) -> str:
+        """Return the dtype that such an array has on our side, where numpy has no bfloat16."""
+        return "float32" if self.dtype == "bfloat16" else self.dtype
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether a row of this shape has the sizes that are described.
+
+        >>> TensorSpec("float32", (None, 3)).fits((5, 3)), TensorSpec("float32", (2,)).fits((3,))
+        (True, False)
+        """
+        if len(shape) != len(self.shape):
+            return False
+        pairs = zip(shape, self.shape, strict=True)
+        return all(wanted is None or size == wanted for size, wanted in pairs)
+
 
 @dataclass(frozen=True)
 class Description:

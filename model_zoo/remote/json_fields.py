@@ -24,9 +24,11 @@ def read_field(value: Json, field: str, kind: type[Any], otherwise: T) -> Any | 
     found = value.get(field)
     if found is None:
         return otherwise
+    is_of_kind = isinstance(found, kind)
     # To Python, true is an integer.
-    is_bool = isinstance(found, bool)
-    if not isinstance(found, kind) or (is_bool and kind is not bool):
+    if isinstance(found, bool) and kind is not bool:
+        is_of_kind = False
+    if not is_of_kind:
         raise WrongError(f"{field} must be of {kind.__name__} in the answer")
     return found
 
@@ -60,6 +62,7 @@ def read_whole_numbers(value: Json, field: str) -> list[int]:
         WrongError: it is no such list.
     """
     numbers: list[int] = read_field(value, field, list, [])
+    # By its very type, as true is an integer, too.
     if not all(type(number) is int for number in numbers):
         raise WrongError(f"{field} must be whole numbers in the answer")
     return numbers

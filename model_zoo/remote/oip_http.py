@@ -58,16 +58,9 @@ class OipHttpClient:
         # Two threads may both ask, and get the same answer.
         description = self._description or self.describe()
         with about(self._target.url):
-            path = f"{self._model_path(description.model_version)}/infer"
-            dtypes = list_dtypes(inputs, description)
-            send = self._send_bytes if self._is_binary else self._send_json
-            answer = send(path, inputs, dtypes, request_id)
+            answer = self._send(inputs, description, request_id)
             head, tail = _split_answer(answer)
-            envelope = Envelope(
-                read_text(head, "model_name"),
-                read_text(head, "model_version"),
-                read_text(head, "id"),
-            )
+            envelope = _read_envelope(head)
             check_envelope(
                 self._target.name, description, request_id, envelope, self._target.version
             )
@@ -79,28 +72,47 @@ class OipHttpClient:
         """Let all connections go."""
         self._calls.close()
 
+    def _ask(self, path: str) -> Json:
+        answer = self._calls.ask(path)
+        return read_json(answer.content)
+
     def _ask_for_metadata(self) -> Metadata:
-        server = read_json(self._calls.ask("/v2").content)
+        """Ask server and model, and take note of how tensors are sent."""
+        server = self._ask("/v2")
         path = self._model_path(self._target.version)
-        model = read_json(self._calls.ask(path).content)
+        model = self._ask(path)
         extensions: list[Any] = read_field(server, "extensions", list, [])
         name = read_text(server, "name")
+        version = read_text(server, "version")
         self._is_binary = _BINARY in extensions or name in _BINARY_SERVERS
         max_batch_size = None
         if _CONFIGURATION in extensions:
-            config = read_json(self._calls.ask(f"{path}/config").content)
+            config = self._ask(f"{path}/config")
             max_batch_size = read_field(config, "max_batch_size", int, 0)
+        versions: list[Any] = read_field(model, "versions", list, [])
         return Metadata(
-            server=f"{name} {read_text(server, 'version')}".strip(),
-            versions=[str(version) for version in read_field(model, "versions", list, [])],
+            server=f"{name} {version}".strip(),
+            versions=list(map(str, versions)),
             inputs=list(_list_tensors(model, "inputs")),
             outputs=list(_list_tensors(model, "outputs")),
             max_batch_size=max_batch_size,
         )
 
     def _model_path(self, version: str | None) -> str:
-        path = f"/v2/models/{quote(self._target.name, safe='')}"
-        return f"{path}/versions/{quote(version, safe='')}" if version else path
+        # A name may hold what has a meaning in a path: `a/b`.
+        name = quote(self._target.name, safe="")
+        path = f"/v2/models/{name}"
+        if not version:
+            return path
+        number = quote(version, safe="")
+        return f"{path}/versions/{number}"
+
+    def _send(self, inputs: Arrays, description: Description, request_id: str) -> HttpAnswer:
+        """Send a batch to the version that was described, in the form that the server takes."""
+        model = self._model_path(description.model_version)
+        dtypes = list_dtypes(inputs, description)
+        send = self._send_bytes if self._is_binary else self._send_json
+        return send(f"{model}/infer", inputs, dtypes, request_id)
 
     def _send_json(
         self, path: str, inputs: Arrays, dtypes: dict[str, str], request_id: str
@@ -109,7 +121,8 @@ class OipHttpClient:
         for name, dtype in dtypes.items():
             tensor = _describe_input(name, dtype, inputs[name])
             # The protocol has values in one flat list, too, which is quicker to read.
-            tensor["data"] = list_values(inputs[name].reshape(-1), name)
+            flat = inputs[name].reshape(-1)
+            tensor["data"] = list_values(flat, name)
             tensors.append(tensor)
         content = write_json({"id": request_id, "inputs": tensors})
         return self._calls.send(path, content, _JSON_HEADERS)
@@ -140,11 +153,21 @@ def _describe_input(name: str, dtype: str, array: np.ndarray) -> dict[str, Any]:
     return {"name": name, "datatype": DATATYPES[dtype], "shape": list(array.shape)}
 
 
+def _read_envelope(head: Json) -> Envelope:
+    return Envelope(
+        model=read_text(head, "model_name"),
+        version=read_text(head, "model_version"),
+        request_id=read_text(head, "id"),
+    )
+
+
 def _list_tensors(model: Json, field: str) -> Iterator[Tensor]:
     for tensor in read_objects(model, field):
         name = read_text(tensor, "name")
-        dtype = read_datatype(read_text(tensor, "datatype"), name)
-        yield Tensor(name, dtype, read_whole_numbers(tensor, "shape"))
+        datatype = read_text(tensor, "datatype")
+        dtype = read_datatype(datatype, name)
+        shape = read_whole_numbers(tensor, "shape")
+        yield Tensor(name, dtype, shape)
 
 
 def _split_answer(answer: HttpAnswer) -> tuple[Json, bytes]:
@@ -159,12 +182,18 @@ def _split_answer(answer: HttpAnswer) -> tuple[Json, bytes]:
 
 
 def _read_outputs(head: Json, tail: bytes) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each output's name and array."""
+    """Yield each output's name and array.
+
+    Args:
+        head: describes them, and holds the values of some.
+        tail: the bytes of the others, one behind the other in their order.
+    """
     start = 0
     for output in read_objects(head, "outputs"):
         name = read_text(output, "name")
         shape = read_whole_numbers(output, "shape")
-        dtype = read_datatype(read_text(output, "datatype"), f"output {name}")
+        datatype = read_text(output, "datatype")
+        dtype = read_datatype(datatype, f"output {name}")
         parameters: Json = read_field(output, "parameters", dict, {})
         size = read_field(parameters, "binary_data_size", int, None)
         if size is None:

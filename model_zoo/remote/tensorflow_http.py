@@ -41,15 +41,15 @@ class TensorflowHttpClient:
     def describe(self) -> Description:
         """Ask which versions answer and what the signature is, as `Client.describe`."""
         with about(self._target.url):
-            status = self._ask(self._model_path(read_version(self._target)))
+            wanted = read_version(self._target)
+            status = self._ask(self._model_path(wanted))
             version = choose_available(_list_available(status), self._target)
-            metadata = self._ask(f"{self._model_path(version)}/metadata")
+            path = self._model_path(version)
+            metadata = self._ask(f"{path}/metadata")
             signature = _find_signature(metadata)
-            self._description = describe_signature(
-                version,
-                list(_list_tensors(signature, "inputs")),
-                list(_list_tensors(signature, "outputs")),
-            )
+            inputs = list(_list_tensors(signature, "inputs"))
+            outputs = list(_list_tensors(signature, "outputs"))
+            self._description = describe_signature(version, inputs, outputs)
         return self._description
 
     def infer(self, inputs: Arrays, request_id: str) -> Arrays:
@@ -60,13 +60,14 @@ class TensorflowHttpClient:
         # Two threads may both ask, and get the same answer.
         description = self._description or self.describe()
         with about(self._target.url):
-            values = {}
-            for name in list_dtypes(inputs, description):
-                values[name] = _list_input(inputs[name], name)
+            names = list_dtypes(inputs, description)
+            values = {name: _list_input(inputs[name], name) for name in names}
             content = write_json({"signature_name": SIGNATURE, "inputs": values})
-            path = f"{self._model_path(int(description.model_version))}:predict"
-            answer = read_json(self._calls.send(path, content, _JSON_HEADERS).content)
-            outputs = collect_outputs(_read_outputs(answer, description))
+            version = int(description.model_version)
+            path = f"{self._model_path(version)}:predict"
+            answer = self._calls.send(path, content, _JSON_HEADERS)
+            fields = read_json(answer.content)
+            outputs = collect_outputs(_read_outputs(fields, description))
             check_outputs(outputs, count_rows(inputs), description)
         return outputs
 
@@ -75,11 +76,16 @@ class TensorflowHttpClient:
         self._calls.close()
 
     def _model_path(self, version: int | None) -> str:
-        path = f"/v1/models/{quote(self._target.name, safe='')}"
-        return path if version is None else f"{path}/versions/{version}"
+        # A name may hold what has a meaning in a path: `a/b`.
+        name = quote(self._target.name, safe="")
+        path = f"/v1/models/{name}"
+        if version is None:
+            return path
+        return f"{path}/versions/{version}"
 
     def _ask(self, path: str) -> Json:
-        return read_json(self._calls.ask(path).content)
+        answer = self._calls.ask(path)
+        return read_json(answer.content)
 
 
 def connect_tensorflow_http(target: Target) -> Client:
@@ -109,9 +115,10 @@ def _list_tensors(signature: Json, field: str) -> Iterator[Tensor]:
         shape: Json = read_field(tensor, "tensor_shape", dict, {})
         if read_field(shape, "unknown_rank", bool, False):
             raise WrongError(f"{name} is of any shape: the signature must say which")
-        data_type = DATA_TYPES.get(read_text(tensor, "dtype"))
+        dtype = read_text(tensor, "dtype")
+        data_type = DATA_TYPES.get(dtype)
         if data_type is None:
-            raise WrongError(f"{name} is of type {read_text(tensor, 'dtype')!r}")
+            raise WrongError(f"{name} is of type {dtype!r}")
         sizes = [_read_size(dim, "size") for dim in read_objects(shape, "dim")]
         yield Tensor(name, data_type.dtype, sizes)
 
@@ -130,22 +137,25 @@ def _list_input(array: np.ndarray, name: str) -> Any:
         return list_values(array, name)
     # Bytes that may be no text.
     texts = [_write_bytes(text) for text in array.ravel()]
-    return np.array(texts, object).reshape(array.shape).tolist()
+    in_shape = np.array(texts, object).reshape(array.shape)
+    return in_shape.tolist()
 
 
 def _write_bytes(text: str | bytes) -> dict[str, str]:
     content = text.encode() if isinstance(text, str) else text
-    return {"b64": b64encode(content).decode()}
+    in_letters = b64encode(content).decode()
+    return {"b64": in_letters}
 
 
 def _read_outputs(answer: Json, description: Description) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each output's name and array."""
-    found = answer.get("outputs")
-    names = list(description.outputs)
-    # A model with one output gives it without its name.
-    outputs = found if isinstance(found, dict) else {names[0]: found}
-    if not isinstance(found, dict) and len(names) != 1:
-        raise WrongError(f"the answer has no names for the outputs {', '.join(names)}")
+    outputs = answer.get("outputs")
+    if not isinstance(outputs, dict):
+        names = list(description.outputs)
+        if len(names) != 1:
+            raise WrongError(f"the answer has no names for the outputs {', '.join(names)}")
+        # A model with one output gives it without its name.
+        outputs = {names[0]: outputs}
     check_names("output", outputs, description.outputs)
     for name, spec in description.outputs.items():
         yield name, read_values(outputs[name], spec.dtype, name)

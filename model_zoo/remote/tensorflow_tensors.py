@@ -6,7 +6,13 @@ import numpy as np
 
 from model_zoo.remote.failures import WrongError
 from model_zoo.remote.tensorflow_messages import BY_DTYPE, MESSAGES, read_data_type
-from model_zoo.remote.tensors import count_elements, decode_array, encode_array, reshape
+from model_zoo.remote.tensors import (
+    count_elements,
+    decode_array,
+    encode_array,
+    reshape,
+    widen_bfloat16,
+)
 
 # Come as the bits that they are, in integers.
 _HALVES = ("float16", "bfloat16")
@@ -21,10 +27,12 @@ def write_tensor(array: np.ndarray, dtype: str) -> Any:
     """
     dims = [MESSAGES["Dim"](size=size) for size in array.shape]
     shape = MESSAGES["TensorShapeProto"](dim=dims)
-    tensor = MESSAGES["TensorProto"](dtype=BY_DTYPE[dtype].number, tensor_shape=shape)
+    number = BY_DTYPE[dtype].number
+    tensor = MESSAGES["TensorProto"](dtype=number, tensor_shape=shape)
     if dtype == "bytes":
         for text in array.ravel():
-            tensor.string_val.append(text.encode() if isinstance(text, str) else text)
+            encoded = text.encode() if isinstance(text, str) else text
+            tensor.string_val.append(encoded)
     else:
         tensor.tensor_content = encode_array(array, dtype)
     return tensor
@@ -55,10 +63,13 @@ def read_tensor(tensor: Any, name: str) -> np.ndarray:
         texts = np.empty(len(values), object)
         texts[:] = values
         return reshape(texts, shape, name)
-    return reshape(_read_values(np.array(values, content_dtype), dtype, name), shape, name)
+    wide = np.array(values, content_dtype)
+    narrow = _narrow(wide, dtype, name)
+    return reshape(narrow, shape, name)
 
 
-def _read_values(wide: np.ndarray, dtype: str, name: str) -> np.ndarray:
+def _narrow(wide: np.ndarray, dtype: str, name: str) -> np.ndarray:
+    """Return values in their dtype: a message has fields of 32 and 64 bits alone."""
     stored = "uint16" if dtype in _HALVES else dtype
     array = wide.astype(stored)
     # What does not fit must not wrap around.
@@ -67,5 +78,5 @@ def _read_values(wide: np.ndarray, dtype: str, name: str) -> np.ndarray:
     if dtype == "float16":
         return array.view(np.float16)
     if dtype == "bfloat16":
-        return (array.astype(np.uint32) << 16).view(np.float32)
+        return widen_bfloat16(array)
     return array

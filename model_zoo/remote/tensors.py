@@ -55,21 +55,38 @@ def decode_array(content: bytes, dtype: str, shape: Sequence[int], name: str) ->
     """
     count = count_elements(shape, name)
     if dtype == "bytes":
-        return reshape(_split_texts(content, count, name), shape, name)
-    stored = np.dtype("uint16" if dtype == "bfloat16" else dtype).newbyteorder("<")
-    if len(content) != count * stored.itemsize:
+        texts = _split_texts(content, count, name)
+        return reshape(texts, shape, name)
+    in_memory = np.dtype("uint16" if dtype == "bfloat16" else dtype)
+    stored = in_memory.newbyteorder("<")
+    wanted_bytes = count * stored.itemsize
+    if len(content) != wanted_bytes:
         raise WrongError(
-            f"output {name} of shape {tuple(shape)} must have {count * stored.itemsize:,} bytes, "
+            f"output {name} of shape {tuple(shape)} must have {wanted_bytes:,} bytes, "
             f"got {len(content):,}"
         )
-    values = reshape(np.frombuffer(content, stored), shape, name)
+    flat = np.frombuffer(content, stored)
+    values = reshape(flat, shape, name)
     if dtype == "bfloat16":
-        return (values.astype(np.uint32) << 16).view(np.float32)
+        return widen_bfloat16(values)
+    # numpy and torch would take any other byte for a third value.
     if dtype == "bool" and (values.view(np.uint8) > 1).any():
-        # numpy and torch would take such a byte for a third value.
         raise WrongError(f"output {name} of bool has bytes that are neither 0 nor 1")
     # A copy: torch wants memory that it may write to.
-    return values.astype(np.dtype(values.dtype).newbyteorder("="))
+    return values.astype(in_memory)
+
+
+def widen_bfloat16(halves: np.ndarray) -> np.ndarray:
+    """Return float32 of the same values: a bfloat16 is its upper half.
+
+    Args:
+        halves: the bits of bfloat16, as uint16.
+
+    >>> widen_bfloat16(np.array([0x3F80, 0xC000], np.uint16)).tolist()
+    [1.0, -2.0]
+    """
+    bits = halves.astype(np.uint32) << 16
+    return bits.view(np.float32)
 
 
 def count_elements(shape: Sequence[int], name: str) -> int:
@@ -115,6 +132,7 @@ def _split_texts(content: bytes, count: int, name: str) -> np.ndarray:
     texts = np.empty(count, object)
     start = 0
     for position in range(count):
+        # Each begins with its length.
         first = start + _LENGTH.size
         header = content[start:first]
         if len(header) < _LENGTH.size:
@@ -130,10 +148,15 @@ def _split_texts(content: bytes, count: int, name: str) -> np.ndarray:
 
 def _round_to_bfloat16(array: np.ndarray) -> np.ndarray:
     """Return the upper halves of float32, rounded to the nearest, and to even between two."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    last_kept_bit = (bits >> 16) & 1
-    rounded = (bits + np.uint32(0x7FFF) + last_kept_bit) >> 16
+    floats = np.ascontiguousarray(array, np.float32)
+    bits = floats.view(np.uint32)
+    upper = bits >> 16
+    # Half of what is cut off, less a bit where the upper half is even already.
+    last_kept_bit = upper & 1
+    nearly_half = np.uint32(0x7FFF)
+    rounded = (bits + nearly_half + last_kept_bit) >> 16
     # Rounding could make an infinity of a NaN.
-    nan = (bits >> 16) | 0x40
+    nan = upper | 0x40
     is_nan = np.isnan(array)
-    return np.where(is_nan, nan, rounded).astype("<u2")
+    halves = np.where(is_nan, nan, rounded)
+    return halves.astype("<u2")

@@ -30,11 +30,14 @@ def read_texts(spread: np.ndarray) -> np.ndarray:
     [b'ab', b'bcd']
     """
     rows, length = spread.shape
-    if (spread[:, 0] == MISSING).any():
+    is_missing = spread[:, 0] == MISSING
+    if is_missing.any():
         raise RefusedError("a text is missing, and the server takes none that is; fill it")
     is_end = spread == END
+    has_end = is_end.any(axis=1)
+    first_end = is_end.argmax(axis=1)
     # Of a text that fills its place nothing ends.
-    lengths = np.where(is_end.any(axis=1), is_end.argmax(axis=1), length)
+    lengths = np.where(has_end, first_end, length)
     texts = np.empty(rows, object)
     for row, count in enumerate(lengths.tolist()):
         texts[row] = spread[row, :count].tobytes()

@@ -42,14 +42,14 @@ class TorchserveHttpClient:
         """Take note of where the server is, as `connect`."""
         self._target = target
         self._calls = HttpCalls(target)
-        version = "" if target.version is None else f"/{quote(target.version, safe='')}"
-        self._path = f"/predictions/{quote(target.name, safe='')}{version}"
+        self._path = _find_path(target)
         self._description = Description("torchserve", target.version or "", {}, {})
 
     def describe(self) -> Description:
         """Ask whether the server is well, as `Client.describe`: it tells nothing of its model."""
         with about(self._target.url):
-            status = read_text(read_json(self._calls.ask("/ping").content), "status")
+            answer = read_json(self._calls.ask("/ping").content)
+            status = read_text(answer, "status")
             if status != _HEALTHY:
                 raise GoneError(f"the server says that it is {status!r}, and not {_HEALTHY}")
         return self._description
@@ -59,8 +59,9 @@ class TorchserveHttpClient:
         with about(self._target.url):
             content = write_json({"instances": _list_rows(inputs)})
             headers = {"content-type": "application/json", "x-request-id": request_id}
-            answer = read_json(self._calls.send(self._path, content, headers).content)
-            predictions: list[Any] = read_field(answer, "predictions", list, [])
+            answer = self._calls.send(self._path, content, headers)
+            fields = read_json(answer.content)
+            predictions: list[Any] = read_field(fields, "predictions", list, [])
             outputs = collect_outputs(_read_outputs(predictions))
             check_outputs(outputs, count_rows(inputs), self._description)
         return outputs
@@ -75,23 +76,37 @@ def connect_torchserve_http(target: Target) -> Client:
     return TorchserveHttpClient(target)
 
 
+def _find_path(target: Target) -> str:
+    # A name may hold what has a meaning in a path: `a/b`.
+    parts = ["predictions", quote(target.name, safe="")]
+    if target.version is not None:
+        parts.append(quote(target.version, safe=""))
+    return "/" + "/".join(parts)
+
+
 def _list_rows(inputs: Arrays) -> Any:
+    """Return the instances: of one input its values, of several a mapping for each row."""
     columns = {name: list_values(array, name) for name, array in inputs.items()}
     if len(columns) == 1:
         (rows,) = columns.values()
         return rows
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    names = list(columns)
+    values_by_row = zip(*columns.values(), strict=True)
+    return [dict(zip(names, values, strict=True)) for values in values_by_row]
 
 
 def _read_outputs(predictions: list[Any]) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each output's name and array."""
     if not predictions or not isinstance(predictions[0], dict):
-        yield UNNAMED, read_values(predictions, guess_dtype(predictions), UNNAMED)
+        dtype = guess_dtype(predictions)
+        yield UNNAMED, read_values(predictions, dtype, UNNAMED)
         return
+    # Outputs are read one after the other, so each row must have those of the first.
     names = predictions[0].keys()
     for prediction in predictions:
         if not isinstance(prediction, dict) or prediction.keys() != names:
             raise WrongError(f"predictions must all have the outputs {', '.join(names)}")
     for name in names:
         values = [prediction[name] for prediction in predictions]
-        yield name, read_values(values, guess_dtype(values), name)
+        dtype = guess_dtype(values)
+        yield name, read_values(values, dtype, name)

@@ -17,7 +17,6 @@ from configs.job import AnyJob
 from configs.suggest import nearest
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package
-from model_zoo.remote.card_match import find_dtype
 from model_zoo.remote.client import Description, TensorSpec
 from model_zoo.remote.texts import TEXTS
 from model_zoo.steps.stack import Stack
@@ -129,10 +128,10 @@ def _describe_inputs(described: Description, wiring: Mapping[str, Columns]) -> F
         spec = described.inputs[name]
         _refuse_texts("inputs", name, spec)
         if not isinstance(source, str):
-            inputs[name] = {"dtype": find_dtype(spec), "shape": [len(source)]}
+            inputs[name] = {"dtype": spec.our_dtype, "shape": [len(source)]}
             continue
         inputs[name] = {
-            "dtype": find_dtype(spec),
+            "dtype": spec.our_dtype,
             "shape": _find_sizes(name, spec),
             "column": source,
         }
@@ -181,7 +180,7 @@ def _describe_outputs(
             )
         # A list of one is a number.
         sizes = [] if tuple(shape) == (1,) else list(shape)
-        outputs[name] = {"dtype": find_dtype(spec), "shape": sizes}
+        outputs[name] = {"dtype": spec.our_dtype, "shape": sizes}
     if not outputs:
         raise JobError(
             "model.outputs: is needed, too: the server does not say that it gives any numbers; "
@@ -203,7 +202,7 @@ def _make_steps(described: Description, wiring: Mapping[str, Columns]) -> Iterat
     for name, source in wiring.items():
         if isinstance(source, str):
             continue
-        dtype = find_dtype(described.inputs[name])
+        dtype = described.inputs[name].our_dtype
         # What else numbers are is cast after that.
         stacked = dtype if dtype in _STACKED else "int64"
         fields = {"step": "stack", "columns": source, "into": name, "dtype": stacked}

@@ -12,7 +12,6 @@ from configs.server import Remote
 from model_zoo.arrays import Arrays
 from model_zoo.remote.called_model import CalledModel
 from model_zoo.remote.calls import Calls
-from model_zoo.remote.card_match import find_dtype
 from model_zoo.remote.client import Description, TensorSpec
 from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target, describe_target
@@ -93,7 +92,7 @@ def _find_dtypes(
     """
     dtypes: dict[str, str] = {}
     for name, spec in described.inputs.items():
-        dtypes[name] = TEXT_DTYPE if _is_text(spec) else find_dtype(spec)
+        dtypes[name] = TEXT_DTYPE if _is_text(spec) else spec.our_dtype
     if not dtypes:
         dtypes = {**dict.fromkeys(job.inputs, "float32"), **job.dtypes}
     if not dtypes:
