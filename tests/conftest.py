@@ -13,6 +13,7 @@ import tempfile
 import threading
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 import pytest
 
 from tests.support.built_once import built_once
@@ -42,6 +43,18 @@ os.environ.setdefault("AOT_INDUCTOR_ENABLE_LINE_TABLES", "0")
 # And inductor takes the processor's word for what it can do, where it would compile a program for each
 # of its abilities; it asks in test_compiled.py alone.
 os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")
+
+# Examples are the same in every run, so that none fails by chance; each run of `make test-long` has others.
+# How long one takes is no matter: a machine may be busy.
+settings.register_profile(
+    "repeatable",
+    derandomize="FULL_COUNTS" not in os.environ,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 # What tests import is a million objects, and the collector would go through them again and again while
 # they come in: a quarter of the time. It works from `pytest_collection_finish` on.

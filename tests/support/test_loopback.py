@@ -40,11 +40,11 @@ def ask(server: LoopbackServer, path: str) -> socket.socket:
     return connection
 
 
-def test_a_client_that_goes_away_is_nobodys_mistake(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_client_that_goes_away_is_nobodys_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     server = LoopbackServer(_Answers)
     with run_server(server), ask(server, "/large") as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-    assert capfd.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_mistake_in_a_handler_fails_the_test() -> None:

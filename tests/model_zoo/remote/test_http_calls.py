@@ -37,7 +37,7 @@ def told() -> Iterator[HttpServer]:
 
 @pytest.fixture
 def calls(told: HttpServer) -> Iterator[HttpCalls]:
-    calls = HttpCalls(Target("oip-http", told.url, "sums", deadline_seconds=5))
+    calls = HttpCalls(Target("oip-http", told.url, "sums", deadline_seconds=60))
     yield calls
     calls.close()
 
@@ -195,7 +195,7 @@ def test_a_silent_server_is_gone_after_the_deadline(told: HttpServer) -> None:
     released = threading.Event()
 
     def wait(request: Any) -> Response:
-        released.wait(10)
+        released.wait(60)
         return Response()
 
     told.answers["/"] = wait
@@ -218,7 +218,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_gone_after_the_deadline(
 
     told.answers["/"] = lambda request: trickle()
     calls = HttpCalls(Target("oip-http", told.url, "sums", deadline_seconds=0.2))
-    with pytest.raises(GoneError, match="did not end before the deadline"):
+    with pytest.raises(GoneError, match=r"did not (answer|end) before the deadline"):
         calls.ask("/")
     gone.set()
     calls.close()

@@ -410,7 +410,7 @@ def test_a_server_that_is_back_is_found_at_once(told: OipGrpcServer) -> None:
         client.infer({"x": ROWS}, "1")
     with pytest.raises(GoneError):
         client.infer({"x": ROWS}, "2")
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     with serve(OipGrpcServer(add_up), port=first.port):
         outputs = {}
         while not outputs and time.monotonic() < end:
@@ -424,11 +424,15 @@ def test_a_slow_server_is_gone_after_the_deadline(told: OipGrpcServer) -> None:
     answered = threading.Event()
 
     def wait(request: Any, context: Any) -> Any:
-        answered.wait(10)
+        answered.wait(60)
         return add_up(request, context)
 
     client = connect(target_of(told, deadline_seconds=0.2))
-    client.describe()
+    # Asked for again, as this answer may come too late, too, on a machine that is busy.
+    described = None
+    while described is None:
+        with suppress(GoneError):
+            described = client.describe()
     told.infer = wait
     with pytest.raises(GoneError, match="DEADLINE_EXCEEDED"):
         client.infer({"x": ROWS}, "1")

@@ -64,7 +64,7 @@ def client_of(
     url = server.url.replace("127.0.0.1", host)
     if "tls" in fields:
         url = url.replace("grpc://", "grpcs://")
-    client = connect(Target(protocol, url, "sums", deadline_seconds=5, **fields))
+    client = connect(Target(protocol, url, "sums", deadline_seconds=60, **fields))
     yield client
     client.close()
 
@@ -134,7 +134,7 @@ def test_a_server_without_tls_is_told_apart(protocol: str, authority: Authority)
     tls = Tls(ca=authority.path)
     with served(protocol) as server:
         server_url = server.url.replace("http://", "https://").replace("grpc://", "grpcs://")
-        client = connect(Target(protocol, server_url, "sums", tls=tls, deadline_seconds=5))
+        client = connect(Target(protocol, server_url, "sums", tls=tls, deadline_seconds=60))
         with pytest.raises(RemoteError):
             client.describe()
         client.close()
