@@ -11,6 +11,7 @@ from typing import Any
 
 from configs.errors import VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
+from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
 from storage.layout import find_rejected, find_scored, read_manifest
@@ -20,13 +21,9 @@ from storage.run_folder import RunFolder
 def main(argv: Sequence[str]) -> int:
     """Print as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    try:
+    with told_as_unreadable(arguments.output):
         # Not the id alone: what is printed is there.
         run, manifest = read_manifest(arguments.output, arguments.run)
-    except (ImportError, OSError, ValueError) as error:
-        raise VerifyError(
-            f"{arguments.output}: cannot be read: {error}; check the address and credentials"
-        ) from error
     folder = find_scored(run, manifest)
     if arguments.rejected:
         folder = _find_rejected(run, manifest)

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from fsspec.core import url_to_fs
 
-from configs.errors import JobError, PublishError
+from configs.errors import JobError, PublishError, VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, parse_count, run_program, say
+from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from storage import files
 from storage.layout import (
@@ -46,6 +47,12 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parse(argv)
     age = timedelta(days=arguments.older_than_days)
     before = datetime.now(UTC) - age
+    with told_as_unreadable(arguments.output):
+        _prune(arguments, before)
+    return 0
+
+
+def _prune(arguments: argparse.Namespace, before: datetime) -> None:
     named = files.to_absolute(arguments.output)
     for output in _list_outputs(named):
         for run in find_superseded(output, before):
@@ -59,7 +66,6 @@ def main(argv: Sequence[str]) -> int:
                 say(
                     f"keeping: {run.published}, which is held back: pipelines.release decides of it"
                 )
-    return 0
 
 
 def find_superseded(output: str, before: datetime) -> list[RunFolder]:
@@ -158,8 +164,13 @@ def _read_time(run: RunFolder) -> datetime | None:
     content = files.read(url) if url else None
     if not content:
         return None
-    manifest = json.loads(content)
-    return datetime.fromisoformat(manifest["published_at"])
+    try:
+        manifest = json.loads(content)
+        return datetime.fromisoformat(manifest["published_at"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise VerifyError(
+            f"{url}: is not a manifest, so nothing is removed; move {run.published} away, and run again"
+        ) from error
 
 
 def _list_left(run: RunFolder) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from configs.errors import JobError, SupersededError, VerifyError
 from pipelines.cli.account import find_user
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, open_log, run_program, say
+from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from pipelines.reporting.written_page import locate_report
 from pipelines.scoring.run_report import leave_report
@@ -34,9 +35,10 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parse(argv)
     if not is_plain(arguments.run):
         raise JobError(f"{arguments.run!r} cannot be the id of a run; name a folder in its runs/")
-    run = RunFolder(files.to_absolute(arguments.output), arguments.run)
+    with told_as_unreadable(arguments.output):
+        output = files.to_absolute(arguments.output)
     decide = _discard if arguments.discard else _release
-    decide(run, arguments)
+    decide(RunFolder(output, arguments.run), arguments)
     return 0
 
 

@@ -14,6 +14,7 @@ import json
 
 from configs.errors import JobError, PublishError, VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, parse_count, run_program, say
+from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_unicode, write_result
 from pipelines.reporting.document import RunReport
@@ -49,12 +50,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _read_run(output: str, run_id: str | None) -> ToldRun:
-    try:
+    with told_as_unreadable(output):
         return read_run(output, run_id)
-    except (ImportError, OSError, ValueError) as error:
-        raise VerifyError(
-            f"{output}: cannot be read: {error}; check the address and credentials"
-        ) from error
 
 
 def _make(told: ToldRun, last: int, against: ToldRun | None) -> RunReport:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from configs.errors import RowError, VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.left_out import left_out_rows
+from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from pipelines.reporting.written_page import find_page_problem, locate_report
 from storage import files, inputs
@@ -49,11 +50,11 @@ _ELSEWHERE = "the link `current` does not lead to the run that CURRENT names"
 def main(argv: Sequence[str]) -> int:
     """Verify as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    run, manifest = _read_documents(arguments.output, arguments.run)
-    current_run_id = find_current_run(run.output)
-    is_current = run.run_id == current_run_id
-    of_run = list(find_problems(run, manifest, is_current))
-    of_page = list(find_report_problems(run))
+    with told_as_unreadable(arguments.output):
+        run, manifest = _read_documents(arguments.output, arguments.run)
+        is_current = run.run_id == find_current_run(run.output)
+        of_run = list(find_problems(run, manifest, is_current))
+        of_page = list(find_report_problems(run))
     of_inputs = []
     if arguments.inputs:
         of_inputs = [*find_changed_inputs(manifest), *find_changed_files(run, manifest)]
@@ -351,9 +352,7 @@ def _check_schema(
         # Told already, with its digest or as missing.
         return
     # A format such as CSV tells no types.
-    if stored is None:
-        return
-    if describe_schema(stored) != list(schema):
+    if stored is not None and describe_schema(stored) != list(schema):
         yield f"{path}: its columns or their types are not those of the run"
 
 

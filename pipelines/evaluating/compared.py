@@ -18,6 +18,7 @@ from pyarrow.types import (
 from configs.csv_text import Csv
 from configs.errors import InputError, JobError
 from configs.load import parse_fields, parse_set
+from pipelines.cli.readable import told_as_unreadable
 from pipelines.evaluating.joining import find_true_labels
 from pipelines.evaluating.question import Columns, Compared, Manifest, Question
 from pipelines.evaluating.tables import list_types, read_scores, read_table
@@ -46,7 +47,8 @@ def read_compared(question: Question) -> Compared:
         InputError: what cannot be read or joined.
         JobError: what must be said.
     """
-    run, manifest = read_manifest(question.output)
+    with told_as_unreadable(question.output):
+        run, manifest = read_manifest(question.output)
     told = _find_told_task(question, manifest)
     names = question.prediction or _choose_predictions(told, manifest)
     # Once each, however often they are named.
