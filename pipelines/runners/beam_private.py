@@ -7,12 +7,14 @@ runs before Beam may be.
 
 import argparse
 import atexit
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 import os
 import shutil
 import sys
 import tempfile
-from typing import Any
+from types import MethodType
+from typing import Any, TypeAlias
 
 from configs.errors import PublishError
 
@@ -25,6 +27,8 @@ _UNUSED = (
     "bson",
 )
 _PREFIX = "batch-prediction-"
+# Names of a function's parameters, and their defaults.
+_Parameters: TypeAlias = tuple[list[str], list[Any]]
 
 
 def leave_out_unused() -> None:
@@ -85,6 +89,63 @@ def gather_temporary_folders(keeps_requirements: bool) -> None:
         # Should Beam make its folders elsewhere, those stay behind again;
         # tests/pipelines/runners/test_temporary_folders.py looks.
         module.tempfile = gathered
+
+
+@contextmanager
+def graphs_made_quickly() -> Iterator[None]:
+    """Let Beam look only once, in the block, at what it else looks at again and again.
+
+    Whenever it asks for an option it parses all flags, some 300 times a run, and whenever it asks whether
+    a step has state it looks up the parameters of all methods: half of what a graph takes.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.transforms import core
+
+    options: Any = PipelineOptions
+    view_as = options.view_as
+    list_parameters = core.get_function_args_defaults
+    # Should one of the names go, this ends with an AttributeError, and with it every run.
+    options.view_as = _share_views(view_as)
+    core.get_function_args_defaults = _remember_parameters(list_parameters)
+    try:
+        yield
+    finally:
+        options.view_as = view_as
+        core.get_function_args_defaults = list_parameters
+
+
+def _share_views(view_as: Callable[[Any, type], Any]) -> Callable[[Any, type], Any]:
+    """Return `PipelineOptions.view_as` that gives a view of the same options to all who ask for one."""
+    # A view holds the options' values themselves, so that none can be freed and its id be another's.
+    views: dict[tuple[int, type], Any] = {}
+
+    def share(options: Any, kind: type) -> Any:
+        key = (id(options._all_options), kind)
+        if key not in views:
+            views[key] = view_as(options, kind)
+        return views[key]
+
+    return share
+
+
+def _remember_parameters(
+    list_parameters: Callable[[Any], _Parameters],
+) -> Callable[[Any], _Parameters]:
+    """Return a function that looks at each function or method only once."""
+    known: dict[Any, _Parameters] = {}
+
+    def remember(function: Any) -> _Parameters:
+        # A method of any object has the same ones; what may be called otherwise need not be hashable.
+        if not isinstance(function, MethodType):
+            return list_parameters(function)
+        key = function.__func__
+        if key not in known:
+            known[key] = list_parameters(function)
+        names, defaults = known[key]
+        # Whoever asks may change them.
+        return list(names), list(defaults)
+
+    return remember
 
 
 class _Tempfile:

@@ -26,7 +26,11 @@ from pipelines.cli.shutdown import cancelled_when_stopped
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan, store_plan
 from pipelines.planning.workers import Workers
-from pipelines.runners.beam_private import flush_by_size_alone, gather_temporary_folders
+from pipelines.runners.beam_private import (
+    flush_by_size_alone,
+    gather_temporary_folders,
+    graphs_made_quickly,
+)
 from pipelines.runners.flink import make_cancellation
 from pipelines.runners.options import (
     processes_per_machine,
@@ -134,9 +138,21 @@ def _run_graph(
     """Hand the graph to its runner and wait for it; tell whether the job goes on alone instead."""
     flush_by_size_alone()
     gather_temporary_folders(_has_requirements(options))
-    pipeline = beam.Pipeline(options=options)
-    workers = Workers(workers_per_machine(options), processes_per_machine(options))
-    build(pipeline, plan, workers)
+    with graphs_made_quickly():
+        pipeline = beam.Pipeline(options=options)
+        workers = Workers(workers_per_machine(options), processes_per_machine(options))
+        build(pipeline, plan, workers)
+        return _run_pipeline(pipeline, plan, options, rows_done, log)
+
+
+def _run_pipeline(
+    pipeline: beam.Pipeline,
+    plan: Plan,
+    options: PipelineOptions,
+    rows_done: RowsDone,
+    log: RunLog,
+) -> bool:
+    """Wait for a pipeline as long as it runs here; tell whether its job goes on alone instead."""
     with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
         result = pipeline.run()
         if _goes_on_alone(options):

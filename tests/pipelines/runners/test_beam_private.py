@@ -7,9 +7,11 @@ import sys
 import tempfile
 from typing import Any
 
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, TypeOptions
 from apache_beam.runners.portability import job_server, local_job_service, stager
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
-from apache_beam.transforms import environments
+from apache_beam.transforms import core, environments, userstate
 import pytest
 
 from configs.errors import PublishError
@@ -18,6 +20,7 @@ from pipelines.runners.beam_private import (
     add_flags,
     flush_by_size_alone,
     gather_temporary_folders,
+    graphs_made_quickly,
     leave_out_unused,
     let_in_unused,
 )
@@ -132,3 +135,57 @@ def test_flags_are_those_that_a_class_of_options_has_of_its_own() -> None:
         parser = argparse.ArgumentParser(add_help=False)
         add_flags(options, parser)
         assert [name for action in parser._actions for name in action.option_strings] == flags
+
+
+def test_options_that_are_looked_at_twice_are_parsed_once_and_are_the_same_for_all() -> None:
+    options = PipelineOptions(["--streaming"])
+    others = PipelineOptions([])
+    with graphs_made_quickly():
+        view = options.view_as(StandardOptions)
+        assert options.view_as(StandardOptions) is view
+        assert view.view_as(StandardOptions) is view
+        options.view_as(TypeOptions).runtime_type_check = True
+        assert view.view_as(TypeOptions).runtime_type_check
+        assert not others.view_as(TypeOptions).runtime_type_check
+        assert [view.streaming, others.view_as(StandardOptions).streaming] == [True, False]
+    assert options.view_as(StandardOptions) is not view
+    assert options.view_as(TypeOptions).runtime_type_check, "what was set stays"
+
+
+class Counts(beam.DoFn):  # type: ignore[misc]
+    """Has state, and may not be hashed."""
+
+    __hash__ = None  # type: ignore[assignment]
+    KEPT = beam.DoFn.StateParam(userstate.CombiningValueStateSpec("kept", sum))
+
+    def process(self, element: int, kept: Any = KEPT, more: int = 2) -> None:
+        """Do nothing."""
+
+
+def test_the_parameters_of_a_method_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    look_up = core.get_function_args_defaults
+
+    def ask(function: Any) -> Any:
+        asked.append(function)
+        return look_up(function)
+
+    monkeypatch.setattr(core, "get_function_args_defaults", ask)
+    with graphs_made_quickly():
+        for _ in range(3):
+            assert userstate.is_stateful_dofn(Counts())
+            assert not userstate.is_stateful_dofn(beam.DoFn())
+            names, defaults = core.get_function_args_defaults(Counts().process)
+            assert (names, defaults[1:]) == (["element", "kept", "more"], [2])
+            names.clear()
+            defaults.clear()
+        assert [f.__func__ for f in asked].count(Counts.process) == 1
+        assert core.get_function_args_defaults(Counts.process)[0][0] == "self"
+    assert core.get_function_args_defaults is ask
+
+
+def test_beam_is_as_ever_where_a_graph_fails() -> None:
+    before = (PipelineOptions.view_as, core.get_function_args_defaults)
+    with pytest.raises(ZeroDivisionError), graphs_made_quickly():
+        raise ZeroDivisionError
+    assert (PipelineOptions.view_as, core.get_function_args_defaults) == before
