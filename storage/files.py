@@ -18,7 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from storage import disk
 from storage.client_errors import plain_errors
 from storage.hashing_writer import HashingFile
-from storage.held import find_held
+from storage.kept_in_memory import find_kept
 from storage.object_stores import (
     Reader,
     discard,
@@ -77,9 +77,9 @@ def read_end(url: str, size_bytes: int) -> bytes:
     Raises:
         OSError: there is no such file, or it cannot be read.
     """
-    held = find_held(url)
-    if held is not None:
-        return held[-size_bytes:]
+    kept = find_kept(url)
+    if kept is not None:
+        return kept[-size_bytes:]
     fs, path = locate(url)
     if isinstance(fs, LocalFileSystem):
         return disk.read_end(path, size_bytes)
@@ -96,9 +96,9 @@ def open_read(url: str, ahead: bool = True) -> Any:
         url: the file.
         ahead: whether a store may be asked for more than is read.
     """
-    held = find_held(url)
-    if held is not None:
-        return BytesIO(held)
+    kept = find_kept(url)
+    if kept is not None:
+        return BytesIO(kept)
     # By default fsspec reads some MiB more, which of a Parquet file are seldom the ones wanted
     # next.
     options = {} if ahead else {"cache_type": "none"}

@@ -15,7 +15,7 @@ from transforms.publish_errors import storage_errors
 _MOST_TOLD = 5
 
 
-def refuse_held(run: RunFolder) -> NoReturn:
+def end_as_held(run: RunFolder) -> NoReturn:
     """Say why a run is held back, once its temporary files are removed.
 
     Args:

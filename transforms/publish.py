@@ -24,7 +24,7 @@ from storage.run_folder import RunFolder
 from transforms.announce import Published, announce
 from transforms.batches import WrittenPart
 from transforms.broken_budget import BrokenRules, check_broken
-from transforms.hold import refuse_held
+from transforms.hold import end_as_held
 from transforms.output.books import balance, check_budget, choose_parts, list_row_counts
 from transforms.output.broken_shards import count_lost_rows, list_broken, publish_broken
 from transforms.output.manifest import describe_run, encode_manifest, list_unit_books
@@ -134,12 +134,12 @@ def publish_run(
             return announce(run, planned_at)
         # Of a run without summaries no request is spent on it: it never is.
         if summaries and is_held(run):
-            refuse_held(run)
+            end_as_held(run)
         # A function of its own, whose plan and books are let go of before the manifest is read.
         budget = (max_rejected_rows, max_rejected_percent)
         verdict = _publish_files(run, parts, manifest, *budget, summaries, broken, rules)
         if verdict == "held":
-            refuse_held(run)
+            end_as_held(run)
         return announce(run, planned_at)
 
 

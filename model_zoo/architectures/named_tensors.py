@@ -91,7 +91,7 @@ def is_double(network: nn.Module) -> bool:
     return kinds == {torch.float64}
 
 
-def is_of_tokens(shape: Sequence[int]) -> bool:
+def may_be_of_tokens(shape: Sequence[int]) -> bool:
     """Tell whether an output may have numbers for each token: (tokens, classes), and not (width,)."""
     # A shape is without the rows.
     dimensions = 1 + len(shape)
@@ -220,7 +220,7 @@ def _has_each_token(output: Tensor, shape: Sequence[int], mask: Tensor) -> bool:
         shape: that the card says, without the rows.
         mask: (rows, tokens).
     """
-    if not is_of_tokens(shape) or output.ndim < _TOKEN_DIMENSIONS:
+    if not may_be_of_tokens(shape) or output.ndim < _TOKEN_DIMENSIONS:
         return False
     given = output.shape[1]
     tokens = mask.shape[1]

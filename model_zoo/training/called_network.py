@@ -12,7 +12,7 @@ from model_zoo.architectures.named_tensors import Outputs, call_network, name_te
 from model_zoo.architectures.signature import read_signature
 from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.device_errors import is_out_of_memory
-from model_zoo.training.mini_batches import to_tensors
+from model_zoo.training.mini_batches import transfer_rows
 
 # What most networks call it that have further outputs.
 _LEARNED = ("logits",)
@@ -129,7 +129,7 @@ def _forward_part(
     outputs: Sequence[str],
 ) -> Arrays:
     with torch.inference_mode():
-        tensors = to_tensors(
+        tensors = transfer_rows(
             inputs,
             rows,
             _CPU,

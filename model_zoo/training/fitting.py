@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from configs.errors import ModelError
+from model_zoo.tensors import to_tensor
 from model_zoo.training.called_network import FORWARD_ROWS, CalledNetwork
 from model_zoo.training.epoch import Epoch, Step, find_best
 from model_zoo.training.examples import Augment, Examples
@@ -16,8 +17,7 @@ from model_zoo.training.mini_batches import (
     cut_mini_batches,
     group,
     take_rows,
-    to_tensor,
-    to_tensors,
+    transfer_rows,
 )
 from model_zoo.training.objective import Objective
 from model_zoo.training.precision import reduced_precision
@@ -201,12 +201,12 @@ class Fitting:
         if augment is not None:
             draw = np.random.default_rng([self._recipe.seed, epoch, batch])
             inputs = augment(inputs, draw)
-        tensors = to_tensors(
+        tensors = transfer_rows(
             inputs,
             _ALL,
             self._device,
         )
-        targets = to_tensor(self._training.targets[rows], self._device)
+        targets = to_tensor(self._training.targets[rows]).to(self._device)
         with reduced_precision(self._recipe, self._device):
             output = self._called.compute(tensors)
         return self._objective.compute(output, targets)
@@ -225,12 +225,12 @@ class Fitting:
             rows = slice(start, start + FORWARD_ROWS)
             # Not in inference mode: what a network keeps for its next call could not be trained with.
             with torch.no_grad():
-                tensors = to_tensors(
+                tensors = transfer_rows(
                     examples.inputs,
                     rows,
                     self._device,
                 )
-                targets = to_tensor(examples.targets[rows], self._device)
+                targets = to_tensor(examples.targets[rows]).to(self._device)
                 output = self._called.compute(tensors)
                 loss = self._objective.compute(output, targets)
             of_rows = self._objective.weigh(examples.targets[rows])

@@ -20,9 +20,10 @@ from torch import nn
 from torch.nn import functional
 
 from configs.errors import ModelError
+from model_zoo.tensors import to_tensor
 from model_zoo.training.epoch import Epoch
 from model_zoo.training.examples import Examples
-from model_zoo.training.mini_batches import Rows, cut_mini_batches, to_tensor
+from model_zoo.training.mini_batches import Rows, cut_mini_batches
 from model_zoo.training.recipe import Recipe
 from model_zoo.training.repeatable import repeatable
 
@@ -129,7 +130,7 @@ class _Adversaries:
         """
         self._generator.eval()
         self._discriminator.eval()
-        some = to_tensor(real[:2], torch.device("cpu"))
+        some = to_tensor(real[:2])
         try:
             with torch.no_grad():
                 made = self._make(len(some))
@@ -154,7 +155,7 @@ class _Adversaries:
         self._discriminator.train()
         total = 0.0
         for rows in batches:
-            some = to_tensor(real[rows], torch.device("cpu"))
+            some = to_tensor(real[rows])
             loss = self._teach_discriminator(some)
             self._teach_generator(len(some))
             total += loss * len(some)
@@ -167,7 +168,7 @@ class _Adversaries:
         """Return the discriminator's loss of rows that it has not seen, and of as many made ones."""
         self._generator.eval()
         self._discriminator.eval()
-        some = to_tensor(real, torch.device("cpu"))
+        some = to_tensor(real)
         with torch.no_grad():
             made = self._make(len(some))
             loss = self._compute_loss(some, made)

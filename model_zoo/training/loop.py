@@ -17,7 +17,7 @@ from model_zoo.training.checkpoints import Checkpoints
 from model_zoo.training.epoch import Epoch, Step
 from model_zoo.training.examples import Augment, Examples
 from model_zoo.training.fitting import Fitting
-from model_zoo.training.mini_batches import to_tensors
+from model_zoo.training.mini_batches import transfer_rows
 from model_zoo.training.objective import Objective
 from model_zoo.training.precision import make_scaler
 from model_zoo.training.recipe import Recipe
@@ -109,7 +109,7 @@ def _try_out(
     called.network.eval()
     rows = slice(0, _TRIED_ROWS)
     with torch.no_grad():
-        tensors = to_tensors(
+        tensors = transfer_rows(
             training.inputs,
             rows,
             torch.device("cpu"),

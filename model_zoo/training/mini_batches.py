@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from model_zoo.arrays import Arrays
+from model_zoo.tensors import to_tensor
 from model_zoo.training.repeatable import derive_seed
 
 Rows: TypeAlias = np.ndarray
@@ -85,7 +86,7 @@ def take_rows(
     return taken
 
 
-def to_tensors(
+def transfer_rows(
     inputs: Arrays,
     rows: Rows | slice,
     device: torch.device,
@@ -100,21 +101,5 @@ def to_tensors(
     tensors = {}
     for name, array in inputs.items():
         of_rows = array[rows]
-        tensors[name] = to_tensor(of_rows, device)
+        tensors[name] = to_tensor(of_rows).to(device)
     return tensors
-
-
-def to_tensor(
-    array: np.ndarray,
-    device: torch.device,
-) -> torch.Tensor:
-    """Return an array as a tensor.
-
-    Args:
-        array: whatever its strides.
-        device: where to.
-    """
-    # torch refuses strides that go backwards, and is slow at others.
-    contiguous = np.ascontiguousarray(array)
-    tensor = torch.from_numpy(contiguous)
-    return tensor.to(device)

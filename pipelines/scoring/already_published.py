@@ -17,7 +17,7 @@ from storage import inputs
 from storage.layout import find_current_run, is_held, read_held, read_manifest
 from storage.run_folder import RunFolder
 from transforms.announce import announce
-from transforms.hold import refuse_held
+from transforms.hold import end_as_held
 from transforms.output.many_requests import call_for_each
 
 # Of a folder that somebody emptied, the first ones tell it.
@@ -104,7 +104,7 @@ def refuse_held_again(plan: Plan, log: RunLog) -> None:
     if not plan.summaries or not is_held(plan.run):
         return
     try:
-        refuse_held(plan.run)
+        end_as_held(plan.run)
     except HeldError as error:
         tell_held(plan.run, error, log)
         raise

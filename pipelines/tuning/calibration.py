@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import TypeAlias
 
-import numpy as np
 import torch
 
 from model_zoo.arrays import Arrays, count_rows
 from model_zoo.package.card import ModelCard
 from model_zoo.scoring.length_buckets import cut_to_longest
+from model_zoo.tensors import to_tensors
 from pipelines.tuning.reference import Reference, select_rows
 from pipelines.tuning.sample import Parts
 
@@ -43,7 +43,7 @@ def make_mini_batches(
             # The last rows of a part may be fewer.
             left -= count_rows(batch)
             without_padding = cut_to_longest(card, batch)
-            yield _to_tensors(without_padding)
+            yield to_tensors(without_padding)
 
 
 def _select_good(parts: Parts, reference: Reference) -> Iterator[Arrays]:
@@ -60,12 +60,3 @@ def _cut_rows(arrays: Arrays, start: int, rows: int) -> Arrays:
     stop = start + rows
     taken = slice(start, stop)
     return {name: values[taken] for name, values in arrays.items()}
-
-
-def _to_tensors(batch: Arrays) -> Tensors:
-    tensors: Tensors = {}
-    for name, array in batch.items():
-        # torch refuses strides that go backwards, and is slow at others.
-        contiguous = np.ascontiguousarray(array)
-        tensors[name] = torch.from_numpy(contiguous)
-    return tensors

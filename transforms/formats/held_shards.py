@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from storage.held import held
 from storage.input_file import find_size, without_reading
 from storage.inputs import read_whole
+from storage.kept_in_memory import kept_in_memory
 from transforms.batches import WorkUnit
 from transforms.formats.changed import refuse_changed, refuse_unreadable
 
@@ -37,5 +37,5 @@ def hold_small(unit: WorkUnit) -> Iterator[bool]:
         return
     if whole.version != without_reading(unit.version):
         raise refuse_changed(unit)
-    with held(unit.shard, whole.content):
+    with kept_in_memory(unit.shard, whole.content):
         yield True

@@ -8,7 +8,7 @@ from pyarrow import RecordBatch
 import pyarrow.parquet as pq
 
 from storage import files
-from storage.held import is_held
+from storage.kept_in_memory import is_kept
 from transforms.batches import WorkUnit
 from transforms.formats.parquet_split import is_part_of_group
 from transforms.formats.parquet_ways import USUAL, Reading, holds_nested_dictionary, open_for
@@ -40,7 +40,7 @@ def open_file(
         page_checksum_verification=True,
         read_dictionary=list(dictionaries),
     )
-    if is_held(url):
+    if is_kept(url):
         return open_it(pre_buffer=False)
     if files.is_local(url):
         return open_it(pre_buffer=False, buffer_size=_READ_BYTES)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pyarrow.types import is_dictionary, is_fixed_size_list, is_nested, is_timestamp
 
 from storage import files
-from storage.held import find_held
+from storage.kept_in_memory import find_kept
 from transforms.formats.parquet_int96 import INT96_UNIT, explain_inexact, find_inexact, has_int96
 from transforms.logical_types import blank_out, holds
 
@@ -232,9 +232,9 @@ def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
 
 def _find_source(url: str) -> Any:
     """Return what Arrow reads of a file: itself finds a path of this disk."""
-    held = find_held(url)
-    if held is not None:
-        return pa.BufferReader(held)
+    kept = find_kept(url)
+    if kept is not None:
+        return pa.BufferReader(kept)
     if files.is_local(url):
         return url
     return files.open_read(url)

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from model_zoo.arrays import Arrays
+from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.onnx_calls import make_graph
 from model_zoo.engines.onnx_session import make_session
-from pipelines.packing.networks.computed import count_rows, make_failure, to_arrays
+from pipelines.packing.networks.computed import make_failure, to_arrays
 
 MODEL = "model.onnx"
 DATA = "model.onnx.data"

@@ -9,7 +9,7 @@ from torch import nn
 
 from configs.errors import InputError, ModelError
 from configs.packaging import PackagingJob
-from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
+from model_zoo.architectures.named_tensors import Call, clear_padding, may_be_of_tokens
 from model_zoo.architectures.signature import read_signature
 from model_zoo.architectures.users_own import is_ours
 from model_zoo.arrays import Arrays
@@ -184,7 +184,7 @@ def _clear_padding(outputs: Arrays, prepared: Prepared) -> Arrays:
     cleared = {}
     for output, array in outputs.items():
         shape = array.shape[1:]
-        if is_of_tokens(shape) and shape[0] == tokens:
+        if may_be_of_tokens(shape) and shape[0] == tokens:
             tensor = torch.from_numpy(array)
             array = clear_padding(tensor, mask).numpy()
         cleared[output] = array

@@ -8,8 +8,9 @@ from torch import nn
 
 from configs.errors import crashes_as_errors
 from model_zoo.architectures.named_tensors import Call, call_network, name_tensors
-from model_zoo.arrays import Arrays
-from pipelines.packing.networks.computed import count_rows, make_failure, to_arrays
+from model_zoo.arrays import Arrays, count_rows
+from model_zoo.tensors import to_tensors
+from pipelines.packing.networks.computed import make_failure, to_arrays
 
 # As a mini-batch of scoring; a network computes a row alike in any of them.
 _ROWS_AT_A_TIME = 256
@@ -63,11 +64,7 @@ def _compute_part(
     call: Call,
     outputs: Sequence[str],
 ) -> Arrays:
-    tensors = {}
-    for name, array in inputs.items():
-        # torch takes no strides that go backwards.
-        in_order = np.ascontiguousarray(array)
-        tensors[name] = torch.from_numpy(in_order)
+    tensors = to_tensors(inputs)
     order = list(inputs)
     try:
         with crashes_as_errors(), torch.inference_mode():

@@ -34,12 +34,6 @@ def failures_told(what: str) -> Iterator[None]:
         raise ModelError(f"{what}: {reason}") from error
 
 
-def count_rows(inputs: Arrays) -> int:
-    """Return how many rows inputs have, all of them alike."""
-    first, *_ = inputs.values()
-    return len(first)
-
-
 def find_reason(error: Exception) -> str:
     """Return an error's class and message as one line that is not too long."""
     # A refusal says what is wrong by itself.

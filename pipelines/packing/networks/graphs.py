@@ -26,6 +26,7 @@ from model_zoo.steps.columns import Columns
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.table import AnyStep
+from model_zoo.tensors import to_tensors
 from pipelines.packing.contract.dtypes import DTypes, Wiring
 from pipelines.packing.contract.lists import refuse_large
 from pipelines.packing.networks.computed import failures_told
@@ -305,11 +306,7 @@ def _compute_part(
     graph: GraphInputs,
     outputs: Sequence[str],
 ) -> Arrays:
-    tensors = {}
-    for name, array in inputs.items():
-        # torch takes no strides that go backwards.
-        in_order = np.ascontiguousarray(array)
-        tensors[name] = torch.from_numpy(in_order)
+    tensors = to_tensors(inputs)
     counts = tensors[graph.count]
     nodes = tensors[graph.nodes]
     places = torch.arange(nodes.shape[1])

@@ -11,7 +11,7 @@ from torch import nn
 from model_zoo.architectures.named_tensors import (
     NamedTensors,
     is_double,
-    is_of_tokens,
+    may_be_of_tokens,
     name_tensors,
 )
 from model_zoo.package.card import Tensor
@@ -112,7 +112,7 @@ def test_tokens_are_filled_up_to_as_many_as_the_card_says(beyond: tuple[int, ...
     ("shape", "is_of_each"), [((), False), ((3,), False), ((3, 2), True), ((3, 2, 4), True)]
 )
 def test_a_row_of_numbers_is_none_of_tokens(shape: tuple[int, ...], is_of_each: bool) -> None:
-    assert is_of_tokens(shape) is is_of_each
+    assert may_be_of_tokens(shape) is is_of_each
 
 
 def test_as_many_numbers_of_a_row_as_it_has_tokens_are_left_as_they_are() -> None:

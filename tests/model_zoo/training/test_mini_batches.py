@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from model_zoo.training.mini_batches import cut_mini_batches, group, to_tensors
+from model_zoo.training.mini_batches import cut_mini_batches, group, transfer_rows
 
 
 @pytest.mark.parametrize(("rows", "batch_rows"), [(1, 4), (4, 4), (5, 4), (6, 4), (9, 4), (3, 1)])
@@ -34,5 +34,5 @@ def test_mini_batches_of_a_step() -> None:
 
 def test_arrays_of_any_strides_become_tensors() -> None:
     array = np.arange(12.0).reshape(3, 4)[::-1, ::2]
-    (tensor,) = to_tensors({"x": array}, slice(1, 3), torch.device("cpu")).values()
+    (tensor,) = transfer_rows({"x": array}, slice(1, 3), torch.device("cpu")).values()
     assert tensor.tolist() == [[4, 6], [0, 2]]

@@ -6,7 +6,7 @@ import pytest
 
 from configs.errors import InputError
 from storage import inputs
-from storage.held import is_held
+from storage.kept_in_memory import is_kept
 from tests.support.builders import make_unit
 from transforms.batches import WorkUnit
 from transforms.formats.held_shards import hold_small
@@ -30,8 +30,8 @@ def test_a_shard_of_up_to_a_mib_is_held_while_it_is_read(
     unit = write(tmp_path / "a", size_bytes)
     with hold_small(unit) as told:
         assert told is is_small
-        assert is_held(unit.shard) is is_small
-    assert not is_held(unit.shard)
+        assert is_kept(unit.shard) is is_small
+    assert not is_kept(unit.shard)
 
 
 def test_a_shard_that_changed_or_is_gone_is_refused(tmp_path: Path) -> None:

@@ -5,13 +5,9 @@ import pytest
 import torch
 
 from configs.errors import ModelError
-from pipelines.packing.networks.computed import count_rows, find_reason, make_failure, to_arrays
+from pipelines.packing.networks.computed import find_reason, make_failure, to_arrays
 
 INPUTS = {"x": np.zeros((3, 2), np.float32), "n": np.zeros(3, np.int64)}
-
-
-def test_rows_are_those_of_the_inputs() -> None:
-    assert count_rows(INPUTS) == 3
 
 
 @pytest.mark.parametrize(
