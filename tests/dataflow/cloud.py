@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.dataflow.service import ACCESS_TOKEN, Service
+from tests.support.ports import free_port
 from tests.support.processes import run_to_its_end
 from tests.support.repository import REPOSITORY
 
@@ -26,7 +27,7 @@ _SECRETS = {
     "DATABASE_PASSWORD": "canary-password",
     "PIP_INDEX_URL": "http://u:canary-pip@127.0.0.1:9",
 }
-_START_SECONDS = 30
+_START_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,7 @@ def _private_key() -> str:
 
 @contextmanager
 def _emulator() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = "from gcp_storage_emulator.server import create_server as c; c('127.0.0.1', {}, in_memory=True, default_bucket='bucket').run()"
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", command.format(port)], stderr=subprocess.DEVNULL

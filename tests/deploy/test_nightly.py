@@ -73,7 +73,7 @@ def wait_until_blocked_on_lock(process: subprocess.Popen[bytes]) -> None:
     """Until a child of the process is `flock`, which waits."""
     children, deadline = (
         Path(f"/proc/{process.pid}/task/{process.pid}/children"),
-        time.monotonic() + 60,
+        time.monotonic() + 180,
     )
     while "flock" not in map(program_of, children.read_text().split()):
         assert process.poll() is None

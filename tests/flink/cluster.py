@@ -24,6 +24,7 @@ import yaml
 
 from pipelines.runners.options import runner_options
 from tests.flink.pool import noted_workers
+from tests.support.ports import free_port
 from tests.support.repository import REPOSITORY
 
 SLOTS_EACH = 2
@@ -83,7 +84,7 @@ class Cluster:
 
     def ask(self, path: str) -> Any:
         """What its REST API answers to GET."""
-        with urlopen(f"http://{self.master}{path}", timeout=10) as answer:
+        with urlopen(f"http://{self.master}{path}", timeout=60) as answer:
             return json.load(answer)
 
     def jobs(self) -> list[tuple[str, str]]:
@@ -149,8 +150,8 @@ def running_cluster(home: Path, folder: Path, forks: str) -> Iterator[Cluster]:
         folder: for its configuration and logs.
         forks: socket of the server that pools fork their workers from.
     """
-    rest, rpc, blob = free_ports("127.0.0.1", 3)
-    pool = free_ports("0.0.0.0", 1)[0]  # noqa: S104 - any address
+    rest, rpc, blob = (free_port() for _ in range(3))
+    pool = free_port("0.0.0.0")  # noqa: S104 - any address
     cluster = Cluster(home, folder, f"localhost:{rest}", f"worker-pool:{pool}")
     _configure(home, folder / "conf", rest, rpc, blob)
     port = cluster.pool.partition(":")[2]
@@ -183,7 +184,7 @@ def running_job_server(jar: str, folder: Path) -> Iterator[str]:
     Args:
         jar: the flag that names its jar.
     """
-    port, *_ = free_ports("127.0.0.1", 1)
+    port = free_port()
     artifacts = folder / "artifacts"
     ours = [f"--job_server_jvm_properties={word}" for word in _SHORT_LIVED]
     options = runner_options(
@@ -207,15 +208,6 @@ def listens(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def free_ports(address: str, count: int) -> list[int]:
-    """Ports of an address that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((address, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:

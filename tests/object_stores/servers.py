@@ -12,6 +12,7 @@ import sys
 import time
 
 from tests.support.go_tools import FAKE_GCS, go_tool
+from tests.support.ports import free_port
 from tests.support.repository import REPOSITORY
 
 KEY, SECRET = "testkey", "testsecret-which-no-message-may-show"
@@ -81,12 +82,6 @@ def running(name: str, folder: Path) -> Iterator[Server]:
         process.wait()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _moto(port: int, folder: Path) -> Sequence[str]:
     return [sys.executable, "-m", "tests.object_stores.s3_server", str(port)]
 
@@ -119,7 +114,7 @@ def _fake_gcs(port: int, folder: Path) -> Sequence[str]:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -15,17 +15,17 @@ import urllib.request
 
 import psutil
 
-from tests.object_stores.servers import free_port
 from tests.remote.environments import (
     KSERVE,
     MLSERVER,
     TENSORFLOW,
     server_python,
 )
+from tests.support.ports import free_port
 
 SERVED = Path(__file__).parent / "served"
 HOST = "127.0.0.1"
-_SECONDS_TO_START = 120
+_SECONDS_TO_START = 240
 
 
 @dataclass

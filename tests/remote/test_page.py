@@ -7,9 +7,9 @@ import shlex
 
 import pytest
 
-from tests.object_stores.servers import free_port
 from tests.remote.environments import MLSERVER, server_python
 from tests.remote.servers import RealServer, running
+from tests.support.ports import free_port
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 

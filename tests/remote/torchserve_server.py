@@ -7,10 +7,10 @@ import subprocess
 
 import torch
 
-from tests.object_stores.servers import free_port
 from tests.remote.environments import TORCHSERVE, server_python
 from tests.remote.servers import HOST, SERVED, RealServer
 from tests.support.builders import tiny_network
+from tests.support.ports import free_port
 
 _ARCHIVE = "from model_archiver import model_packaging; model_packaging.generate_model_archive()"
 

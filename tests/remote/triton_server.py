@@ -6,9 +6,9 @@ import shutil
 import sys
 import sysconfig
 
-from tests.object_stores.servers import free_port
 from tests.remote.environments import TRITON, server_python
 from tests.remote.servers import HOST, SERVED, RealServer
+from tests.support.ports import free_port
 
 # Of one request, which Triton tells.
 MOST_ROWS = 256

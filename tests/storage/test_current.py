@@ -129,7 +129,7 @@ def test_launchers_that_end_at_one_moment(
     def read_together(url: str) -> Any:
         found = read(url)
         if place == "memory" and found is None:
-            together.wait(10)
+            together.wait(60)
         return found
 
     monkeypatch.setattr(stamped, "read", read_together)

@@ -12,7 +12,7 @@ from storage import lock, retries
 from storage.lock import claim_if_free, hold, hold_name, keep_free
 from storage.run_folder import RunFolder
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def test_a_child_ends_with_whoever_asked_for_it() -> None:
     process = psutil.Process(child.pid)
     with connection:
         child.let_go()
-        ended = psutil.wait_procs([process], timeout=30)
+        ended = psutil.wait_procs([process], timeout=120)
     assert ended == ([process], [])
 
 

@@ -52,6 +52,6 @@ def test_a_forked_process_starts_it_and_its_parent_ends_it(
     assert ask(servers.find("tiny_server", environment)) == first
     server = psutil.Process(first)
     servers.close()
-    assert psutil.wait_procs([server], timeout=30) == ([server], [])
+    assert psutil.wait_procs([server], timeout=120) == ([server], [])
     for descriptor in (reading, writing):
         os.close(descriptor)

@@ -13,7 +13,7 @@ from tests.support.builders import tiny_network
 
 CPU = torch.device("cpu")
 OUTPUTS = {"logit": Tensor(shape=())}
-SECONDS = 30  # after which a thread that was not given would have come
+SECONDS = 120  # after which a thread that was not given would have come
 
 
 def rows_of(count: int) -> np.ndarray:

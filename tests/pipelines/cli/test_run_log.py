@@ -248,7 +248,7 @@ def test_progress_is_a_line_of_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("pipelines.scoring.progress._PLAIN_SECONDS", 0.01)
-    rows_done, deadline = Halves(), time.monotonic() + 30
+    rows_done, deadline = Halves(), time.monotonic() + 120
     with shown_progress(rows_done, 1_000_000, RunLog(json=True)):  # type: ignore[arg-type]
         while rows_done.rows < 40:
             assert time.monotonic() < deadline

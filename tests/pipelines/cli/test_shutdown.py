@@ -55,15 +55,17 @@ def test_a_cancellation_that_hangs_is_waited_for_no_longer_than_said_and_keeps_n
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shutdown, "_CANCEL_SECONDS", 0.01)
-    go_on = threading.Event()
+    hangs, go_on = threading.Event(), threading.Event()
     job = Job()
 
     def hang() -> None:
         job.cancel()
+        hangs.set()
         go_on.wait(60)
 
     with cancelled_when_stopped(hang):
         assert not cancel_jobs()
+    assert hangs.wait(60)
     (thread,) = job.threads
     assert thread.daemon
     go_on.set()

@@ -246,7 +246,7 @@ def test_people_at_a_terminal_see_a_bar_and_all_others_lines(
 
     rows_done: Any = SimpleNamespace(count=count)
     with shown_progress(rows_done, 1_000_000, log):
-        assert is_quiet or looked.wait(20)
+        assert is_quiet or looked.wait(60)
     said = stream.getvalue()
     assert ("\r" in said) is (shown == "bar")
     assert said.startswith("scoring: 20 of 1,000,000 rows, ") is (shown == "lines")

@@ -79,12 +79,12 @@ def test_a_live_run_keeps_its_files_and_a_killed_one_does_not(
         assert run_score() == 0
         assert (output / "_tmp/live/launcher.lock").exists()
         launcher.send_signal(signal.SIGKILL)
-        launcher.wait(10)
+        launcher.wait(60)
         assert run_score("--set", "postprocess.threshold=0.4") == 0
         assert not (output / "_tmp/live").exists()
     finally:
         launcher.kill()
-        launcher.wait(10)
+        launcher.wait(60)
 
 
 def test_a_lock_that_a_cleaner_removed_is_taken_anew(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from transforms.formats.read_ahead import read_ahead
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 def threads() -> list[threading.Thread]:

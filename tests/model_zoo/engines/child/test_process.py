@@ -33,7 +33,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_for_end(pid: int) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not is_alive(pid)

@@ -34,7 +34,7 @@ class Process:
         self.end(-signal.SIGKILL)
 
     def wait(self) -> None:
-        self._ended.wait(10)
+        self._ended.wait(60)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def connect(started: Process) -> Iterator[Callable[[Answer], ChildProcess]]:
     for connection in opened:
         connection.close()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
 
 def _answer(connection: socket.socket, answer: Answer) -> None:
@@ -217,7 +217,7 @@ def test_what_takes_too_long_is_ended(
     done = threading.Event()
 
     def wait(asked: Message) -> None:
-        done.wait(10)
+        done.wait(60)
 
     child = connect(wait)
     why = r"m/model.x: computing 3 rows of it takes longer than 0.01 s; pack a smaller"

@@ -23,7 +23,7 @@ MODULE = "a_library_for_a_child"
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     """The worker's end of a connection, and the child's."""
     ours, theirs = socket.socketpair()
-    ours.settimeout(10)
+    ours.settimeout(60)
     theirs.settimeout(10)
     with ours, theirs:
         yield ours, theirs
@@ -83,7 +83,7 @@ def test_mini_batches_are_answered_until_there_are_no_more(library: Any) -> None
     serving = threading.Thread(target=serve._serve_all, args=(theirs, make_call), daemon=True)
     serving.start()
     for number, (ours, _) in enumerate(connections):
-        ours.settimeout(10)
+        ours.settimeout(60)
         send(ours, Message(arrays={"x": np.array([number])}))
         assert receive(ours, 8).arrays["y"] == [2 * number]
         # An error is an answer, and the next mini-batch is computed.
@@ -94,7 +94,7 @@ def test_mini_batches_are_answered_until_there_are_no_more(library: Any) -> None
     assert serving.is_alive()
     for ours, _ in connections:
         ours.close()
-    serving.join(10)
+    serving.join(60)
     assert not serving.is_alive()
     for end in theirs:
         end.close()
