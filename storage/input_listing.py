@@ -21,23 +21,6 @@ class InputListing(NamedTuple):
     root: str
 
 
-def list_inputs(
-    pattern: str,
-    recursive: bool = False,
-    cleared: Cleared | None = None,
-) -> tuple[Sequence[InputFile], list[str]]:
-    """Return the files and the URLs that were left out, without the root.
-
-    Args:
-        pattern, recursive, cleared: as for `list_below_root`.
-
-    Raises:
-        InputError, OSError: as `list_below_root`.
-    """
-    listing = list_below_root(pattern, recursive, cleared)
-    return listing.taken, listing.left_out
-
-
 @retried
 @plain_errors()
 def list_below_root(

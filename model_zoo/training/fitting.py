@@ -1,6 +1,6 @@
 """Steps, epochs and validation of one training, from where it begins or was stopped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import math
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import nn
 from configs.errors import ModelError
 from model_zoo.tensors import to_tensor
 from model_zoo.training.called_network import FORWARD_ROWS, CalledNetwork
-from model_zoo.training.epoch import Epoch, Step, find_best
+from model_zoo.training.epoch import Epoch, OnEpoch, OnStep, Step, find_best
 from model_zoo.training.examples import Augment, Examples
 from model_zoo.training.mini_batches import (
     Rows,
@@ -60,9 +60,9 @@ class Fitting:
 
     def run(
         self,
-        on_epoch: Callable[[Epoch], None],
+        on_epoch: OnEpoch,
         augment: Augment | None,
-        on_step: Callable[[Step], None],
+        on_step: OnStep,
     ) -> list[Epoch]:
         """Go on until there is no progress, and return all epochs.
 
@@ -120,7 +120,7 @@ class Fitting:
         epochs: Sequence[Epoch],
         progress: Progress,
         augment: Augment | None,
-        on_step: Callable[[Step], None],
+        on_step: OnStep,
     ) -> None:
         """Pass over the training rows once, or over those that a stopped training left."""
         recipe = self._recipe

@@ -5,8 +5,6 @@ an epoch and a mini-batch draw hangs on their numbers alone (`repeatable`), and 
 that an epoch changes. Knows no Beam.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
@@ -14,7 +12,7 @@ from configs.errors import ModelError
 from model_zoo.scoring.devices import resolve_devices
 from model_zoo.training.called_network import CalledNetwork
 from model_zoo.training.checkpoints import Checkpoints
-from model_zoo.training.epoch import Epoch, Step
+from model_zoo.training.epoch import Epoch, OnEpoch, OnStep, Step
 from model_zoo.training.examples import Augment, Examples
 from model_zoo.training.fitting import Fitting
 from model_zoo.training.mini_batches import transfer_rows
@@ -35,10 +33,10 @@ def train(
     validation: Examples,
     objective: Objective,
     recipe: Recipe,
-    on_epoch: Callable[[Epoch], None],
+    on_epoch: OnEpoch,
     checkpoints: Checkpoints | None = None,
     augment: Augment | None = None,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> tuple[Epoch, ...]:
     """Fit a network, and leave it in eval mode with the weights of the epoch of lowest validation loss.
 

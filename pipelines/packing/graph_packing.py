@@ -38,7 +38,7 @@ from pipelines.packing.converters.converted import Converted, keep_own
 from pipelines.packing.converters.graph_files import compute_graph
 from pipelines.packing.converters.table import check_file, find_converter
 from pipelines.packing.graph_content import choose_tolerance_of, list_engines, make_content
-from pipelines.packing.material import AS_IT_IS, Material, Reading
+from pipelines.packing.material import Material
 from pipelines.packing.networks.computed import failures_told
 from pipelines.packing.proof.differences import find_difference
 from pipelines.packing.proof.expected import check_expected
@@ -74,28 +74,6 @@ class _Examined:
     sample: pa.Table
     converted: Converted
     called: _Called
-
-
-def pack_graph(
-    job: PackagingJob[AnyStep],
-    sample: pa.Table,
-    expected: pa.Table | None = None,
-    reading: Reading = AS_IT_IS,
-) -> Packed:
-    """Write the package, and prove it on the sample against the library that trained the model.
-
-    Args:
-        job: the job, which names a model that is kept as a graph.
-        sample: rows as the nightly job will have them.
-        expected: the author's own scores of these rows.
-        reading: how the sample was read.
-
-    Raises:
-        JobError: what cannot be found out, all of it that is known by then.
-        InputError, ModelError: a sample or a model that do not go together.
-    """
-    material = Material(job, sample, expected, reading=reading)
-    return pack_converted(material, Questions())
 
 
 def pack_converted(material: Material, questions: Questions) -> Packed:

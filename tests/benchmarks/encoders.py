@@ -79,8 +79,8 @@ def make_packages(folder: Path, sample: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     from safetensors.torch import load, save
 
-    from model_zoo.architectures.sentence_encoder import parameters_of_bert, state_of_bert
     from model_zoo.package.package import SMOKE, read_package, write_package
+    from tests.support.bert_weights import parameters_of_bert, state_of_bert
 
     theirs = read_package(str(folder / "transformers"))
     state = state_of_bert(load((folder / "hf/model.safetensors").read_bytes()))

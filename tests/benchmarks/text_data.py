@@ -92,10 +92,10 @@ def make_package(folder: Path) -> None:
     import torch
 
     from model_zoo.architectures.builders import build
-    from model_zoo.architectures.sentence_encoder import parameters_of_bert, state_of_bert
     from model_zoo.package.package import SMOKE, write_package
     from model_zoo.steps.table import apply_steps
     from model_zoo.steps.tokenize import Tokenize
+    from tests.support.bert_weights import parameters_of_bert, state_of_bert
 
     source = model_folder()
     assert source is not None

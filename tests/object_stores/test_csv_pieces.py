@@ -7,11 +7,11 @@ import pytest
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from storage import files
-from storage.input_listing import list_inputs
 from storage.layout import find_current_run
 from storage.run_folder import RunFolder
 from tests.object_stores.readers import content
 from tests.support.builders import tiny_package
+from tests.support.listing import list_inputs
 from transforms.formats import csv_split
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect

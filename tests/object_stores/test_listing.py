@@ -9,10 +9,10 @@ import pytest
 from configs.errors import InputError
 from pipelines.planning.shards import list_shards
 from storage import files
-from storage.input_listing import list_inputs
 from tests.object_stores.proxy import Proxy
 from tests.object_stores.servers import PAGE, Server
 from tests.object_stores.stores import at
+from tests.support.listing import list_inputs
 
 # gcsfs hands aiohttp the bytes as they are.
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage import files
-from storage.input_listing import list_inputs
 from storage.inputs import read_version
 from tests.object_stores.proxy import Fault, Proxy
 from tests.object_stores.servers import PAGE, Server, missing
 from tests.object_stores.stores import Stores, at, new_bucket
+from tests.support.listing import list_inputs
 
 # gcsfs hands aiohttp the bytes as they are.
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")

@@ -19,9 +19,9 @@ from pipelines import score, verify
 from pipelines.cli.command_line import run_program
 from pipelines.planning.shards import cut_into_units
 from storage import files
-from storage.input_listing import list_inputs
 from tests.faults.counts import full_or
 from tests.support.builders import FEATURES, tiny_package, unit_of
+from tests.support.listing import list_inputs
 from transforms.batches import RowRecord, WorkUnit
 from transforms.formats import csv_record_reader, held_shards
 from transforms.formats import csv_split as csv_pieces

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage import files, inputs
-from storage.input_listing import list_inputs
+from tests.support.listing import list_inputs
 
 STRANGE = [
     "with space",

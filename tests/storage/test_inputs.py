@@ -14,7 +14,7 @@ import pytest
 
 from storage import disk, inputs
 from storage.input_file import is_version_of
-from storage.input_listing import list_inputs
+from tests.support.listing import list_inputs
 from tests.support.loopback import LoopbackServer, run_server
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from configs.errors import InputError
 from storage import files, inputs, listing
-from storage.input_listing import list_inputs
+from tests.support.listing import list_inputs
 
 
 def names(pattern: str, recursive: bool = False) -> tuple[list[str], list[str]]:

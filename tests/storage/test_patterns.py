@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from configs.errors import InputError
-from storage.input_listing import list_inputs
 from storage.patterns import Pattern, split_pattern
+from tests.support.listing import list_inputs
 
 FOLDERS = ("s", "t", "dt=1", "_h", ".g", "u.p", "_k=2", "[s]")
 NAMES = ("a.p", "b.p", "cc.q", "_x.p", ".h.p", "d.crc", "s", "_k=3.p", "a\nb.p")

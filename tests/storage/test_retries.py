@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from storage import files, inputs, retries
-from storage.input_listing import list_inputs
+from tests.support.listing import list_inputs
 
 
 class FlakyFileSystem(MemoryFileSystem):

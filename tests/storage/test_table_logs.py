@@ -7,9 +7,10 @@ import pytest
 
 from configs.errors import InputError
 from storage import files
-from storage.input_listing import list_inputs
+from storage.input_listing import list_below_root
 from storage.listing import list_paths, locate_pattern
 from storage.table_logs import refuse_tables
+from tests.support.listing import list_inputs
 
 LOGS = {
     "Delta": "_delta_log/00000000000000000000.json",
@@ -99,11 +100,11 @@ def test_a_folder_above_that_may_not_be_looked_into_is_taken_for_none() -> None:
 def test_each_folder_is_looked_into_once_for_several_patterns(tmp_path: Path) -> None:
     write(str(tmp_path), "in/a.x", "in/b.x")
     cleared: Any = set()
-    list_inputs(f"{tmp_path}/in/a.x", cleared=cleared)
+    list_below_root(f"{tmp_path}/in/a.x", cleared=cleared)
     looked_into = set(cleared)
     assert ("LocalFileSystem", f"{tmp_path}/in") in looked_into
     write(str(tmp_path), "in/_delta_log/0.json")
-    list_inputs(f"{tmp_path}/in/b.x", cleared=cleared)
+    list_below_root(f"{tmp_path}/in/b.x", cleared=cleared)
     assert cleared == looked_into
     with pytest.raises(InputError, match="is a Delta table"):
         list_inputs(f"{tmp_path}/in/b.x")

@@ -16,7 +16,9 @@ from model_zoo.package.package import SMOKE, write_package
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep
 from model_zoo.tensor_columns import to_column
-from pipelines.packing.graph_packing import pack_graph
+from pipelines.packing.asking.questions import Questions
+from pipelines.packing.graph_packing import pack_converted
+from pipelines.packing.material import AS_IT_IS, Material
 from pipelines.packing.sample.tables import read_sample
 from pipelines.packing.writing.packed import Packed
 from tests.support.builders import FEATURES, parquet, tiny_card, tiny_network, tiny_package
@@ -146,3 +148,9 @@ def pack_file(folder: Path, kind: str, file: Path, rows: pd.DataFrame, **fields:
     wanted = {kind: str(file), "sample": str(sample), "output": str(folder / "package"), **fields}
     job = load(PackagingJob[AnyStep], None, [(name, str(value)) for name, value in wanted.items()])
     return pack_graph(job, read_sample(job.sample).rows)
+
+
+def pack_graph(job: PackagingJob[AnyStep], sample: pa.Table) -> Packed:
+    """Pack the model that a job names, with a sample that is read already."""
+    material = Material(job, sample, None, reading=AS_IT_IS)
+    return pack_converted(material, Questions())

@@ -6,11 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from model_zoo.architectures.sentence_encoder import (
-    parameters_of_bert,
-    sentence_encoder,
-    state_of_bert,
-)
+from model_zoo.architectures.sentence_encoder import sentence_encoder
+from tests.support.bert_weights import parameters_of_bert, state_of_bert
 
 CONFIG = {
     "vocab_size": 11,

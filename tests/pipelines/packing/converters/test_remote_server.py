@@ -20,8 +20,8 @@ from model_zoo.remote.failures import RefusedError, WrongError
 from model_zoo.steps.table import AnyStep
 from pipelines import package
 from pipelines.cli.command_line import run_program
-from pipelines.packing.graph_packing import pack_graph
 from pipelines.packing.writing.packed import Packed
+from tests.support.graphs import pack_graph
 from tests.support.jobs import run_job, small_table
 from tests.support.memory_server import REMOTE, URL, MemoryServer, start_server
 
