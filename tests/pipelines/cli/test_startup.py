@@ -141,6 +141,8 @@ def test_from_the_program_s_start_on_all_is_as_ever(
     monkeypatch.delitem(sys.modules, MANAGER, raising=False)
     monkeypatch.setattr(sys, "orig_argv", argv)
     monkeypatch.setattr(startup, "_is_program", False)
+    # A thread of its own, see test_torch_libraries.py.
+    monkeypatch.setattr(startup, "load_torch_libraries_aside", lambda: None)
     monkeypatch.setattr(sys, "argv", ["-m"])  # as it is while Python looks for the module
     # Set and taken away, so that it is taken away again behind the test.
     monkeypatch.setenv("GRPC_VERBOSITY", "")

@@ -1,0 +1,90 @@
+"""torch's libraries are loaded beside other imports, which do not wait for it."""
+
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from pipelines.cli import startup, torch_libraries
+from pipelines.cli.startup import prepare_imports
+from pipelines.cli.torch_libraries import _load_libraries, load_torch_libraries_aside
+from tests.support.repository import REPOSITORY
+
+# What `python -m pipelines.score` does until torch is imported, and what it sees of it.
+STARTED = """
+from importlib.machinery import ExtensionFileLoader
+import sys
+import threading
+sys.argv = ["-m"]
+sys.orig_argv = ["python", "-m", "pipelines.score"]
+
+def list_machine_code():
+    specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
+    return {spec.name for spec in specs if spec and isinstance(spec.loader, ExtensionFileLoader)}
+
+import pipelines
+(loading,) = set(threading.enumerate()) - {threading.main_thread()}
+# Python's own end must wait for it, or crashes now and then.
+print(loading.daemon)
+before = list_machine_code()
+import pipelines.score
+import pipelines.scoring.plan_job
+print(sorted(list_machine_code() - before))
+loading.join()
+print("torch" in sys.modules, "libtorch_cpu.so" in open("/proc/self/maps").read())
+import torch
+print(torch.ones(2).sum().item())
+"""
+
+
+@pytest.mark.program
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they have other names")
+def test_they_are_there_before_torch_and_no_other_import_waits_for_the_linker() -> None:
+    command = [sys.executable, "-c", STARTED]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == ["False", "[]", "False True", "2.0"]
+
+
+def test_where_there_are_none_nothing_is_told_and_torch_is_imported_as_ever(tmp_path: Path) -> None:
+    _load_libraries(tmp_path)
+    (tmp_path / "libtorch_global_deps.so").write_bytes(b"no library")
+    _load_libraries(tmp_path)
+
+
+@pytest.mark.parametrize("spec", [None, ModuleSpec("torch", None)])
+def test_without_torch_no_thread_is_begun(
+    spec: ModuleSpec | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch_libraries, "find_spec", lambda _: spec)
+    before = threading.enumerate()
+    load_torch_libraries_aside()
+    assert threading.enumerate() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "is_loaded"),
+    [
+        (["pipelines.score", "--quiet"], True),
+        (["pipelines.score", "--help"], False),
+        (["pipelines.score", "-h"], False),
+        (["pipelines.verify"], False),
+        (["my.program"], False),
+    ],
+)
+def test_only_a_program_that_scores_loads_them(
+    words: list[str], is_loaded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(startup, "load_torch_libraries_aside", lambda: calls.append(None))
+    monkeypatch.setattr(startup, "_is_program", False)
+    monkeypatch.setattr(sys, "argv", ["-m"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", *words])
+    # Set, so that it is as before behind the test.
+    monkeypatch.setenv("GRPC_VERBOSITY", "ERROR")
+    prepare_imports()
+    startup.end_imports()
+    assert len(calls) == int(is_loaded)
