@@ -1,7 +1,7 @@
 """An author's ONNX file -> the graph as a package keeps it.
 
 What a table of scores cannot hold is taken off: maps (the ZipMap that skl2onnx writes gives way to the
-probabilities that it takes), texts. Numbers of files beside it are taken in, functions are written
+probabilities that it takes), texts; floats of two bytes become float32. Numbers of files beside it are taken in, functions are written
 out, and the exporter's notes, which name folders of the author's machine, are left out.
 """
 
@@ -40,6 +40,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     model = _read(onnx, url)
     notes = _take_off_maps(model)
     notes += _keep_outputs(onnx, model, job.outputs, url)
+    notes += _widen_outputs(onnx, model)
     forget_origin(model)
     return Converted(
         graph=model,
@@ -59,7 +60,9 @@ def _read(onnx: Any, url: str) -> Any:
         # With the numbers of files in its folder; onnx takes none from elsewhere.
         model = onnx.load(path)
         if model.functions:
-            model = onnx.inliner.inline_local_functions(model)
+            # A module of its own, which onnx does not import.
+            inliner = import_library("onnx.inliner", "onnx")
+            model = inliner.inline_local_functions(model)
     except Exception as error:  # protobuf's and onnx's own classes
         reason = find_reason(error)
         raise ModelError(f"onnx {url}: cannot be read: {reason}") from error
@@ -106,7 +109,7 @@ def _keep_outputs(
         raise JobError(f"outputs: the graph gives no {first!r}, but {given}")
     notes = []
     for output in list(outputs):
-        is_number = _find_dtype(onnx, output) is not None
+        is_number = _find_dtype(onnx, output) is not None or _is_half(onnx, output)
         is_wanted = not wanted or output.name in wanted
         if is_number and is_wanted:
             continue
@@ -118,6 +121,30 @@ def _keep_outputs(
             f"onnx {url}: none of its outputs {names} is an array of float or integer numbers"
         )
     return notes
+
+
+def _widen_outputs(onnx: Any, model: Any) -> list[str]:
+    """Make float32, which holds all their numbers, of outputs in floats of two bytes."""
+    notes = []
+    float32 = onnx.TensorProto.FLOAT
+    for output in model.graph.output:
+        if not _is_half(onnx, output):
+            continue
+        name = output.name
+        # The branches of a graph may take the other one by its name.
+        output.name = f"{name}_float32"
+        output.type.tensor_type.elem_type = float32
+        cast = onnx.helper.make_node("Cast", [name], [output.name], to=float32)
+        model.graph.node.append(cast)
+        notes.append(f"made float32 of its output {name!r}, as {output.name!r}")
+    return notes
+
+
+def _is_half(onnx: Any, output: Any) -> bool:
+    """Tell whether an output is in floats of two bytes."""
+    kinds = onnx.TensorProto
+    is_array = output.type.HasField("tensor_type")
+    return is_array and output.type.tensor_type.elem_type in (kinds.FLOAT16, kinds.BFLOAT16)
 
 
 def _describe_inputs(onnx: Any, model: Any, url: str) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """An author's ONNX file becomes a package whose scores are those of ONNX Runtime on the file itself."""
 
 from pathlib import Path
+import sys
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from configs.errors import JobError, ModelError  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
 from pipelines.packing.converters import graph_files  # noqa: E402
 from pipelines.packing.converters.onnx_file import _find_lengths  # noqa: E402
-from tests.support.graphs import linear_graph, pack_file  # noqa: E402
+from tests.support.graphs import WEIGHTS, linear_graph, pack_file  # noqa: E402
 
 
 def frame(rows: int = 1000) -> pd.DataFrame:
@@ -88,6 +89,46 @@ def test_maps_and_texts_give_way_to_numbers(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected[:16], atol=1e-6)
     assert any("took the map off" in note for note in packed.notes)
     assert any("label" in note and "no array of numbers" in note for note in packed.notes)
+
+
+def test_functions_of_a_graph_are_written_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a program that has imported onnx alone.
+    monkeypatch.delitem(sys.modules, "onnx.inliner", raising=False)
+    monkeypatch.delattr(onnx, "inliner", raising=False)
+    model = linear_graph()
+    helper = onnx.helper
+    imports = [helper.make_opsetid("", 20)]
+    doubling = [helper.make_node("Add", ["a", "a"], ["twice"])]
+    function = helper.make_function("own", "Double", ["a"], ["twice"], doubling, imports)
+    model.functions.append(function)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    model.graph.node[0].output[0] = "half"
+    model.graph.node.append(helper.make_node("Double", ["half"], ["logit"], domain="own"))
+    pack_file(tmp_path, "onnx", saved(tmp_path / "n.onnx", model), frame(), activation="none")
+    smoke = read_package(str(tmp_path / "package")).smoke.column("output.logit").to_numpy()
+    expected = 2 * frame().to_numpy(np.float32)[:16] @ WEIGHTS
+    np.testing.assert_allclose(smoke, expected[:, 0], rtol=1e-5)
+
+
+def test_scores_in_floats_of_two_bytes_become_float32(tmp_path: Path) -> None:
+    model = linear_graph()
+    helper = onnx.helper
+    half = onnx.TensorProto.FLOAT16
+    model.graph.output[0].type.tensor_type.elem_type = half
+    model.graph.node[0].output[0] = "whole"
+    model.graph.node.append(helper.make_node("Cast", ["whole"], ["logit"], to=half))
+    file = saved(tmp_path / "n.onnx", model)
+    packed = pack_file(tmp_path, "onnx", file, frame(), activation="none", outputs="[logit]")
+    assert {name: tensor.dtype for name, tensor in packed.card.outputs.items()} == {
+        "logit_float32": "float32"
+    }
+    assert "made float32 of its output 'logit', as 'logit_float32'" in packed.notes
+    smoke = read_package(str(tmp_path / "package")).smoke
+    actual = smoke.column("output.logit_float32").to_numpy()
+    expected = (frame().to_numpy(np.float32)[:16] @ WEIGHTS).astype(np.float16)
+    np.testing.assert_allclose(actual, expected[:, 0], rtol=1e-3)
 
 
 def branch_with_notes():
