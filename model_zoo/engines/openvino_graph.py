@@ -1,6 +1,6 @@
 """A graph in OpenVINO that is called like a network, by several threads at the same time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import threading
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,6 +11,7 @@ from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.graph_arrays import lay_out, shape_rows
 from model_zoo.engines.openvino_guards import OUTSIDE
 from model_zoo.engines.openvino_library import shorten
+from model_zoo.engines.openvino_numbers import LARGE, NAN
 from model_zoo.package.card import Tensor
 
 # Takes a model of OpenVINO, and gives machine code.
@@ -24,6 +25,19 @@ _WIDE = (np.int64, np.uint32, np.uint64)
 # OpenVINO has no larger integers on a CPU, and cuts off what they do not hold.
 _LARGEST_INTEGER = np.iinfo(np.int32).max
 _SMALLEST_INTEGER = np.iinfo(np.int32).min
+# What a flag says of a row.
+_ERRORS: Mapping[str, tuple[type[Exception], str]] = {
+    OUTSIDE: (IndexError, "an index is outside of what it is looked up in"),
+    LARGE: (
+        OverflowError,
+        "the graph computes with a larger integer than OpenVINO holds on a CPU; "
+        "set model.engine to onnxruntime",
+    ),
+    NAN: (
+        ValueError,
+        "the graph makes NaN of numbers, and OpenVINO would go on with another number",
+    ),
+}
 
 
 class _Request(NamedTuple):
@@ -47,7 +61,7 @@ class OpenVinoGraph:
         outputs: dtype and shape of each output that is wanted.
         has_free_shapes: whether mini-batches come in so many shapes that one machine code serves all;
             otherwise each shape has its own, of which convolutions are up to three times as fast.
-        tells_outside: whether it has the output `OUTSIDE`.
+        flags: names of the outputs that it has beside those, each a bool of all rows.
     """
 
     def __init__(
@@ -56,13 +70,13 @@ class OpenVinoGraph:
         make_code: MakeCode,
         outputs: Mapping[str, Tensor],
         has_free_shapes: bool,
-        tells_outside: bool,
+        flags: Sequence[str],
     ) -> None:
         self._model = model
         self._make_code = make_code
         self._outputs = outputs
         self._has_free_shapes = has_free_shapes
-        self._tells_outside = tells_outside
+        self._flags = flags
         self._ranks = {}
         for port in model.inputs:
             self._ranks[port.any_name] = len(port.partial_shape)
@@ -77,8 +91,9 @@ class OpenVinoGraph:
             inputs: one tensor (rows, *shape) per input of the graph, by name.
 
         Raises:
-            OverflowError: an integer is larger than OpenVINO's.
+            OverflowError: an integer is larger than OpenVINO's, of the rows or inside the graph.
             IndexError: a row looks up what is not there.
+            ValueError: the graph makes NaN of a row, and loses it.
             RuntimeError: what OpenVINO says of the rows, or of memory.
         """
         arrays = self._lay_out(inputs)
@@ -91,14 +106,17 @@ class OpenVinoGraph:
             request.infer(arrays, share_inputs=True)
         except RuntimeError as error:
             raise RuntimeError(shorten(error)) from error
-        if self._tells_outside and request.get_tensor(OUTSIDE).data:
-            raise IndexError("an index is outside of what it is looked up in")
+        for flag in self._flags:
+            if request.get_tensor(flag).data:
+                kind, words = _ERRORS[flag]
+                raise kind(words)
         return self._copy_outputs(request)
 
     def _lay_out(self, inputs: Mapping[str, torch.Tensor]) -> Arrays:
         arrays = {}
-        for name, tensor in inputs.items():
-            array = lay_out(tensor, self._ranks[name])
+        # Without those of which the graph makes nothing: OpenVINO has left them out.
+        for name, rank in self._ranks.items():
+            array = lay_out(inputs[name], rank)
             _refuse_large(name, array)
             arrays[name] = array
         return arrays

@@ -9,10 +9,13 @@ are kept inside. Whoever calls the graph reads the answer, and the row is reject
               +-- clamped --> GatherND
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from model_zoo.engines.openvino_flags import add_flag, depends_on_rows, has_any
+from model_zoo.engines.openvino_numbers import guard_numbers
 
 # A name that no card can have for an output.
 OUTSIDE = "index is outside"
@@ -29,6 +32,19 @@ class _Lookup(NamedTuple):
 
     find_sizes: Callable[[Any, Any], Any]
     is_clamped: bool
+
+
+def guard_rows(opset: Any, model: Any) -> tuple[str, ...]:
+    """Add outputs that tell of rows that OpenVINO would compute otherwise than they are, and return their names.
+
+    Args:
+        opset: OpenVINO's operators.
+        model: OpenVINO's, which is changed.
+    """
+    told = guard_numbers(opset, model)
+    if guard_indices(opset, model):
+        return (*told, OUTSIDE)
+    return told
 
 
 def guard_indices(opset: Any, model: Any) -> bool:
@@ -48,21 +64,14 @@ def guard_indices(opset: Any, model: Any) -> bool:
             continue
         indices = node.input_value(_INDICES)
         # Others are the same for all rows, and are tried before the model scores.
-        if not _depends_on_rows(indices):
+        if not depends_on_rows(indices):
             continue
         sizes = lookup.find_sizes(opset, node)
         flag = _guard(opset, node, sizes, lookup.is_clamped)
         flags.append(flag)
     if not flags:
         return False
-    outside = flags[0]
-    for flag in flags[1:]:
-        outside = opset.logical_or(outside, flag)
-    tensor = outside.output(0).get_tensor()
-    tensor.set_names({OUTSIDE})
-    result = opset.result(outside)
-    model.add_results([result])
-    model.validate_nodes_and_infer_types()
+    add_flag(opset, model, OUTSIDE, flags)
     return True
 
 
@@ -88,34 +97,7 @@ def _guard(
         inside = opset.minimum(raised, last)
         port = node.input(_INDICES)
         port.replace_source_output(inside.output(0))
-    # As many dimensions as there are: one answer for all rows, who are then asked by halves.
-    all_in_one = opset.constant([-1], np.int64)
-    flat = opset.reshape(is_outside, all_in_one, special_zero=False)
-    first_axis = opset.constant([0], np.int64)
-    return opset.reduce_logical_or(flat, first_axis, keep_dims=False)
-
-
-def _depends_on_rows(output: Any) -> bool:
-    """Tell whether numbers come of the model's inputs, and not of their shapes alone."""
-    seen = set()
-    pending = [output.get_node()]
-    while pending:
-        node = pending.pop()
-        name = node.get_name()
-        kind = node.get_type_name()
-        if kind == "Parameter":
-            return True
-        # Shapes are those of the mini-batch, whatever its rows say.
-        if name in seen or kind == "ShapeOf":
-            continue
-        seen.add(name)
-        pending.extend(_list_sources(node))
-    return False
-
-
-def _list_sources(node: Any) -> Iterator[Any]:
-    for value in node.input_values():
-        yield value.get_node()
+    return has_any(opset, is_outside)
 
 
 def _find_size_of_axis(opset: Any, node: Any, axis: Any) -> Any:

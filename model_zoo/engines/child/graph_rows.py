@@ -16,6 +16,9 @@ def add_columns(inputs: Arrays, ranks: Mapping[str, int]) -> Arrays:
     """
     arrays = {}
     for name, array in inputs.items():
+        # One of which the graph makes nothing may be left out; any other is found by who calls it.
+        if name not in ranks:
+            continue
         # A column is (rows, 1) in many graphs, and (rows,) in a table.
         dimensions = array.ndim + 1
         if dimensions == ranks[name]:

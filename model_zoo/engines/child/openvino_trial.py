@@ -5,7 +5,7 @@ from typing import Any
 
 from model_zoo.engines.child.graph_rows import add_columns
 from model_zoo.engines.child.messages import Arrays, MakeCall
-from model_zoo.engines.openvino_guards import guard_indices
+from model_zoo.engines.openvino_guards import guard_rows
 from model_zoo.engines.openvino_library import import_openvino, is_out_of_memory, shorten
 
 
@@ -25,7 +25,7 @@ def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
         model = core.read_model(content)
     except Exception as error:
         raise ValueError(f"OpenVINO does not take it: {shorten(error)}") from error
-    guard_indices(openvino.opset13, model)
+    guard_rows(openvino.opset13, model)
     ranks = {port.any_name: len(port.partial_shape) for port in model.inputs}
     properties = dict(card["properties"])
 

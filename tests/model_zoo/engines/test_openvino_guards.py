@@ -11,7 +11,7 @@ pytest.importorskip("openvino")
 
 from onnx import TensorProto, helper  # noqa: E402
 
-from model_zoo.engines.openvino_guards import _depends_on_rows  # noqa: E402
+from model_zoo.engines.openvino_flags import depends_on_rows  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
@@ -147,4 +147,4 @@ for _ in range(60):
 def test_indices_that_come_of_rows_are_told_from_those_that_come_of_shapes(
     indices: Any, expected: bool
 ) -> None:
-    assert _depends_on_rows(indices) is expected
+    assert depends_on_rows(indices) is expected

@@ -26,3 +26,7 @@ def test_a_column_is_as_wide_as_the_graph_has_it(
     made = add_columns({"x": array, "y": other}, {"x": rank, "y": 1})
     assert made["x"].shape == expected
     assert made["y"] is other
+
+
+def test_an_input_that_the_library_has_left_out_is_not_given() -> None:
+    assert list(add_columns({"x": np.zeros(4), "unused": np.zeros(4)}, {"x": 1})) == ["x"]
