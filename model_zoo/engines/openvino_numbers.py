@@ -61,8 +61,8 @@ def guard_numbers(opset: Any, model: Any) -> tuple[str, ...]:
         opset: OpenVINO's operators.
         model: OpenVINO's, which is changed.
     """
-    large = []
-    nan = []
+    large: list[Any] = []
+    nan: list[Any] = []
     # A list, as operators are added on the way.
     for node in list(model.get_ordered_ops()):
         is_watched = _counts(node) or _may_be_nan(node)

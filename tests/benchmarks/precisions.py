@@ -86,6 +86,13 @@ class Measurement:
     agreement: Agreement | None = None
     seconds: list[float] = field(default_factory=list)
 
+    def take_turn(self, parts: Parts) -> None:
+        """Score all rows once more."""
+        assert self.score is not None
+        began = time.process_time()
+        score_all(self.score, parts)
+        self.seconds.append(time.process_time() - began)
+
 
 def measure_workload(name: str, folder: Path, rows: int, repeats: int) -> list[Measurement]:
     """Return all settings of a workload, the reference first.
@@ -96,30 +103,50 @@ def measure_workload(name: str, folder: Path, rows: int, repeats: int) -> list[M
         rows: of the sample.
         repeats: how often each takes its turn.
     """
-    plan = _make_plan(name, folder, rows)
-    job = plan.job
-    card = plan.package.card
+    plan = plan_workload(name, folder, rows)
     parts = take_sample(plan, rows).inputs
+    measured = load_settings(plan, parts, ())
+    _take_turns(measured, parts, repeats)
+    return measured
+
+
+def load_settings(plan: Plan, parts: Parts, without: Sequence[str]) -> list[Measurement]:
+    """Load a package with all settings that tuning would try, the reference first, and compare their scores.
+
+    Args:
+        plan: as `plan_workload` makes it.
+        parts: rows of its input.
+        without: words of settings to leave out.
+    """
+    card = plan.package.card
     load_model = make_loader(plan.package, "cpu", _TIMEOUT_SECONDS)
     batch_rows = plan.inference.settings.batch_rows
 
     first = Measurement(Settings(batch_rows, engine=find_reference(card)))
     first.score = load_model(first.settings, _WORKERS)
-    scores = _score_all(first.score, parts)
-    activation = choose_activation(job, card)
-    reference = make_reference(scores, activation, choose_threshold(job, card))
+    scores = score_all(first.score, parts)
+    activation = choose_activation(plan.job, card)
+    reference = make_reference(scores, activation, choose_threshold(plan.job, card))
     measured = [first]
-    for engine in find_engines(card, "auto", (), "cpu").usable:
-        for settings in _list_settings(engine, plan, batch_rows):
+    for engine in find_engines(card, "auto", without, "cpu").usable:
+        for settings in _list_settings(engine, plan, batch_rows, without):
             if settings != first.settings:
                 made = _load(load_model, engine, settings, plan, parts, reference)
                 measured.append(made)
-    _take_turns(measured, parts, reference, repeats)
+    for one in measured:
+        if one.score is not None:
+            one.agreement = reference.compare(score_all(one.score, parts))
     return measured
 
 
-def _make_plan(name: str, folder: Path, rows: int) -> Plan:
-    """Make what is not there yet, and plan the job that tuning would see."""
+def plan_workload(name: str, folder: Path, rows: int) -> Plan:
+    """Make what is not there yet of a workload, and plan the job that tuning would see.
+
+    Args:
+        name: of the workload.
+        folder: where its rows and package are made once, and kept.
+        rows: of its input.
+    """
     told = INPUTS[name]
     shards = Shards(folder / name, rows, 2)
     command = [sys.executable, "-m", f"tests.benchmarks.{told.module}", str(folder / name)]
@@ -130,10 +157,12 @@ def _make_plan(name: str, folder: Path, rows: int) -> Plan:
     return make_plan(job)
 
 
-def _list_settings(engine: Engine, plan: Plan, batch_rows: int) -> list[Settings]:
+def _list_settings(
+    engine: Engine, plan: Plan, batch_rows: int, without: Sequence[str]
+) -> list[Settings]:
     device = resolve_devices("cpu")[0]
     plain = Settings(batch_rows, engine=engine.name)
-    others = engine.list_settings(plan.package.card, device, batch_rows, ())
+    others = engine.list_settings(plan.package.card, device, batch_rows, without)
     return [plain, *others]
 
 
@@ -156,27 +185,16 @@ def _load(
     return Measurement(calibrated, score)
 
 
-def _take_turns(
-    measured: Sequence[Measurement],
-    parts: Parts,
-    reference: Reference,
-    repeats: int,
-) -> None:
-    """Score all rows with each, in turns."""
+def _take_turns(measured: Sequence[Measurement], parts: Parts, repeats: int) -> None:
+    """Score all rows with each, in turns; they have been scored once, which is slower."""
     loaded = [one for one in measured if one.score is not None]
-    for one in loaded:
-        # The first pass is slower, and tells how far the scores are off.
-        scores = _score_all(one.score, parts)
-        one.agreement = reference.compare(scores)
     for _ in range(repeats):
         for one in loaded:
-            began = time.process_time()
-            _score_all(one.score, parts)
-            one.seconds.append(time.process_time() - began)
+            one.take_turn(parts)
 
 
-def _score_all(score: Score | None, parts: Parts) -> dict[str, np.ndarray]:
-    assert score is not None
+def score_all(score: Score, parts: Parts) -> dict[str, np.ndarray]:
+    """Score parts one after the other, and return their scores by name."""
     outputs: dict[str, list[np.ndarray]] = {}
     for part in parts:
         for name, values in score(part).items():
