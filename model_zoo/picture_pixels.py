@@ -49,7 +49,14 @@ def _read_depth(image: Any) -> tuple[int, bool]:
 
 
 def to_8_bits(image: Any) -> Any:
-    """Keep the upper 8 bits of deeper grey, where Pillow's `convert` would make white of all above 255."""
+    """Keep the upper 8 bits of deeper grey, where Pillow's `convert` would make white of all above 255.
+
+    Args:
+        image: of Pillow, of any mode; others than deeper grey stay as they are.
+
+    Raises:
+        RowError: of its 32 bits nobody knows which number is white.
+    """
     if image.mode.startswith("I;16"):
         import PIL.Image
 

@@ -150,6 +150,16 @@ def _say_result(output: str, packed: Packed) -> None:
 
 def _say_contract(card: ModelCard, steps: Sequence[AnyStep]) -> None:
     """Say what the model takes, and what it gives."""
+    _say_columns(card)
+    _say_lists(steps)
+    _say_tensors(card)
+    labels = f", labels {list(card.labels)}" if card.labels else ""
+    say(f"activation {card.activation}{labels}")
+    if card.task is not None:
+        say(f"task       {card.task}")
+
+
+def _say_columns(card: ModelCard) -> None:
     for column in card.columns:
         taken = column.type
         if column.number is not None:
@@ -158,24 +168,24 @@ def _say_contract(card: ModelCard, steps: Sequence[AnyStep]) -> None:
         if column.fill is not None:
             missing = f"{missing} with {column.fill}"
         say(f"column     {column.name}: {taken}, missing: {missing}")
+
+
+def _say_lists(steps: Sequence[AnyStep]) -> None:
+    """Say how much room there is where rows may have any number of items."""
     for step in steps:
         if isinstance(step, Pad):
             say(f"lists      {_describe_lists(step)}")
         if isinstance(step, Graph):
-            say(
-                f"graphs     of at most {step.nodes_shape[0]:,} nodes and {step.most_edges:,} edges"
-            )
+            most_nodes = step.nodes_shape[0]
+            say(f"graphs     of at most {most_nodes:,} nodes and {step.most_edges:,} edges")
+
+
+def _say_tensors(card: ModelCard) -> None:
     for kind, tensors in (("input", card.inputs), ("output", card.outputs)):
         for name, tensor in tensors.items():
             sizes = map(str, tensor.shape)
             shape = ", ".join(["rows", *sizes])
             say(f"{kind:10} {name}: {tensor.dtype} ({shape})")
-    labels = ""
-    if card.labels:
-        labels = f", labels {list(card.labels)}"
-    say(f"activation {card.activation}{labels}")
-    if card.task is not None:
-        say(f"task       {card.task}")
 
 
 def _describe_forms(card: ModelCard) -> str:

@@ -65,6 +65,10 @@ def try_machine_code(path: Path, device: torch.device) -> None:
 def describe_end(status: int, said: str) -> str:
     r"""Return how a process came to its end, in a few words.
 
+    Args:
+        status: its exit status; negative for the signal that ended it.
+        said: what it wrote to stderr.
+
     >>> describe_end(-11, "")
     'its process was ended by SIGSEGV'
     >>> describe_end(1, "Traceback\nRuntimeError: no such file")

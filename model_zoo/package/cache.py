@@ -52,13 +52,22 @@ def keep_copy(content: bytes) -> None:
 
 
 def has_mark(folder_name: str, mark: str) -> bool:
-    """Tell whether this user has left a mark on this machine."""
+    """Tell whether this user has left a mark on this machine.
+
+    Args:
+        folder_name: as for `private_folder`.
+        mark: the mark's name.
+    """
     folder = private_folder(folder_name)
     return folder is not None and (folder / mark).exists()
 
 
 def leave_mark(folder_name: str, mark: str) -> None:
-    """Leave a mark, an empty file, unless the disk is full or the folder is not this user's own."""
+    """Leave a mark, an empty file, unless the disk is full or the folder is not this user's own.
+
+    Args:
+        folder_name, mark: as for `has_mark`.
+    """
     folder = private_folder(folder_name)
     if folder is None:
         return

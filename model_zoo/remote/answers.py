@@ -23,6 +23,10 @@ class Envelope(NamedTuple):
 def list_dtypes(inputs: Arrays, description: Description) -> dict[str, str]:
     """Return in which dtype each input is sent.
 
+    Args:
+        inputs: one array (rows, ...) per input.
+        description: what the server has told of its model.
+
     Raises:
         WrongError: the server takes other inputs than these.
     """

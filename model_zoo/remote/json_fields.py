@@ -36,6 +36,9 @@ def read_field(value: Json, field: str, kind: type[Any], otherwise: T) -> Any | 
 def read_text(value: Json, field: str) -> str:
     """Return a text; nothing where the field is missing, or null.
 
+    Args:
+        value, field: as for `read_field`.
+
     Raises:
         WrongError: it is no text.
     """
@@ -45,6 +48,9 @@ def read_text(value: Json, field: str) -> str:
 
 def read_objects(value: Json, field: str) -> Iterator[Json]:
     """Yield the objects of a list; none where the field is missing, or null.
+
+    Args:
+        value, field: as for `read_field`.
 
     Raises:
         WrongError: it is no list of objects.
@@ -57,6 +63,9 @@ def read_objects(value: Json, field: str) -> Iterator[Json]:
 
 def read_whole_numbers(value: Json, field: str) -> list[int]:
     """Return a list of whole numbers; an empty one where the field is missing, or null.
+
+    Args:
+        value, field: as for `read_field`.
 
     Raises:
         WrongError: it is no such list.

@@ -92,6 +92,10 @@ def widen_bfloat16(halves: np.ndarray) -> np.ndarray:
 def count_elements(shape: Sequence[int], name: str) -> int:
     """Return how many elements an array has.
 
+    Args:
+        shape: with the rows.
+        name: the output's, for messages.
+
     Raises:
         WrongError: the shape is that of no array with rows.
     """

@@ -118,6 +118,10 @@ class _Loading:
     def prove_and_load(self, where: torch.device, settings: Settings) -> Scorer:
         """Load the model on a device with the reference settings, and with others if they are wanted.
 
+        Args:
+            where: the device.
+            settings: those of the job.
+
         Raises:
             ModelError: the smoke batch comes out differently with one of them.
         """

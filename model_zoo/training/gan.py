@@ -150,6 +150,9 @@ class _Adversaries:
         Args:
             real: rows of training.
             batches: numbers of rows.
+
+        Raises:
+            ModelError: the loss is not finite.
         """
         self._generator.train()
         self._discriminator.train()

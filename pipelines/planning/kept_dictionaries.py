@@ -51,12 +51,15 @@ def _shows_types(job: ScoringJob) -> bool:
 
 
 def _has_large_groups(shards: Sequence[Shard]) -> bool:
+    """Tell whether row groups have so many rows, taken together, that their ends make no small batches."""
+    # A shard's details are its row groups.
     groups = sum(len(shard.details) for shard in shards)
     rows = sum(shard.rows or 0 for shard in shards)
     return rows >= groups * _FEWEST_ROWS_OF_A_GROUP
 
 
 def _keep(field: Field) -> Field:
+    """Return the field as it is kept in a dictionary; as it is, where it is no text."""
     in_dictionary = pa.dictionary(pa.int32(), field.type)
     if not has_dictionary_type(in_dictionary):
         return field

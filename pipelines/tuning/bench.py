@@ -110,7 +110,12 @@ class Bench:
         return chosen[: len(chosen) - left_over] or chosen
 
     def prepare_and_score(self, score: Score, rows: ReadRows) -> None:
-        """Do with rows what a worker does, but for reading and writing."""
+        """Do with rows what a worker does, but for reading and writing.
+
+        Args:
+            score: computes a mini-batch's scores.
+            rows: as they were read.
+        """
         inputs = self.sample.prepare(rows)
         # Preprocessing may have rejected all of them.
         if count_rows(inputs):

@@ -218,7 +218,12 @@ class _Race:
         return self.entrants[0]
 
     def enter(self, measured: Measured, numbers: Sequence[int]) -> None:
-        """Load settings for each number of workers."""
+        """Load settings for each number of workers.
+
+        Args:
+            measured: the settings, and how fast they were alone.
+            numbers: of workers.
+        """
         settings = measured.settings
         for workers in numbers:
             score = self.bench.load(settings, workers)

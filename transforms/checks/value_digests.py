@@ -30,49 +30,62 @@ def digest_values(column: Array) -> np.ndarray:
     Raises:
         pyarrow.ArrowNotImplementedError: it holds other values.
     """
-    column = decode(column).drop_null()
-    if is_text(column.type) or is_binary(column.type):
-        return _digest_bytes(column.cast(pa.large_binary()))
-    if is_decimal(column.type):
-        return _digest_bytes(column.cast(pa.string()).cast(pa.large_binary()))
-    bits = _mix(_to_bits(column))
-    return np.stack([bits, np.zeros_like(bits)], axis=1)
+    values = decode(column).drop_null()
+    # A decimal is as its digits are written, which are the same for all of one scale.
+    if is_decimal(values.type):
+        values = values.cast(pa.string())
+    if is_text(values.type) or is_binary(values.type):
+        in_bytes = values.cast(pa.large_binary())
+        return _digest_bytes(in_bytes)
+    bits = _to_bits(values)
+    mixed = _mix(bits)
+    # 64 bits hold all of such a value; the other half of a digest tells nothing more.
+    nothing = np.zeros_like(mixed)
+    return np.stack([mixed, nothing], axis=1)
 
 
 def _to_bits(column: Array) -> np.ndarray:
+    """Return values as uint64, different ones as different numbers.
+
+    Args:
+        column: without missing values.
+    """
     dtype = column.type
     if is_floating(dtype):
-        # Zero and minus zero are equal.
-        doubles = column.cast(pa.float64()).to_numpy() + 0.0
-        return doubles.view(np.uint64)
+        doubles = column.cast(pa.float64()).to_numpy()
+        # Zero and minus zero are equal, and their sum is zero.
+        return (doubles + 0.0).view(np.uint64)
     if is_temporal(dtype):
-        column = column.view(pa.int32() if dtype.bit_width == 32 else pa.int64())
+        same_width = pa.int32() if dtype.bit_width == 32 else pa.int64()
+        column = column.view(same_width)
     elif is_boolean(dtype):
         column = column.cast(pa.uint8())
     elif not is_integer(dtype):
         raise pa.ArrowNotImplementedError(
             f"values of type {dtype} cannot be compared with each other"
         )
+    # As it is: half of its values are no int64.
     if column.type == pa.uint64():
         return column.to_numpy()
-    return column.cast(pa.int64()).to_numpy().view(np.uint64)
+    integers = column.cast(pa.int64()).to_numpy()
+    return integers.view(np.uint64)
 
 
 def _mix(bits: np.ndarray) -> np.ndarray:
     """Return other numbers, which lie evenly among all of 64 bits."""
+    *shifts, last_shift = _SHIFTS
     mixed = bits + _STEP
-    for factor, shift in zip(_FACTORS, _SHIFTS, strict=False):
+    for factor, shift in zip(_FACTORS, shifts, strict=True):
         mixed = (mixed ^ (mixed >> shift)) * factor
-    return mixed ^ (mixed >> _SHIFTS[-1])
+    return mixed ^ (mixed >> last_shift)
 
 
 def _digest_bytes(values: Array) -> np.ndarray:
-    digests = [
-        hashlib.blake2b(value, digest_size=_DIGEST_BYTES).digest() for value in values.to_pylist()
-    ]
+    digests = []
+    for value in values.to_pylist():
+        digest = hashlib.blake2b(value, digest_size=_DIGEST_BYTES)
+        digests.append(digest.digest())
     content = b"".join(digests)
-    return (
-        np.frombuffer(content, dtype=np.dtype(np.uint64).newbyteorder(">"))
-        .astype(np.uint64)
-        .reshape(-1, 2)
-    )
+    # The same numbers on every machine.
+    halves = np.frombuffer(content, dtype=">u8")
+    return halves.astype(np.uint64).reshape(-1, 2)

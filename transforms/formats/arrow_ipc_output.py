@@ -42,7 +42,15 @@ class ArrowIpcOutput:
         return _ArrowIpcWriter(sink, look.schema)
 
     def count_rows(self, url: str, file: Any) -> int:
-        """Read the file again, a record batch at a time."""
+        """Read the file again, a record batch at a time.
+
+        Args:
+            url: the file, for messages.
+            file: open for reading.
+
+        Raises:
+            PublishError: it is not as it was written.
+        """
         try:
             with pa.ipc.open_file(file) as stored:
                 numbers = range(stored.num_record_batches)

@@ -51,7 +51,11 @@ class RecordReader:
         self._is_last = False
 
     def read_header(self) -> Records:
-        """Return the first record; what was read behind it stays for `read_blocks`."""
+        """Return the first record; what was read behind it stays for `read_blocks`.
+
+        Raises:
+            InputError: it is longer than a record may be.
+        """
         # Names may hold line breaks where values do not.
         dialect = replace(self._dialect, newlines_in_values=True, null_values=())
         # Block by block: a long header, or blank lines before it, may take several.

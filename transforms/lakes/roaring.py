@@ -28,7 +28,11 @@ class _Bytes:
         self._place = 0
 
     def take(self, count: int) -> bytes:
-        """Return the next bytes."""
+        """Return the next bytes.
+
+        Raises:
+            ValueError: there are fewer.
+        """
         end = self._place + count
         if end > len(self._content):
             raise ValueError("is cut short")
@@ -37,7 +41,15 @@ class _Bytes:
         return self._content[begin:end]
 
     def take_numbers(self, count: int, dtype: str) -> np.ndarray:
-        """Return the next numbers, of a type of numpy."""
+        """Return the next numbers.
+
+        Args:
+            count: how many.
+            dtype: as numpy names it, with its order of bytes.
+
+        Raises:
+            ValueError: there are fewer.
+        """
         width = np.dtype(dtype).itemsize
         content = self.take(count * width)
         return np.frombuffer(content, dtype=dtype)

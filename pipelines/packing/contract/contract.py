@@ -67,6 +67,10 @@ def take_rows(
 def choose_columns(job: Job, sample: pa.Table) -> list[str]:
     """Return the columns that the model sees, in its order.
 
+    Args:
+        job: names them, or says which they are not.
+        sample: the rows.
+
     Raises:
         JobError: every name in the job that is no column of the sample.
     """

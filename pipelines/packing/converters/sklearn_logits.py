@@ -106,7 +106,12 @@ def _subtract_first(graph: Any) -> None:
 
 
 def choose_finish(activation: Activation, is_of_label_sets: bool) -> Callable[[Arrays], Arrays]:
-    """Return what makes of the graph's outputs what the library gives."""
+    """Return what makes of the graph's outputs what the library gives.
+
+    Args:
+        activation: of the graph's logits.
+        is_of_label_sets: whether a row may have any number of labels.
+    """
     if activation == "none":
         return dict
     if is_of_label_sets:

@@ -165,7 +165,12 @@ def _refuse_all(failures: Sequence[InputError | ModelError]) -> InputError | Mod
 
 
 def find_mask(steps: Sequence[AnyStep], inputs: Arrays) -> str | None:
-    """Return the input that tells tokens from padding."""
+    """Return the input that tells tokens from padding; None where there is none, or more than one.
+
+    Args:
+        steps: of the package.
+        inputs: of the network (rows, ...), by name.
+    """
     masks = [step.mask_into for step in steps if isinstance(step, Tokenize)]
     # Texts of two columns have no length of their own.
     if len(masks) != 1:
