@@ -79,9 +79,6 @@ class Fill(StepModel):
 
     def _fit_value(self, columns: Columns, name: str) -> Scalar:
         """Return what SimpleImputer puts in place of a missing value, in the column's own type."""
-        # Training alone needs scikit-learn, which takes a second to import.
-        from sklearn.impute import SimpleImputer
-
         given = get_column(columns, name, self.step)
         column = training_column(given, name, self.step)
         present = present_values(column, name, self.step)
@@ -91,31 +88,48 @@ class Fill(StepModel):
                 f"{name!r} is of type {column.type}; columns: numbers stands for those that are, "
                 "and strategy most_frequent suits any type"
             )
-        dtype: type = np.float64
-        missing: float | None = np.nan
-        # Any value may be the most frequent one, texts too; means and medians are of numbers.
-        if self.strategy == "most_frequent":
-            dtype = object
-            missing = None
-        imputer = SimpleImputer(strategy=self.strategy, missing_values=missing)
         try:
-            plain_values = present.to_pylist()
-            values: np.ndarray = np.array(plain_values, dtype=dtype)
-            table = values.reshape(-1, 1)
-            imputer.fit(table)
-            value = imputer.statistics_[0]
-            # 1.5 takes no place in a column of integers, which `apply` widens for it.
-            if _has_fraction(value) and not is_floating(column.type):
-                return float(value)
-            # Not pa.scalar(value, type): that cuts 1.5 down to an integer column's 1, in silence.
-            exact = pa.scalar(value)
-            scalar: Scalar = exact.cast(column.type).as_py()
+            value = _impute(self.strategy, present)
+            return _to_column_type(value, column.type)
         except (ValueError, TypeError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise JobError(
                 f"preprocess step fill: strategy {self.strategy} does not suit column {name!r} "
                 f"of type {column.type}: {error}"
             ) from error
-        return scalar
+
+
+def _impute(strategy: str | None, present: Array) -> object:
+    """Return the value by which scikit-learn fills gaps.
+
+    Args:
+        strategy: of SimpleImputer.
+        present: the values that are there.
+    """
+    # Training alone needs scikit-learn, which takes a second to import.
+    from sklearn.impute import SimpleImputer
+
+    dtype: type = np.float64
+    missing: float | None = np.nan
+    # Any value may be the most frequent one, texts too; means and medians are of numbers.
+    if strategy == "most_frequent":
+        dtype = object
+        missing = None
+    imputer = SimpleImputer(strategy=strategy, missing_values=missing)
+    values: np.ndarray = np.array(present.to_pylist(), dtype=dtype)
+    imputer.fit(values.reshape(-1, 1))
+    found: object = imputer.statistics_[0]
+    return found
+
+
+def _to_column_type(value: object, dtype: pa.DataType) -> Scalar:
+    """Return a value in a column's own type."""
+    # 1.5 takes no place in a column of integers, which `apply` widens for it.
+    if isinstance(value, float) and _has_fraction(value) and not is_floating(dtype):
+        return float(value)
+    # Not pa.scalar(value, type): that cuts 1.5 down to an integer column's 1, in silence.
+    exact = pa.scalar(value)
+    scalar: Scalar = exact.cast(dtype).as_py()
+    return scalar
 
 
 def _has_fraction(value: object) -> bool:

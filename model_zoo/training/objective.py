@@ -130,33 +130,16 @@ class Objective:
             weights = fitted.new_tensor(self.class_weights)
         # All take logits: the loss of a probability that was rounded to 0 or 1 would be infinite.
         if self.activation == "softmax":
-            return functional.cross_entropy(
-                fitted,
-                targets,
-                weight=weights,
-            )
+            return functional.cross_entropy(fitted, targets, weight=weights)
         numbers = targets.to(fitted.dtype)
         if self.task == "regression":
             compare = _LOSSES[self.loss]
             return compare(fitted, numbers)
         if self.task == "multi_label":
-            return _compare_bits(
-                fitted,
-                numbers,
-                pos_weight=weights,
-            )
+            return _compare_bits(fitted, numbers, pos_weight=weights)
         if weights is None:
             return _compare_bits(fitted, numbers)
-        # A mean of two classes is weighted as torch weighs one of several.
-        classes = targets.long()
-        of_rows = weights[classes]
-        total = _compare_bits(
-            fitted,
-            numbers,
-            weight=of_rows,
-            reduction="sum",
-        )
-        return total / of_rows.sum()
+        return _compare_weighted(fitted, targets, weights)
 
     def weigh(self, targets: np.ndarray) -> float:
         """Return what the mean loss of these rows counts beside others': rows, or their weights."""
@@ -166,6 +149,25 @@ class Objective:
         classes = targets.astype(np.int64)
         of_rows = weights[classes]
         return float(of_rows.sum())
+
+
+def _compare_weighted(
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor,
+) -> torch.Tensor:
+    """Return the mean loss of two classes, weighted as torch weighs one of several.
+
+    Args:
+        logits: (rows,), of the second class.
+        targets: (rows,), 0 or 1.
+        weights: (2,), of each class.
+    """
+    classes = targets.long()
+    of_rows = weights[classes]
+    numbers = targets.to(logits.dtype)
+    total = _compare_bits(logits, numbers, weight=of_rows, reduction="sum")
+    return total / of_rows.sum()
 
 
 def balance(

@@ -201,12 +201,7 @@ def _join(tokens: _Tokens) -> _Tokens:
             "come as numbers, or from texts that a function step has changed; name tokens"
         )
     rows = _number_rows(tokens.counts)
-    is_first = _find_first(tokens, rows)
-    first = np.flatnonzero(is_first)
-    # A span ends where the next one begins, the last one with the tokens.
-    following = first[1:]
-    end = len(rows)
-    behind = np.append(following, end)
+    first, behind = _find_runs(tokens, rows)
     # A span has the label of its first token, without what stands before a hyphen, whatever that is:
     # so does the pipeline.
     spoken = list(map(_drop_before_hyphen, tokens.names))
@@ -235,6 +230,20 @@ def _join(tokens: _Tokens) -> _Tokens:
 def _drop_before_hyphen(name: str) -> str:
     parts = name.split("-", 1)
     return parts[-1]
+
+
+def _find_runs(tokens: _Tokens, rows: Numbers) -> tuple[Numbers, Numbers]:
+    """Return where runs of tokens of one label begin, and what stands behind each of them.
+
+    Args:
+        tokens: of all rows, one row behind the other.
+        rows: the row of each token.
+    """
+    is_first = _find_first(tokens, rows)
+    first = np.flatnonzero(is_first)
+    # A run ends where the next one begins, the last one with the tokens.
+    behind = np.append(first[1:], len(rows))
+    return first, behind
 
 
 def _find_first(tokens: _Tokens, rows: Numbers) -> Flags:

@@ -100,11 +100,9 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
     chosen = job.settings or own
     problems = []
     if chosen is None:
-        # Dicts are no keys: alike are those of the same text.
-        different = {repr(fields): weights for weights, fields in settings.items()}
-        chosen = next(iter(different.values()), None)
+        chosen, is_only_one = _choose_any(settings)
         # Without a file, it may still become one of the library's own.
-        if len(different) != 1 and job.weights:
+        if not is_only_one and job.weights:
             question = _ask_for_settings(job, name, known)
             problems.append(question)
     if chosen is not None and chosen not in known:
@@ -127,6 +125,14 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
         return pictures
     meta = known[chosen].meta
     return _add_what_comes_along(pictures, name, meta)
+
+
+def _choose_any(settings: Mapping[str, Fields | None]) -> tuple[str | None, bool]:
+    """Return weights whose pictures are as those of others, and whether all are alike; None of none."""
+    # Dicts are no keys: alike are those of the same text.
+    different = {repr(fields): weights for weights, fields in settings.items()}
+    chosen = next(iter(different.values()), None)
+    return chosen, len(different) == 1
 
 
 def _add_what_comes_along(
