@@ -104,20 +104,27 @@ def storable_type(dtype: DataType) -> DataType:
 
     A dictionary inside a list or a struct may have to be joined from several with different values,
     which together are too many for a small index; so its index becomes 32 bits wide. Plain columns
-    keep theirs: the writer begins another row group where the index is too small.
+    keep theirs: the writer begins another row group where the index is too small. Of views, which
+    Polars has in its categories, no writer makes a dictionary; so they become large texts or bytes.
     """
 
     def widen(inside: DataType) -> DataType:
         if not is_dictionary(inside):
             return _rebuild(inside, widen)
-        if inside.index_type.bit_width >= 32:
-            return inside
-        wide = pa.int32()
-        values = inside.value_type
-        return pa.dictionary(wide, values, inside.ordered)
+        index = inside.index_type
+        if index.bit_width < 32:
+            index = pa.int32()
+        return _with_plain_values(inside, index)
 
+    if is_dictionary(dtype):
+        return _with_plain_values(dtype, dtype.index_type)
     # Not `widen`, which would change a plain column's dictionary, too.
     return _rebuild(dtype, widen)
+
+
+def _with_plain_values(dictionary: DataType, index: DataType) -> DataType:
+    values = type_with_kernels(dictionary.value_type)
+    return pa.dictionary(index, values, dictionary.ordered)
 
 
 def nullable_type(dtype: DataType) -> DataType:

@@ -129,6 +129,11 @@ def test_types_for_taking_storing_and_missing_values() -> None:
         wide = pa.list_(pa.dictionary(index, pa.string(), True))
         assert storable_type(wide) == wide
 
+    views = pa.dictionary(pa.int8(), pa.string_view(), True)
+    assert storable_type(views) == pa.dictionary(pa.int8(), pa.large_string(), True)
+    inside = pa.dictionary(pa.int32(), pa.large_string(), True)
+    assert storable_type(pa.list_(views)) == pa.list_(inside)
+
     fixed = pa.struct([("a", pa.list_(pa.int8(), 2))])
     assert nullable_type(fixed) == pa.struct([("a", pa.list_(pa.int8()))])
     missing = pa.array([None, [1, 2]], pa.list_(pa.int8(), 2))

@@ -362,8 +362,6 @@ def make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:
 
 def no_rows(schema: Schema) -> RecordBatch:
     """Return a record batch of the schema without rows."""
-    columns = []
-    for dtype in schema.types:
-        nothing = pa.array([], type=dtype)
-        columns.append(nothing)
+    # Not `pa.array([], dtype)`, which knows no dictionary of views, as Polars writes them.
+    columns = [pa.nulls(0, dtype) for dtype in schema.types]
     return RecordBatch.from_arrays(columns, schema=schema)
