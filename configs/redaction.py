@@ -35,7 +35,7 @@ _TELLING = re.compile(
     r"""
       \[Errno[ ]\d{1,3}\]
     | \b[Ll]ine[ ]\d{1,7} (?! [ -]?\d | [\w+] | [.,:]\d )
-    | (?<! [\w.,:+-] ) \d{1,12} [ ] bytes \b
+    | (?<! [\w.,:+-] ) \d{1,12} [ ] (?: bytes | bits ) \b
     | (?<= [ ]reported[ ]by[ ]footer's[ ]\( ) \d{1,12} (?= \) )
     | (?<= zone[ ]) '(?: [A-Z]\w+ (?: / [A-Za-z][A-Za-z_-]+ ){1,2} | [+-]\d\d:\d\d )'
     """,

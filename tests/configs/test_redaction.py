@@ -204,6 +204,11 @@ def test_no_value_is_told_whatever_its_case_and_letters(
             [],
             "Parquet file size is 7 bytes, smaller than the size reported by footer's (2147483647)",
         ),
+        (
+            "Integers with more than 64 bits not implemented",
+            [],
+            "Integers with more than 64 bits not implemented",
+        ),
         # All else is a value,
         (
             "bytes 17; -17 bytes; 17 bytesize; 1.7 bytes",

@@ -177,7 +177,11 @@ def _read_schema(url: str, stored: StoredBytes, layout: Layout) -> Schema:
     try:
         return _open(stored, layout.schema, ()).schema
     except _FAILURES as error:
-        raise _refuse(url, "its schema", error) from error
+        # It holds names and types, and no values: which type it is that nobody can read, is told.
+        reason = explain_failure(error, url)
+        raise InputError(
+            f"{url}: cannot be read, its schema: {reason}; {find_way_out(error)}"
+        ) from error
 
 
 def _read_batches(unit: WorkUnit, names: Sequence[str]) -> Iterator[RecordBatch]:
@@ -222,7 +226,7 @@ def _refuse(
     url: str,
     where: str,
     error: Exception,
-    names: Sequence[str] = (),
+    names: Sequence[str],
 ) -> InputError:
     # Arrow's words may quote what stands in the file.
     reason = type(error).__name__

@@ -120,7 +120,8 @@ def check_columns(
     for column in wanted:
         count = counts[column.name]
         if count == 0:
-            hint = suggest_name(column.name, schema.names)
+            hint = _explain_index(column.name, schema)
+            hint = hint or suggest_name(column.name, schema.names)
             raise InputError(f"{url}: has no column {column.name!r}{hint}")
         if count > 1:
             raise InputError(
@@ -164,6 +165,19 @@ def suggest_name(name: str, names: Sequence[str]) -> str:
         if other.strip() == name:
             return f"; but {other!r}, with spaces around it; take them out of the file"
     return describe_lookalike(name, names) or nearest(name, names)
+
+
+def _explain_index(name: str, schema: Schema) -> str:
+    """Return why pandas wrote no column of this name, where it did not: a counting index is told, not stored."""
+    try:
+        told = (schema.pandas_metadata or {}).get("index_columns", ())
+        names = [index["name"] for index in told if isinstance(index, dict)]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Anybody may write anything there.
+        return ""
+    if name not in names:
+        return ""
+    return "; it is an index that pandas only counts; write the file after reset_index()"
 
 
 def _takes_more_digits(column: Column, actual: DataType) -> bool:

@@ -66,5 +66,5 @@ def find_way_out(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "run the same command again where there is more memory"
     if isinstance(error, pa.ArrowNotImplementedError):
-        return "write the file without such a column, or leave the column out of the job"
+        return "write the file without such a column, or in another type"
     return "replace the file"

@@ -11,7 +11,7 @@ import pytest
 from configs.errors import InputError
 from transforms.formats.column import Column
 from transforms.formats.columns import check_columns, keeps_form, takes_type
-from transforms.formats.format import InputOptions, Piece, find_input_format, group_parts
+from transforms.formats.format import InputOptions, Piece, find_input_format, group_parts, no_rows
 from transforms.formats.output import find_output_format
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
 
@@ -157,3 +157,25 @@ def test_parts_are_put_together_up_to_so_many_rows(
     parts: list[tuple[int, int]], rows: int, spans: list[Any]
 ) -> None:
     assert group_parts(parts, rows, 99) == [Piece(*span) for span in spans]
+
+
+def test_no_rows_have_any_type_that_a_file_may_have() -> None:
+    views = pa.dictionary(pa.uint32(), pa.string_view())
+    schema = pa.schema({"categories": views, "inside": pa.list_(views), "n": pa.null()})
+    assert no_rows(schema).schema == schema
+    assert not no_rows(schema).num_rows
+
+
+def test_a_counting_index_of_pandas_is_no_column_and_told_to_be_one() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": [1.0, 2.0]}, index=pd.RangeIndex(2, name="id"))
+    schema = pa.Table.from_pandas(frame).schema
+    wrong = [b"{", b"[]", b'{"index_columns": 3}', b'{"index_columns": [{}]}']
+    for metadata in (schema.metadata, *({b"pandas": content} for content in wrong)):
+        told = schema.with_metadata(metadata)
+        is_told = metadata == schema.metadata
+        with pytest.raises(InputError, match="f: has no column 'id'") as caught:
+            check_columns("f", told, [Column("id", None)])
+        ending = "; it is an index that pandas only counts; write the file after reset_index()"
+        assert str(caught.value).endswith(ending) == is_told
