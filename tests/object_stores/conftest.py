@@ -23,6 +23,8 @@ def _mostly_without_beam(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
 def _primed_clients() -> None:
     """Not at the top: who only collects these tests waits for no client."""
     importlib.import_module("tests.object_stores.primed_clients")
+    # Launchers are forked from a process that imports for seconds, which it can do beside the first tests.
+    importlib.import_module("tests.object_stores.publisher").prepare()
 
 
 @pytest.fixture(scope="package")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 import multiprocessing
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 import os
 import signal
@@ -21,6 +22,11 @@ KILLED = -signal.SIGKILL
 _FORKING = multiprocessing.get_context("forkserver")
 # One that is not installed is left out.
 _FORKING.set_forkserver_preload([__name__, "s3fs", "gcsfs", "tests.object_stores.primed_clients"])
+
+
+def prepare() -> None:
+    """Start the process that launchers are forked from, and do not wait for its imports."""
+    forkserver.ensure_running()
 
 
 def head(year: int = 2100, second: int = 0) -> dict[str, Any]:

@@ -7,12 +7,15 @@ real knows nothing of this.
 
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from functools import lru_cache
 import gettext
 import inspect
 import os
 import pickle
+import signal
+import subprocess
 import sys
 from types import MethodType, NoneType
 from typing import Any
@@ -24,6 +27,9 @@ import yaml
 _MOST_CHARACTERS = 50_000
 _MOST_TEXTS = 2_000
 _UNCHANGING = (str, int, float, NoneType)
+_BETWEEN_LOOKS_SECONDS = 0.02
+# Beam gives a server five seconds, and looks after each of them.
+_SERVER_ENDS_SECONDS = 5
 
 
 def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
@@ -35,6 +41,8 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     look_once_at_transforms(patch)
     parse_options_once(patch)
     note_no_origins(patch)
+    see_failures_at_once(patch)
+    wait_for_servers_that_end(patch)
 
 
 def wait_for_no_disk(patch: pytest.MonkeyPatch) -> None:
@@ -197,6 +205,41 @@ def note_no_origins(patch: pytest.MonkeyPatch) -> None:
         return origin
 
     patch.setattr(IOTypeHints, "_make_origin", staticmethod(note_bases))
+
+
+def see_failures_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Let Beam look often whether a bundle has failed whose output it waits for: it looks once a second, and so long each failed run took."""
+    if "apache_beam" not in sys.modules:
+        return
+    from apache_beam.runners.worker import data_plane
+
+    class Restless(data_plane.ByteLimitedQueue):  # type: ignore[misc]
+        def get(self, *, block: bool = True, timeout: float | None = None) -> Any:
+            # Who gives no time looks at nothing else.
+            seconds = None if timeout is None else min(timeout, _BETWEEN_LOOKS_SECONDS)
+            return super().get(block=block, timeout=seconds)
+
+    patch.setattr(data_plane, "ByteLimitedQueue", Restless)
+
+
+def wait_for_servers_that_end(patch: pytest.MonkeyPatch) -> None:
+    """Let Beam go on as soon as a runner's server that it has stopped has ended, as Prism does at once; it sleeps for a second."""
+    if "apache_beam" not in sys.modules:
+        return
+    from apache_beam.utils.subprocess_server import SubprocessServer
+
+    servers = SubprocessServer._cache
+    make_sure = servers._destructor
+
+    def stop(server: tuple[subprocess.Popen[bytes] | None, str]) -> None:
+        process, _ = server
+        if process is not None:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_SERVER_ENDS_SECONDS)
+        make_sure(server)
+
+    patch.setattr(servers, "_destructor", stop)
 
 
 def _copy_options(visible: Namespace, known: dict[str, Any]) -> tuple[Namespace, dict[str, Any]]:

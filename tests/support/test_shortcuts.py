@@ -1,6 +1,11 @@
 """What is remembered between tests is what Beam itself would say again."""
 
 from collections.abc import Callable
+import queue
+import signal
+import subprocess
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import apache_beam as beam
@@ -12,8 +17,10 @@ from apache_beam.options.pipeline_options import (
     SetupOptions,
     StandardOptions,
 )
+from apache_beam.runners.worker import data_plane
 from apache_beam.transforms import core, userstate
 from apache_beam.transforms.userstate import CombiningValueStateSpec, ReadModifyWriteStateSpec
+from apache_beam.utils import subprocess_server
 import pytest
 import yaml
 
@@ -22,6 +29,8 @@ from tests.support.shortcuts import (
     note_no_origins,
     parse_options_once,
     remember_dumped,
+    see_failures_at_once,
+    wait_for_servers_that_end,
 )
 
 COUNT = CombiningValueStateSpec("count", VarIntCoder(), sum)
@@ -157,3 +166,32 @@ def test_types_are_found_without_where_they_come_from(monkeypatch: pytest.Monkey
     hints = beam.Map(len).with_output_types(int).get_type_hints()
     assert hints.simple_output_type("Map") is int
     assert "File" not in "".join(hints.origin)
+
+
+def test_who_waits_for_a_bundle_looks_often_whether_it_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    see_failures_at_once(monkeypatch)
+    waiting = data_plane.ByteLimitedQueue(maxsize=2, maxbytes=10)
+
+    began = time.monotonic()
+    with pytest.raises(queue.Empty):
+        waiting.get(timeout=120)
+
+    assert time.monotonic() - began < 60
+    waiting.put("element", 1)
+    assert waiting.get(timeout=120) == "element"
+    waiting.put("last", 1)
+    assert waiting.get() == "last"
+
+
+@pytest.mark.program
+def test_a_server_of_a_runner_is_stopped_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for_servers_that_end(monkeypatch)
+    # Beam's sleep would fail.
+    monkeypatch.setattr(subprocess_server, "time", SimpleNamespace())
+    server = subprocess.Popen(["sleep", "600"])
+
+    subprocess_server.SubprocessServer._cache._destructor((server, "localhost:1"))
+
+    assert server.returncode == -signal.SIGINT
