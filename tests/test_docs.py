@@ -30,6 +30,13 @@ PROGRAM = re.compile(r"-m (pipelines\.\w+)(.*)")
 _OF_THE_USER = ("...", "s3://", "gs://", "FlinkRunner", "DataflowRunner", "/srv/")
 _QUERY = re.compile(r'duckdb -c "(.+)"')
 _NEXT_LINE = re.compile(r"\\\n\s*")
+# By a word of a command: what says how much of something long is enough here.
+_SOONER = {
+    "pipelines.train": ("--set", "training.epochs=6"),
+    "pipelines.tune": ("--minutes", "0.1"),
+    # Each worker process imports for seconds.
+    "--direct_running_mode=multi_processing": ("--direct_num_workers=1",),
+}
 
 
 def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
@@ -126,7 +133,8 @@ def test_what_a_page_shows_works_as_it_is_written(
         # Nothing is rejected in the samples, so there is no folder of rejected rows, nor a file.
         if "--rejected" in words:
             continue
-        run = programs.run(program, *words, cwd=tmp_path)
+        sooner = [flag for word in (program, *words) for flag in _SOONER.get(word, ())]
+        run = programs.run(program, *words, *sooner, cwd=tmp_path)
         assert run.returncode == 0, (program, words, run.stderr)
     queries = [found[1] for line in code_lines(REPOSITORY / f"{page}.md") if (found := _QUERY.search(line))]  # fmt: skip
     # What `scored=$(python -m pipelines.path ...)` stands for.

@@ -1,14 +1,17 @@
 """The check for GPUs works: a small part of it runs on a CPU, as the script would on a GPU."""
 
+from collections.abc import Sequence
 import json
 from pathlib import Path
 
 import pytest
 
 from tests.gpu import __main__ as check
+from tests.gpu import programs as steps_of_programs
 from tests.gpu.bench import Bench, NotHere
 from tests.gpu.steps import STEPS
 from tests.support.long import long
+from tests.support.programs import Programs
 
 SIZE = 0.001
 
@@ -27,13 +30,28 @@ def test_what_only_a_gpu_shows_is_said_to_be_absent(name: str, tmp_path: Path) -
 
 @pytest.mark.program
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["onnxruntime", "program", "tuning"])
+@pytest.mark.parametrize("name", ["onnxruntime", "program"])
 def test_a_step_of_a_whole_network_returns_figures(name: str, tmp_path: Path) -> None:
     if name == "onnxruntime":
         pytest.importorskip("onnxruntime")
         pytest.importorskip("onnxscript")
     figures = STEPS[name].run(Bench("cpu", tmp_path, SIZE))
     assert figures
+
+
+@pytest.mark.slow
+def test_a_network_is_tuned_for_the_device(
+    programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With forked programs: that the script starts programs is told by the step that scores a table."""
+
+    def run(program: str, words: Sequence[str]) -> None:
+        done = programs.run(program, *words)
+        assert done.returncode == 0, done.stderr
+
+    monkeypatch.setattr(steps_of_programs, "_run", run)
+    figures = STEPS["tuning"].run(Bench("cpu", tmp_path, SIZE))
+    assert figures["settings tried"] > 1
 
 
 @long
