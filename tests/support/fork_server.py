@@ -5,11 +5,9 @@ request that comes over the socket. The forked process is as one that a shell ha
 folder, stdout and stderr, and the module run as `__main__`. What it does not show is starting itself: the import path, and what is
 imported when. The tests of those start programs for real (`tests.support.programs.start_program`).
 
-Between this process and each program stands another one, which waits for the program and tells its exit status. So many programs can
-run at once, and this process does nothing but fork.
+Programs are forked from a process that imports nothing and runs nothing itself: it waits for what is asked, and for those that end.
 """
 
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 import importlib
 import json
@@ -24,7 +22,7 @@ import warnings
 import pytest
 
 from tests.support.exporting import EXPORTS, export_nothing
-from tests.support.forking import serve_forks
+from tests.support.forking import serve_programs
 from tests.support.shortcuts import take_shortcuts
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS, import_maker
 
@@ -89,27 +87,14 @@ def main(address: str) -> None:
     sys.modules["torch._inductor.config"].aot_inductor.precompile_headers = False
     # What the forks of one process need not do again and again: each of them is to be quick.
     take_shortcuts(pytest.MonkeyPatch())
-    serve_forks(address, run_and_tell)
+    serve_programs(address, become_program)
 
 
-def run_and_tell(connection: socket.socket) -> None:
-    """Fork the program, and tell its process id, and its exit status once it has ended."""
+def become_program(connection: socket.socket) -> None:
+    """Turn this process into the program that is asked for."""
     with connection.makefile("rb") as lines:
         request = Request(**json.loads(lines.readline()))
-    pid = os.fork()
-    if pid == 0:
-        connection.close()
-        _become(request)
-    connection.sendall(f"{pid}\n".encode())
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    # Of a server that is a program itself, nobody waits for the end.
-    with suppress(OSError):
-        connection.sendall(f"{status}\n".encode())
-    os._exit(0)
-
-
-def _become(request: Request) -> None:
-    """Turn this process into the program."""
+    connection.close()
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request.folder)

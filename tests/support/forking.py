@@ -1,12 +1,17 @@
 """What is common to the servers of the tests that import once and fork for each request."""
 
+import atexit
 from collections.abc import Callable
 from contextlib import suppress
 import gc
 import os
+import select
 import signal
 import socket
 import sys
+import weakref
+
+_MOST_SIGNALS = 1 << 12
 
 
 def serve_forks(address: str, answer: Callable[[socket.socket], None]) -> None:
@@ -16,6 +21,34 @@ def serve_forks(address: str, answer: Callable[[socket.socket], None]) -> None:
         address: path of the socket to listen at.
         answer: takes the connection, and ends its process.
     """
+    _serve(address, lambda listening: _fork_for_ever(listening, answer))
+
+
+def serve_programs(address: str, become: Callable[[socket.socket], None]) -> None:
+    """Fork a program for each connection, and tell over that its process id and, once it has ended, its exit status.
+
+    Args:
+        address: path of the socket to listen at.
+        become: turns a forked process into the program that is asked for, and ends it.
+    """
+    _leave_exits_of_imports()
+    _serve(address, lambda listening: _fork_programs(listening, become))
+
+
+def _leave_exits_of_imports() -> None:
+    """Let programs not do at their end what imports have registered for it, which is most of what a small one takes.
+
+    They are finalizers of libraries' own objects, and a table of what torch has compiled, that is told to a log that nobody reads. What
+    a program registers itself, as the removal of its temporary folders, it does.
+    """
+    for finalizer in weakref.finalize._registry.values():  # type: ignore[attr-defined]
+        finalizer.atexit = False
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    if dynamo is not None:
+        atexit.unregister(dynamo.dump_compile_times)
+
+
+def _serve(address: str, fork_for_ever: Callable[[socket.socket], None]) -> None:
     gc.collect()
     gc.freeze()  # what was imported is never looked at again, so its memory stays shared
     listening = socket.socket(socket.AF_UNIX)
@@ -23,7 +56,7 @@ def serve_forks(address: str, answer: Callable[[socket.socket], None]) -> None:
     listening.listen()
     print("ready", flush=True)
     if os.fork() == 0:
-        _fork_for_ever(listening, answer)
+        fork_for_ever(listening)
     sys.stdin.read()
     os.killpg(0, signal.SIGTERM)
 
@@ -37,6 +70,50 @@ def _fork_for_ever(listening: socket.socket, answer: Callable[[socket.socket], N
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             answer(connection)
         connection.close()
+
+
+def _fork_programs(listening: socket.socket, become: Callable[[socket.socket], None]) -> None:
+    """Fork and wait in one process: one more between, for each program, would take as long as a small program."""
+    something_ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    # One that Python handles wakes; what it does is done below, where each program is known.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: dict[int, socket.socket] = {}
+    while True:
+        ready, _, _ = select.select([listening, something_ended], [], [])
+        if something_ended in ready:
+            os.read(something_ended, _MOST_SIGNALS)
+            _tell_ended(running)
+        if listening not in ready:
+            continue
+        connection, _ = listening.accept()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for other in (listening, *running.values()):
+                other.close()
+            os.close(something_ended)
+            os.close(wake)
+            become(connection)
+        running[pid] = connection
+        _tell(connection, pid)
+
+
+def _tell_ended(running: dict[int, socket.socket]) -> None:
+    """Tell the exit statuses of programs that have ended, and forget them."""
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0] != 0:
+            pid, status = ended
+            with running.pop(pid) as connection:
+                _tell(connection, os.waitstatus_to_exitcode(status))
+
+
+def _tell(connection: socket.socket, number: int) -> None:
+    # Who asked may be gone.
+    with suppress(OSError):
+        connection.sendall(f"{number}\n".encode())
 
 
 def _wait_for_ended(*_: object) -> None:

@@ -9,8 +9,8 @@ import importlib
 import os
 import sys
 
-from tests.support.fork_server import run_and_tell
-from tests.support.forking import serve_forks
+from tests.support.fork_server import become_program
+from tests.support.forking import serve_programs
 
 _LIBRARIES = (
     "keras",
@@ -37,7 +37,7 @@ def main(address: str) -> None:
         # A section of a library that is not there is skipped.
         with suppress(ImportError):
             importlib.import_module(name)
-    serve_forks(address, run_and_tell)
+    serve_programs(address, become_program)
 
 
 if __name__ == "__main__":
