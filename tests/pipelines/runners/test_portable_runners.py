@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 import signal
-import subprocess
-import sys
 import time
 
 import pyarrow as pa
@@ -27,32 +25,33 @@ _STATUSES = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 
 
 @pytest.fixture(scope="module", params=["prism", "job_service"])
-def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:  # fmt: skip
+def runner(
+    request: pytest.FixtureRequest, programs: Programs, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[str]]:
     """The flags that a user gives."""
     if request.param == "prism":
         yield ["--runner=PrismRunner", f"--prism_location={go_tool(PRISM)}"]
         return
-    with _job_service(tmp_path_factory.mktemp("job_service")) as address:
+    with _job_service(programs, tmp_path_factory.mktemp("job_service")) as address:
         yield ["--runner=PortableRunner", f"--job_endpoint={address}", "--environment_type=LOOPBACK"]  # fmt: skip
 
 
 @contextmanager
-def _job_service(folder: Path) -> Iterator[str]:
+def _job_service(programs: Programs, folder: Path) -> Iterator[str]:
     """Run Beam's job service as a process of its own, and yield its address."""
     port_file = folder / "port"
     module = "apache_beam.runners.portability.local_job_service_main"
     flags = ["--port=0", f"--port_file={port_file}", f"--staging_dir={folder}"]
-    with (folder / "log").open("w") as log:
-        service = subprocess.Popen([sys.executable, "-m", module, *flags], stdout=log, stderr=log)
+    service = programs.start(module, *flags)
     try:
         deadline = time.monotonic() + 180
         while not port_file.exists() or not port_file.read_text():
-            assert service.poll() is None, (folder / "log").read_text()
+            assert service.poll() is None, service.communicate()[1]
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield f"localhost:{port_file.read_text().strip()}"
     finally:
-        service.terminate()
+        service.send_signal(signal.SIGTERM)
         service.wait(timeout=60)
 
 
@@ -82,33 +81,34 @@ def test_digits_are_byte_equal_to_the_local_run_also_with_rejected_rows(
         assert published(scores) == published(local)
 
 
-@pytest.mark.parametrize(
-    "stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name
-)
 def test_a_stopped_run_leaves_no_worker_behind_and_resumes_to_the_same_bytes(
-    stop: signal.Signals,
     runner: list[str],
     work: list[str],
     local: dict[str, bytes],
     programs: Programs,
     tmp_path: Path,
 ) -> None:
-    """A run is stopped once its first unit is done: no process is left, and nothing is published."""
+    """By one signal after the other, each time once one more unit is done: no process is left, and nothing is published."""
     is_service = "--runner=PortableRunner" in runner
     # Prism shows what every signal does.
-    if is_service and stop not in full_or({signal.SIGTERM}, set(_STATUSES)):
-        pytest.skip("part of make test-long: Beam's job service is stopped by each signal")
-    launcher = programs.start("pipelines.score", *work, *runner, "--output", str(tmp_path))
-    while not list(tmp_path.glob("_tmp/*/done/*.json")):
-        assert launcher.poll() is None, launcher.communicate()[1]
-        time.sleep(0.01)
-    _send(stop, launcher)
-    error = launcher.communicate(timeout=120)[1]
-    assert launcher.returncode == _STATUSES[stop], error
-    assert not (tmp_path / "CURRENT").exists()
-    gone_within(60, launcher.pid)
+    few = [signal.SIGTERM] if is_service else list(_STATUSES)
+    for stop in full_or(few, list(_STATUSES)):
+        done = _units_done(tmp_path)
+        launcher = programs.start("pipelines.score", *work, *runner, "--output", str(tmp_path))
+        while _units_done(tmp_path) == done:
+            assert launcher.poll() is None, launcher.communicate()[1]
+            time.sleep(0.01)
+        _send(stop, launcher)
+        error = launcher.communicate(timeout=120)[1]
+        assert launcher.returncode == _STATUSES[stop], error
+        assert not (tmp_path / "CURRENT").exists()
+        gone_within(60, launcher.pid)
     _score(programs, tmp_path, *work, *runner)
     assert published(tmp_path) == local
+
+
+def _units_done(output: Path) -> int:
+    return len(list(output.glob("_tmp/*/done/*.json")))
 
 
 def test_a_refused_run_ends_in_one_line_and_leaves_no_process(
