@@ -147,27 +147,12 @@ def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, di
     content = None if manifest is None else files.read(manifest)
     # Somebody may have removed it since it was found.
     if manifest is None or content is None:
-        refuse_held(folder, VerifyError)
+        _refuse_held(folder)
         raise VerifyError(
             f"{output}: {named_by} names run {run_id}, but {folder.manifest} is missing; "
             f"name a folder in {output}/runs, or publish the run again"
         )
     return folder, _parse_manifest(folder, manifest, content)
-
-
-def refuse_held(run: RunFolder, refusal: type[Refusal]) -> None:
-    """Refuse a run that is held back, where only a published one will do.
-
-    Args:
-        run: the run.
-        refusal: what to raise.
-    """
-    if files.exists(run.held):
-        raise refusal(
-            f"{run.published}: is held back by its monitor, and not published; look at it with "
-            f"python -m pipelines.verify {run.output} --run {run.run_id}, and publish or drop it with "
-            "python -m pipelines.release"
-        )
 
 
 def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
@@ -177,9 +162,8 @@ def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
         run: the run.
         refusal: what to raise.
     """
-    listed = run.published_file_list
-    documents = (run.manifest, run.held)
-    published = (run.published, run.scored, run.rejected, run.summaries, *documents, listed)
+    documents = (run.manifest, run.held, run.published_file_list)
+    published = (run.published, run.scored, run.rejected, run.summaries, *documents)
     former = (run.former_rejected, run.former_manifest)
     frozen = (run.listed_files, run.table_files, run.reference)
     temporary = (run.temporary, *frozen, run.attempts, run.done, run.progress)
@@ -203,37 +187,6 @@ def refuse_link(run: RunFolder, url: str, refusal: type[Refusal]) -> None:
             f"{url}: is, or is below, a link that leads out of {run.output}; "
             "put a folder there instead of the link"
         )
-
-
-def _parse_manifest(folder: RunFolder, url: str, content: bytes) -> dict[str, Any]:
-    """Return the manifest, whose entries name files below the run's folder."""
-    try:
-        manifest: dict[str, Any] = decode_fields(content, _LARGE)
-        paths = _list_paths(manifest)
-        outside = [path for path in paths if not _is_below_run(path)]
-    except ValueError as error:
-        raise VerifyError(f"{url}: not valid JSON: {error}; publish the run again") from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise VerifyError(f"{url}: is not a manifest; publish the run again") from error
-    if outside:
-        raise VerifyError(
-            f"{url}: lists {outside[0]!r}, which is not in the run's folder; "
-            "do not trust this output"
-        )
-    for path in paths:
-        refuse_link(folder, f"{folder.published}/{path}", VerifyError)
-    return manifest
-
-
-def _is_below_run(path: str) -> bool:
-    # There are no other folders below a run's, and below that of scored rows only those of columns.
-    folder, slash, name = path.rpartition("/")
-    if not is_plain(name):
-        return False
-    if not slash or folder in (SCORED, REJECTED, FORMER_REJECTED, SUMMARIES):
-        return True
-    top, _, below = folder.partition("/")
-    return top == SCORED and is_path_of_names(below)
 
 
 def find_partition(path: str) -> str:
@@ -266,7 +219,50 @@ def list_below_scored(run: RunFolder, folder: str = SCORED) -> list[str]:
     return found
 
 
+def _refuse_held(run: RunFolder) -> None:
+    """Refuse a run that is held back, where only a published one will do."""
+    if files.exists(run.held):
+        raise VerifyError(
+            f"{run.published}: is held back by its monitor, and not published; look at it with "
+            f"python -m pipelines.verify {run.output} --run {run.run_id}, and publish or drop it with "
+            "python -m pipelines.release"
+        )
+
+
+def _parse_manifest(folder: RunFolder, url: str, content: bytes) -> dict[str, Any]:
+    """Return the manifest, whose entries name files below the run's folder."""
+    try:
+        manifest: dict[str, Any] = decode_fields(content, _LARGE)
+        paths = _list_paths(manifest)
+        outside = [path for path in paths if not _is_below_run(path)]
+    except ValueError as error:
+        raise VerifyError(f"{url}: not valid JSON: {error}; publish the run again") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise VerifyError(f"{url}: is not a manifest; publish the run again") from error
+    if outside:
+        raise VerifyError(
+            f"{url}: lists {outside[0]!r}, which is not in the run's folder; "
+            "do not trust this output"
+        )
+    for path in paths:
+        refuse_link(folder, f"{folder.published}/{path}", VerifyError)
+    return manifest
+
+
+def _is_below_run(path: str) -> bool:
+    """Tell whether an entry of a manifest names a file in one of a run's own folders."""
+    # There are no other folders below a run's, and below that of scored rows only those of columns.
+    folder, slash, name = path.rpartition("/")
+    if not is_plain(name):
+        return False
+    if not slash or folder in (SCORED, REJECTED, FORMER_REJECTED, SUMMARIES):
+        return True
+    top, _, below = folder.partition("/")
+    return top == SCORED and is_path_of_names(below)
+
+
 def _list_paths(manifest: dict[str, Any]) -> list[str]:
+    """Return the paths of all files that a manifest lists."""
     paths = []
     for name in ("files", "rejected_files", "summary_parts", "summaries"):
         entries = manifest.get(name, ())

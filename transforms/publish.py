@@ -24,6 +24,7 @@ from storage.run_folder import RunFolder
 from transforms.announce import Published, announce
 from transforms.batches import WrittenPart
 from transforms.broken_budget import BrokenRules, check_broken
+from transforms.broken_shard import BrokenShard
 from transforms.hold import end_as_held
 from transforms.output.books import balance, check_budget, choose_parts, list_row_counts
 from transforms.output.broken_shards import count_lost_rows, list_broken, publish_broken
@@ -164,9 +165,11 @@ def _publish_files(
     counts = list_row_counts(manifest)
     totals = balance(chosen, counts)
     broken = list_broken(plan.broken, chosen)
-    check_broken(broken, len(plan.inputs) + len(plan.broken), broken_rules)
+    shards = len(plan.inputs) + len(plan.broken)
+    check_broken(broken, shards, broken_rules)
     # Rows that are lost with their shards have a budget of their own.
-    counted = {**totals, "rejected": totals["rejected"] - count_lost_rows(broken)}
+    of_rows = totals["rejected"] - count_lost_rows(broken)
+    counted = {**totals, "rejected": of_rows}
     where = _say_where_to_look(run, chosen)
     check_budget(counted, max_rejected_rows, max_rejected_percent, where)
 
@@ -181,12 +184,7 @@ def _publish_files(
         "inputs": plan.inputs,
         "ignored_inputs": plan.ignored_inputs,
         "ignored_counts": count_by_rule(plan.ignored_inputs),
-        # The books of a job that allows none are as they always were.
-        **(
-            {"broken_shards": [shard.describe() for shard in broken]}
-            if broken_rules.goes_on
-            else {}
-        ),
+        **_describe_broken(broken, broken_rules),
         # Each is made as it is written.
         "units": list_unit_books(plan, chosen, counts),
         **describe_run(run, chosen, totals, entries),
@@ -198,6 +196,13 @@ def _publish_files(
     create = _create_held if verdict == "held" else _create_manifest
     create(run, encode_manifest(content), content["content_sha256"])
     return verdict
+
+
+def _describe_broken(broken: Sequence[BrokenShard], rules: BrokenRules) -> dict[str, Any]:
+    """Return what the manifest says of broken shards: nothing, as ever, in a job that allows none."""
+    if not rules.goes_on:
+        return {}
+    return {"broken_shards": [shard.describe() for shard in broken]}
 
 
 def _create_manifest(run: RunFolder, text: bytes, content_sha256: str) -> None:
