@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from configs.errors import JobError, ModelError
-from model_zoo.engines.engine import choose_engine, find_engine, list_readers
+from model_zoo.engines.engine import Engine, choose_engine, find_engine, list_readers
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
 from model_zoo.engines.tuning_report import (
@@ -51,7 +51,7 @@ def plan_inference(
     inference = _choose_inference(job, package, most_rows)
     if served is not None:
         inference = replace(inference, workers=served.count_workers(cores()))
-    _refuse_unreadable(inference.settings.engine, package)
+    _refuse_unfit(inference.settings.engine, package, job.model.device)
     _refuse_large_batches(inference.settings.batch_rows, package.card)
     return inference
 
@@ -141,8 +141,8 @@ def describe_reference(engine: str) -> str:
     return f"{engine} in float32"
 
 
-def _refuse_unreadable(name: str, package: Package) -> None:
-    """Refuse an engine that is not installed, or that reads nothing of what the package holds."""
+def _refuse_unfit(name: str, package: Package, device: str) -> None:
+    """Refuse an engine that is not installed, reads nothing of the package, or is for other devices."""
     card = package.card
     # It always comes with this program and reads every network; to ask it, torch would be imported.
     if name == DEFAULT_ENGINE and card.has_network:
@@ -150,6 +150,7 @@ def _refuse_unreadable(name: str, package: Package) -> None:
     # Here, before anything starts; workers, whose machines may be others, look again.
     engine = find_engine(name)
     if engine.reads(card) is not None:
+        _refuse_other_device(engine, device)
         return
     readers = [reader.name for reader in list_readers(card)]
     # Packaging and training tell it too, in a line that is easily missed.
@@ -159,6 +160,18 @@ def _refuse_unreadable(name: str, package: Package) -> None:
     raise ModelError(
         f"{package.url}: holds no form of the model that engine {name} reads; "
         f"set model.engine to {' or '.join(readers)}, or pack the model again{how or ' with one'}"
+    )
+
+
+def _refuse_other_device(engine: Engine, device: str) -> None:
+    kind, _, _ = device.partition(":")
+    # What `auto` stands for is seen by workers.
+    if kind == "auto" or kind in engine.device_types:
+        return
+    kinds = " or ".join(engine.device_types)
+    raise ModelError(
+        f"engine {engine.name} computes on {kinds}, and model.device is {device}; "
+        f"set model.device to {engine.device_types[0]}, or model.engine to another"
     )
 
 

@@ -96,6 +96,30 @@ def test_an_engine_that_is_not_installed_is_refused_before_anything_starts(
         plan_inference(job, package_of(make_card()))
 
 
+@pytest.mark.parametrize(
+    ("engine", "device", "why"),
+    [
+        ("tensorrt", "cpu", "engine tensorrt computes on cuda, and model.device is cpu; "),
+        ("openvino", "cuda:1", "engine openvino computes on cpu, and model.device is cuda:1; "),
+        ("onnxruntime", "cuda", ""),
+        # What it stands for is seen by workers.
+        ("tensorrt", "auto", ""),
+    ],
+)
+def test_an_engine_for_other_devices_is_refused_before_anything_starts(
+    engine: str, device: str, why: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("openvino")
+    package = package_of(make_card(onnx={"model": "model.onnx"}))
+    job = make_job(tmp_path, model={"engine": engine, "device": device})
+    if not why:
+        assert plan_inference(job, package).settings.engine == engine
+        return
+    with pytest.raises(ModelError, match=why):
+        plan_inference(job, package)
+
+
 def test_an_unknown_engine_is_an_error_of_the_job_with_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"model\.engine: .*'torch'"):
         make_job(tmp_path, model={"engine": "torhc"})
