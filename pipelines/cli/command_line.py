@@ -5,9 +5,8 @@ Flags that are not dropped in silence, one plain line per error, exit statuses.
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 import logging
-import os
 import signal
 import sys
 import traceback
@@ -24,7 +23,7 @@ from pipelines.cli.python_private import list_flags
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import call_within, cancel_jobs, end_process
 from pipelines.cli.startup import end_imports
-from pipelines.cli.terminal import copied_stderr, flush_quietly, hold_standard_files
+from pipelines.cli.terminal import dropped_stderr, flush_quietly, hold_standard_files, is_file
 
 EXIT_MEANINGS = {
     "0": "published, or published before",
@@ -143,6 +142,7 @@ def run_program(main: Main, argv: Words | None = None) -> int:
     _quiet_libraries("--debug" in argv)
     status = _run(main, list(argv))
     _log.write_metrics(status)
+    _until_told.close()
     return status
 
 
@@ -216,9 +216,10 @@ def workers_kept_quiet() -> Iterator[None]:
     """Drop what workers and libraries write to stderr while the block runs.
 
     The run's own log goes on. A runner prints the traceback of a failed worker several times,
-    and worker processes log their start; what matters of it comes back as an exception. With
-    --debug nothing is dropped. A JSON log is kept free of lines that are not JSON even then; the
-    libraries of this process are in it.
+    and worker processes log their start; what matters of it comes back as an exception. Threads of
+    one that failed go on, and are not heard until the program's end is told. With --debug nothing
+    is dropped. A JSON log is kept free of lines that are not JSON even then; the libraries of this
+    process are in it.
     """
     if _is_debugging() and not _log.json:
         yield
@@ -226,21 +227,21 @@ def workers_kept_quiet() -> Iterator[None]:
 
     # What is buffered was written before, and is not to be dropped.
     flush_quietly(sys.stderr)
-    with (
-        copied_stderr(_STDERR) as kept,
-        open(os.devnull, "w") as nowhere,
-    ):
-        # The file descriptor itself, because worker processes inherit that.
-        os.dup2(nowhere.fileno(), _STDERR)
+    with ExitStack() as quiet:
+        kept = quiet.enter_context(dropped_stderr(_STDERR))
         _send_logs_to(kept)
+        quiet.callback(_send_logs_to, None)
         try:
             yield
-        finally:
-            flush_quietly(sys.stderr)
-            os.dup2(kept.fileno(), _STDERR)
-            _send_logs_to(None)
+        except BaseException:
+            # Where another stream is in its place, as a test's, the last words belong there.
+            if is_file(sys.stderr, _STDERR):
+                _until_told.callback(quiet.pop_all().close)
+            raise
 
 
+# Of what failed while nobody was heard.
+_until_told = ExitStack()
 # One for the process: a signal's handler has nothing but this to find it by.
 _log = RunLog()
 # Whether what the program has done is kept when it is stopped. Of one that keeps nothing, nobody shall

@@ -5,7 +5,7 @@ it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import logging
 import os
 import sys
@@ -13,12 +13,14 @@ import threading
 from typing import NoReturn, TypeAlias, TypeVar
 
 from pipelines.cli.python_private import run_exit_functions
-from pipelines.cli.terminal import flush_quietly
+from pipelines.cli.terminal import flush_quietly, lead_nowhere
 
 # A user who presses Ctrl-C waits no longer than this before pressing again.
 _CANCEL_SECONDS = 3.0
 # Beam asks a job server for five seconds to end, and then kills it.
 _EXIT_SECONDS = 6.5
+# Of the file that it is, whatever Python's own stream is by then.
+_STDERR = 2
 T = TypeVar("T")
 Cancel: TypeAlias = Callable[[], object]
 # One list for the process: a signal's handler has nothing but this to find them by.
@@ -59,11 +61,23 @@ def _confirms(cancel: Cancel) -> bool:
 def end_process(status: int) -> NoReturn:
     """End the process without waiting for threads that a failed or interrupted runner left."""
     flush_quietly(sys.stdout)
+    flush_quietly(sys.stderr)
+    _drop_what_threads_say()
     # Beam stops its job servers in exit functions, which `os._exit` alone would leave out.
     call_within(_EXIT_SECONDS, run_exit_functions)
-    flush_quietly(sys.stderr)
     logging.shutdown()
     os._exit(status)
+
+
+def _drop_what_threads_say() -> None:
+    """Let stderr lead nowhere from now on, but with --debug.
+
+    All is said. Threads of a failed runner find its servers gone, and print a traceback each.
+    """
+    if logging.getLogger().isEnabledFor(logging.INFO):
+        return
+    with suppress(OSError):
+        lead_nowhere(_STDERR)
 
 
 def call_within(seconds: float, call: Callable[[], T]) -> T | None:

@@ -122,20 +122,36 @@ def flush_quietly(stream: TextIO) -> None:
 
 
 @contextmanager
-def copied_stderr(number: int) -> Iterator[TextIO]:
-    """Give a second stream to where stderr leads, while the block runs.
+def dropped_stderr(number: int) -> Iterator[TextIO]:
+    """Let stderr lead nowhere while the block runs, and give a second stream to where it led.
 
     Args:
         number: file descriptor of stderr.
     """
     encoding = getattr(sys.stderr, "encoding", None)
     copy = os.fdopen(os.dup(number), "w", encoding=encoding, errors="backslashreplace")
+    lead_nowhere(number)
     try:
         yield copy
     finally:
+        flush_quietly(sys.stderr)
+        os.dup2(copy.fileno(), number)
         # What a full disk did not take would be tried once more here.
         with suppress(*_LOST):
             copy.close()
+
+
+def lead_nowhere(number: int) -> None:
+    """Let a file descriptor lead nowhere from now on: itself, because worker processes inherit that."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), number)
+
+
+def is_file(stream: TextIO, number: int) -> bool:
+    """Tell whether a stream writes to this file descriptor, and is no other in its place."""
+    with suppress(OSError, ValueError, AttributeError):
+        return stream.fileno() == number
+    return False
 
 
 class LenientStream:

@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.cli import shutdown
 from pipelines.cli.shutdown import cancel_jobs, cancelled_when_stopped
+from tests.support.programs import Programs
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +71,14 @@ def test_a_cancellation_that_hangs_is_waited_for_no_longer_than_said_and_keeps_n
     assert thread.daemon
     go_on.set()
     thread.join()
+
+
+def test_threads_of_a_runner_that_failed_say_nothing_but_for_debugging(
+    programs: Programs,
+) -> None:
+    run = programs.run("tests.pipelines.cli.late_words")
+    assert (run.returncode, run.stderr) == (2, "error: no\n")
+    debugged = programs.run("tests.pipelines.cli.late_words", "--debug")
+    assert debugged.returncode == 2
+    assert "Traceback of a worker\n" in debugged.stderr
+    assert "Traceback of a server that is gone\n" in debugged.stderr
