@@ -56,8 +56,8 @@ def test_what_it_advises_mends_a_run_that_was_damaged(
     assert f"; move {run} away, and score the input again to publish it anew" in (
         capsys.readouterr().err
     )
-    # Without the move, the run stands as it is published.
-    assert run_job(tmp_path / "job.yaml").status == 0
+    # Without the move, the run stands as it is published, and the same work says so, too.
+    assert run_job(tmp_path / "job.yaml").status == 3
     assert check(published) == 3
     run.rename(tmp_path / "away")
     assert run_job(tmp_path / "job.yaml").status == 0
