@@ -39,6 +39,10 @@ _ASSIGNED = re.compile(
 # `Authorization: Bearer ...`.
 _BEARER = re.compile(r"\b(bearer|authorization:? basic) [\w.~+/=-]{8,}", re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(_KIND, re.IGNORECASE)
+# A variable that names a place holds no secret, and a tokenizer is none: with a folder of models in
+# TOKENIZER_DIR, every path in it would be blotted out.
+_PLACE_VARIABLE = re.compile(r"_(?:file|path|dir|home)$", re.IGNORECASE)
+_TOKENIZER = re.compile(r"tokeni[sz]er", re.IGNORECASE)
 # A shorter value of a variable would be found in words that have nothing to do with it.
 _SHORTEST_SECRET = 8
 _BLOT = "***"
@@ -116,13 +120,23 @@ def _list_secrets_of_environment() -> list[str]:
     """Return what no line may hold, the longest first."""
     secrets: set[str] = set()
     for name, value in os.environ.items():
-        if _SECRET_VARIABLE.search(name):
+        if _is_secret(name):
             secrets.add(value)
             # A private key counts line by line, too.
             secrets.update(value.splitlines())
     long_enough = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
     # Else the rest of a long one would stay where a short one is part of it.
     return sorted(long_enough, key=len, reverse=True)
+
+
+def _is_secret(name: str) -> bool:
+    """Tell whether a variable of this name holds a secret.
+
+    >>> [_is_secret(name) for name in ("API_TOKEN", "API_TOKEN_FILE", "TOKENIZER", "TOKENIZER_TOKEN")]
+    [True, False, False, True]
+    """
+    words = _TOKENIZER.sub("", name)
+    return bool(_SECRET_VARIABLE.search(words)) and not _PLACE_VARIABLE.search(name)
 
 
 def _redact_strings(value: Any) -> Any:

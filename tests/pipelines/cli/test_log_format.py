@@ -16,6 +16,12 @@ from pipelines.cli.log_format import json_line, redacted
         ({"MY_HOME": "abcdefgh"}, "said abcdefgh", "said abcdefgh"),
         ({"A_SECRET": "abcdefgh", "B_SECRET": "abcdefgh12"}, "abcdefgh12 abcdefgh", "*** ***"),
         ({"B_SECRET": "abcdefgh12", "A_SECRET": "abcdefgh"}, "abcdefgh12 abcdefgh", "*** ***"),
+        (
+            {"TOKENIZER_DIR": "/models/x", "API_TOKEN_FILE": "/run/api"},
+            "/models/x/1 /run/api",
+            "/models/x/1 /run/api",
+        ),
+        ({"TOKENIZERS_API_KEY": "abcdefgh"}, "said abcdefgh", "said ***"),
         ({"PRIVATE_KEY": "BEGIN\nline of a key\nEND"}, "a line of a key", "a ***"),
     ],
 )
