@@ -29,6 +29,10 @@ Job: TypeAlias = PackagingJob[AnyStep]
 _HEAD = (
     "# {command}\n#\n# Made by pipelines.package; source.paths and sink.path are yours to change.\n"
 )
+_MANY_REJECTED = (
+    "# Of the sample {rejected:,} of {rows:,} rows are rejected, so this job lets {percent:g} % be, for a first look;\n"
+    "# set errors.max_rejected_percent to what a night may lose.\n"
+)
 # Labels that tell tokens which begin an entity from those that go on with it.
 _SPAN_TAGS = ("B-", "I-")
 
@@ -69,7 +73,7 @@ def write_package_and_job(
     fields = _make_job(job, card, content.steps, types, reading)
     fields["errors"] = _make_budget(sample.num_rows, scored_rows)
     body: str = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
-    text = _HEAD.format(command=command) + body
+    text = _HEAD.format(command=command) + _tell_budget(sample.num_rows, scored_rows) + body
     try:
         digest = _write_both(starter, text, job.output, content, replaces)
     except OSError as error:
@@ -162,6 +166,14 @@ def _make_budget(rows: int, scored_rows: int) -> dict[str, float]:
     at_least = max(_REJECTED_PERCENT, percent)
     at_most = min(100, at_least)
     return {"max_rejected_percent": float(at_most)}
+
+
+def _tell_budget(rows: int, scored_rows: int) -> str:
+    """Return what the job says of a budget that is larger than that of most; else nothing."""
+    percent = _make_budget(rows, scored_rows)["max_rejected_percent"]
+    if percent <= _REJECTED_PERCENT:
+        return ""
+    return _MANY_REJECTED.format(rejected=rows - scored_rows, rows=rows, percent=percent)
 
 
 def _list_choices(card: ModelCard, steps: tuple[AnyStep, ...]) -> Fields:

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.packing.writing.starter_job import _list_choices, _make_budget
+from pipelines.packing.writing.starter_job import (
+    _list_choices,
+    _make_budget,
+    _tell_budget,
+)
 from tests.support.jobs import run_job
 from tests.support.packaging import NET, Author, Packaged, numbers
 
@@ -122,3 +126,10 @@ def test_a_fifth_more_rows_may_be_rejected_than_of_the_sample_and_a_tenth_of_all
     rows: int, scored: int, percent: float
 ) -> None:
     assert _make_budget(rows, scored) == {"max_rejected_percent": percent}
+
+
+def test_a_job_says_that_it_lets_many_rows_be_rejected() -> None:
+    assert _tell_budget(100, 92) == ""
+    told = _tell_budget(1_000, 500)
+    assert "500 of 1,000 rows are rejected, so this job lets 60 % be" in told
+    assert all(line.startswith("#") for line in told.splitlines())
