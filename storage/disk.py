@@ -36,6 +36,18 @@ def read_end(path: str, size_bytes: int) -> bytes:
         return read_up_to(file, wanted_bytes)
 
 
+def read_range(file: BinaryIO, begin: int, stop: int) -> bytes:
+    """Return some bytes of a file, fewer where it ends before.
+
+    Args:
+        file: the file.
+        begin: place of the first one.
+        stop: the place behind the last one.
+    """
+    file.seek(begin)
+    return file.read(stop - begin)
+
+
 def read_up_to(file: RawIOBase, size_bytes: int) -> bytes:
     """Return the next bytes of a file, fewer at its end alone.
 

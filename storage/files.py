@@ -5,7 +5,7 @@ named and folders after. On an object store a put is atomic, and may ask that th
 that name yet. Whatever goes wrong is an OSError.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 import hashlib
 from io import BytesIO
@@ -85,6 +85,32 @@ def read_end(url: str, size_bytes: int) -> bytes:
         return disk.read_end(path, size_bytes)
     content: bytes = fs.cat_file(path, start=-size_bytes)
     return content
+
+
+@retried
+@plain_errors()
+def read_ranges(url: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Return some parts of a file, which a store is asked for at once; less where the file ends before.
+
+    Args:
+        url: the file.
+        ranges: the first byte of each part, and the one behind its last.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+    """
+    held = find_held(url)
+    if held is not None:
+        return [held[begin:stop] for begin, stop in ranges]
+    fs, path = locate(url)
+    if isinstance(fs, LocalFileSystem):
+        with open(path, "rb") as file:
+            return [disk.read_range(file, begin, stop) for begin, stop in ranges]
+    starts = [begin for begin, _ in ranges]
+    stops = [stop for _, stop in ranges]
+    # Not the client's own way, to put an error in the place of a part.
+    parts: list[bytes] = fs.cat_ranges([path] * len(ranges), starts, stops, on_error="raise")
+    return parts
 
 
 @retried

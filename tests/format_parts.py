@@ -24,8 +24,15 @@ FORMAT_PARTS = {
         "parquet_sections", "parquet_sizes", "parquet_split", "parquet_statistics", "broken_texts",
         "parquet_ways",
     ),
-    "parquet_batches": ("parquet_split", "parquet_ways"),
-    "parquet_sections": ("parquet_statistics",),
+    "parquet_batches": ("parquet_page_index", "parquet_pages", "parquet_split", "parquet_ways"),
+    "parquet_page_bounds": ("parquet_page_index", "parquet_statistics"),
+    "parquet_page_index": ("parquet_footer", "parquet_prefix", "thrift"),
+    "parquet_pages": ("parquet_given_file", "parquet_page_index", "parquet_ways", "thrift"),
+    "parquet_prefix": ("thrift",),
+    "parquet_sections": (
+        "parquet_footer", "parquet_page_bounds", "parquet_page_index", "parquet_prefix", "parquet_row_ranges",
+        "parquet_split", "parquet_statistics",
+    ),
     "parquet_sizes": ("parquet_footer",),
     "broken_texts": ("parquet_ways",),
 }  # fmt: skip

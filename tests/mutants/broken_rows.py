@@ -126,7 +126,7 @@ ROWS = (
     ),
     Promise(
         "a row group that is cut gives each of its rows once",
-        "transforms/formats/parquet_batches.py",
+        "transforms/formats/parquet_pages.py",
         "        here = step.slice(dropped, left)\n",
         "        here = step.slice(dropped)\n",
         ("tests/transforms/formats/test_parquet_parts.py",),

@@ -72,7 +72,7 @@ class FilteredFormat:
         """Read the unit's rows that pass, and count the others; see `Format.read`."""
         more = [field for field in self.fields if field.name not in schema.names]
         together = pa.schema([*schema, *more])
-        sections = self._find_sections(unit)
+        sections = self._find_sections(unit, together.names)
         last = sections[-1]
         for section in sections:
             is_end = section is last
@@ -89,14 +89,14 @@ class FilteredFormat:
         """Return the rows behind those that cannot be read; see `FindsRest`."""
         return find_rest(self.inner, unit, rows_done)
 
-    def _find_sections(self, unit: WorkUnit) -> list[Section]:
+    def _find_sections(self, unit: WorkUnit, names: Sequence[str]) -> list[Section]:
         """Return the unit in parts of which some rows may pass, or none."""
         inner = self.inner
         # How many rows were left out, only reading tells where nobody has counted them.
         if not unit.rows or not isinstance(inner, FindsSections):
             return [Section(unit, may_pass=True)]
         check = partial(may_pass, self.where)
-        return inner.find_sections(unit, self.fields, check)
+        return inner.find_sections(unit, self.fields, names, check)
 
     def _keep(self, batch: RawBatch, schema: Schema, record: RowRecord) -> RawBatch:
         """Return a batch with the rows that pass, and the columns of a schema."""

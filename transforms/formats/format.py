@@ -161,6 +161,7 @@ class FindsSections(Protocol):
         self,
         unit: WorkUnit,
         fields: Schema,
+        names: Sequence[str],
         may_pass: MayPass,
     ) -> list[Section]:
         """Cut a unit of known rows where rows that may pass a filter begin and end, in order.
@@ -168,6 +169,7 @@ class FindsSections(Protocol):
         Args:
             unit: the unit, cut by the same format.
             fields: the columns that the filter reads, in the types that they come out in.
+            names: all columns that will be read.
             may_pass: the filter, of what is known of some of these columns.
 
         Raises:

@@ -128,10 +128,11 @@ class ParquetFormat:
         self,
         unit: WorkUnit,
         fields: Schema,
+        names: Sequence[str],
         may_pass: MayPass,
     ) -> list[Section]:
-        """Cut a unit between row groups, by their statistics; see `FindsSections`."""
-        return find_sections(unit, fields, may_pass)
+        """Cut a unit between row groups and pages, by their statistics; see `FindsSections`."""
+        return find_sections(unit, fields, names, may_pass)
 
     def read(
         self,
@@ -254,7 +255,7 @@ def _read_batches(
         readings = layout.readings
         streams = []
         for reading in readings:
-            steps = iterate_reading(stack, file, unit, reading, rows_at_once)
+            steps = iterate_reading(stack, file, unit, reading, rows_at_once, dictionaries)
             # Nearly always each is a batch.
             if rows_at_once < rows_per_batch:
                 steps = gather_batches(steps, rows_per_batch, _BATCH_BYTES)

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 from storage import files
 from storage.kept_in_memory import is_kept
 from transforms.batches import WorkUnit
-from transforms.formats.parquet_split import is_part_of_group
+from transforms.formats.parquet_page_index import load_pages
+from transforms.formats.parquet_pages import cut_out, iterate_pages
+from transforms.formats.parquet_split import is_part_of_group, is_read_by_pages
 from transforms.formats.parquet_ways import USUAL, Reading, holds_nested_dictionary, open_for
 
 # What is read of a local column at a time: pages, and not the whole of a row group.
@@ -53,8 +55,9 @@ def iterate_reading(
     unit: WorkUnit,
     reading: Reading,
     rows_at_once: int,
+    dictionaries: Sequence[str] = (),
 ) -> Iterator[RecordBatch]:
-    """Yield the unit's rows, with the columns of one way of reading.
+    """Return the unit's rows, with the columns of one way of reading.
 
     Args:
         stack: closes what is opened here.
@@ -62,42 +65,39 @@ def iterate_reading(
         unit: the unit.
         reading: the way.
         rows_at_once: rows of a batch, at most.
+        dictionaries: columns of texts that come out in dictionaries, where they are read as most are.
     """
+    is_usual = reading.opens_as(USUAL)
+    if is_read_by_pages(unit.span):
+        in_dictionaries = dictionaries if is_usual else ()
+        by_pages = _read_pages(stack, unit, reading, rows_at_once, in_dictionaries)
+        if by_pages is not None:
+            return by_pages
     # The file that is open already, as a store answers slowly.
-    if not reading.opens_as(USUAL):
+    if not is_usual:
         file = stack.enter_context(open_file(unit.shard, reading))
     steps = iterate_batches(file, unit, reading.names, rows_at_once)
     if not is_part_of_group(unit.span):
         return steps
-    *_, first_row = unit.span
-    return _cut_out(steps, first_row, unit.rows or 0)
+    _, _, first_row, *_ = unit.span
+    return cut_out(steps, first_row, unit.rows or 0)
 
 
-def _cut_out(
-    steps: Iterator[RecordBatch],
-    first_row: int,
-    rows: int,
-) -> Iterator[RecordBatch]:
-    """Yield some rows of a row group.
-
-    Arrow decodes a column from its first page on, so what comes before is decoded and dropped.
-
-    Args:
-        steps: all of its rows.
-        first_row: the first one that is wanted, counted in the row group.
-        rows: how many.
-    """
-    ahead = first_row
-    left = rows
-    for step in steps:
-        dropped = min(ahead, step.num_rows)
-        ahead -= dropped
-        here = step.slice(dropped, left)
-        left -= here.num_rows
-        if here.num_rows:
-            yield here
-        if not left:
-            return
+def _read_pages(
+    stack: ExitStack,
+    unit: WorkUnit,
+    reading: Reading,
+    rows_at_once: int,
+    dictionaries: Sequence[str],
+) -> Iterator[RecordBatch] | None:
+    """Return the rows of a part of a row group by its pages; None where that cannot be; see `iterate_reading`."""
+    number, _, first_row, *_ = unit.span
+    group = load_pages(unit, number, reading.names)
+    if group is None:
+        return None
+    stop = first_row + (unit.rows or 0)
+    rows = range(first_row, stop)
+    return iterate_pages(stack, unit.shard, group, rows, reading, rows_at_once, dictionaries)
 
 
 def iterate_batches(

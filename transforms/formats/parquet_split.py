@@ -13,6 +13,8 @@ _LEAST_PART_BYTES = 1 << 20
 _MOST_PARTS = 8
 # A part has whole blocks of rows, and at least so many of them, so that parts are nearly equal.
 _BLOCKS = 16
+# The last number of the span of a part that is not decoded from the first row of its row group on.
+_BY_PAGES = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,21 @@ def split_groups(groups: Sequence[RowGroup], rows: int, file_bytes: int) -> list
 def is_part_of_group(span: Span) -> bool:
     """Tell whether a unit is a part of a row group: (row group, 1, its first row there)."""
     return len(span) > 2
+
+
+def cut_by_pages(number: int, first_row: int) -> Span:
+    """Return the span of a part of a row group that is read by pages, where those are what the index says.
+
+    Args:
+        number: of the row group.
+        first_row: number of the part's first row there.
+    """
+    return (number, 1, first_row, _BY_PAGES)
+
+
+def is_read_by_pages(span: Span) -> bool:
+    """Tell whether a unit is such a part."""
+    return span[3:] == (_BY_PAGES,)
 
 
 def _cut(groups: Sequence[RowGroup], rows: int) -> Iterator[_Cut]:

@@ -19,8 +19,6 @@ from transforms.formats.parquet_footer import (
     list_groups,
     parse_metadata,
     read_end,
-    read_footer,
-    refuse_encrypted_columns,
     refuse_encrypted_end,
 )
 from transforms.formats.parquet_prefix import FileEnd
@@ -122,62 +120,59 @@ def _count_of_leaf(groups: Sequence[pq.RowGroupMetaData], leaf: _Leaf) -> int | 
     return total
 
 
-class GroupBounds(NamedTuple):
-    """Rows of a row group, and what is known of its columns."""
+class PlainColumn(NamedTuple):
+    """A column of which each row has one value or none, so that statistics are of its rows.
 
-    rows: int
-    bounds: dict[str, Bounds]
-
-
-def list_bounds(url: str, fields: Schema) -> list[GroupBounds]:
-    """Return the rows of each row group, and what the footer says of some columns' values there.
-
-    Args:
-        url: the file.
-        fields: the columns, in the types that they come out in; the file has each of them once.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    schema, metadata = read_footer(url)
-    # To ask pyarrow about an encrypted column ends the process.
-    refuse_encrypted_columns(url, metadata)
-    leaves = list_columns_of_leaves(metadata, set(fields.names))
-    leaves_of = Counter(leaves.values())
-    of_groups = []
-    for group in list_groups(metadata):
-        bounds = {}
-        for number, name in leaves.items():
-            leaf = metadata.schema.column(number)
-            # A column `a.b` beside one `a` that has a `b` inside: nobody tells which of them it is.
-            if leaves_of[name] > 1:
-                continue
-            # A list has a leaf, too, whose values are none of a row.
-            if leaf.path == name and not leaf.max_repetition_level:
-                chunk = group.column(number)
-                stored_type = schema.field(name).type
-                come_out_as = fields.field(name).type
-                bounds[name] = _find_bounds(chunk, leaf, stored_type, come_out_as)
-        of_group = GroupBounds(group.num_rows, bounds)
-        of_groups.append(of_group)
-    return of_groups
-
-
-def _find_bounds(
-    chunk: pq.ColumnChunkMetaData,
-    leaf: pq.ColumnSchema,
-    stored_type: DataType,
-    dtype: DataType,
-) -> Bounds:
-    """Return what the statistics of a column in a row group tell.
-
-    Args:
-        chunk: the column in the row group.
-        leaf: the column in the file's schema.
+    Attributes:
+        number: of its leaf.
+        leaf: in the file's schema.
         stored_type: the type that it has in the file.
         dtype: the type that it comes out in.
     """
-    may_be_null = leaf.max_definition_level > 0
+
+    number: int
+    leaf: pq.ColumnSchema
+    stored_type: DataType
+    dtype: DataType
+
+
+def list_plain_columns(
+    schema: Schema,
+    metadata: pq.FileMetaData,
+    fields: Schema,
+) -> dict[str, PlainColumn]:
+    """Return those of some columns of which statistics tell something, by name.
+
+    Args:
+        schema: the file's columns.
+        metadata: its footer, in which no column is encrypted: to ask pyarrow about one ends the process.
+        fields: the columns, in the types that they come out in; the file has each of them once.
+    """
+    leaves = list_columns_of_leaves(metadata, set(fields.names))
+    leaves_of = Counter(leaves.values())
+    columns = {}
+    for number, name in leaves.items():
+        leaf = metadata.schema.column(number)
+        # A column `a.b` beside one `a` that has a `b` inside: nobody tells which of them it is.
+        if leaves_of[name] > 1:
+            continue
+        # A list has a leaf, too, whose values are none of a row.
+        if leaf.path == name and not leaf.max_repetition_level:
+            stored_type = schema.field(name).type
+            dtype = fields.field(name).type
+            columns[name] = PlainColumn(number, leaf, stored_type, dtype)
+    return columns
+
+
+def find_bounds(group: pq.RowGroupMetaData, column: PlainColumn) -> Bounds:
+    """Return what the statistics of a column in a row group tell.
+
+    Args:
+        group: the row group.
+        column: the column.
+    """
+    chunk = group.column(column.number)
+    may_be_null = column.leaf.max_definition_level > 0
     statistics = chunk.statistics
     if statistics is None:
         return Bounds(may_be_null=may_be_null)
@@ -187,32 +182,25 @@ def _find_bounds(
         may_be_value = statistics.null_count < chunk.num_values
     least = most = None
     if statistics.has_min_max:
-        least = _read_bound(statistics.min_raw, leaf, stored_type, dtype)
-        most = _read_bound(statistics.max_raw, leaf, stored_type, dtype)
+        least = read_bound(statistics.min_raw, column)
+        most = read_bound(statistics.max_raw, column)
     # One alone is of no use to anybody.
     if least is None or most is None:
         least = most = None
     return Bounds(least, most, may_be_null, may_be_value)
 
 
-def _read_bound(
-    raw: Any,
-    leaf: pq.ColumnSchema,
-    stored_type: DataType,
-    dtype: DataType,
-) -> Scalar | None:
+def read_bound(raw: Any, column: PlainColumn) -> Scalar | None:
     """Return the end of a range as a value; None where nobody can tell what it means.
 
     Args:
         raw: as it is stored.
-        leaf: the column in the file's schema.
-        stored_type: the type that it has in the file.
-        dtype: the type that it comes out in.
+        column: the column.
     """
-    plain_type = decoded_type(stored_type)
-    wanted = decoded_type(dtype)
+    plain_type = decoded_type(column.stored_type)
+    wanted = decoded_type(column.dtype)
     try:
-        stored = _interpret(raw, leaf, plain_type)
+        stored = _interpret(raw, column.leaf, plain_type)
         return None if stored is None else stored.cast(wanted)
     # Cut off within a letter, too large for the type, or nothing that Arrow could make of it.
     except (pa.ArrowException, UnicodeDecodeError, OverflowError, TypeError):

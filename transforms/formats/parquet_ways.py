@@ -284,6 +284,12 @@ def _list_columns(
     return columns
 
 
+def hide_arrow_types(footer: bytes) -> bytes:
+    """Return a footer in which nobody finds the note of the types that Arrow had."""
+    # Not longer and not shorter, so that everything else stays in its place.
+    return footer.replace(_ARROW_TYPES, _NO_TYPES)
+
+
 def _read_stored_metadata(url: str) -> pq.FileMetaData:
     """Read a footer without the note in which Arrow says what types it had.
 
@@ -298,9 +304,7 @@ def _read_stored_metadata(url: str) -> pq.FileMetaData:
         from_end = footer_bytes + end_bytes
         file.seek(-from_end, os.SEEK_END)
         footer = file.read(footer_bytes)
-    # Not longer and not shorter, so that everything else stays in its place.
-    footer = footer.replace(_ARROW_TYPES, _NO_TYPES)
     # A file without rows: only its footer is read.
-    without_rows = _MAGIC + footer + end
+    without_rows = _MAGIC + hide_arrow_types(footer) + end
     source = pa.BufferReader(without_rows)
     return pq.read_metadata(source)

@@ -92,6 +92,7 @@ class PartitionedFormat:
         self,
         unit: WorkUnit,
         fields: Schema,
+        names: Sequence[str],
         may_pass: MayPass,
     ) -> list[Section]:
         """Cut a unit by what its folders' names say, and its file; see `FindsSections`."""
@@ -108,7 +109,8 @@ class PartitionedFormat:
         def may_pass_there(bounds: Mapping[str, Bounds]) -> bool:
             return may_pass({**bounds, **known})
 
-        return self.inner.find_sections(unit, pa.schema(in_file), may_pass_there)
+        stored = [name for name in names if name not in self.columns]
+        return self.inner.find_sections(unit, pa.schema(in_file), stored, may_pass_there)
 
     def read(
         self,

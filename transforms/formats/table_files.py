@@ -109,6 +109,7 @@ class TableFormat:
         self,
         unit: WorkUnit,
         fields: Schema,
+        names: Sequence[str],
         may_pass: MayPass,
     ) -> list[Section]:
         """Cut a unit by what its file's footer and the log say; see `FindsSections`."""
@@ -116,23 +117,23 @@ class TableFormat:
         # Rows of row groups are counted with the deleted ones.
         if data_file.deletions or not isinstance(self.inner, FindsSections):
             return [Section(unit, may_pass=True)]
-        columns = [self._find_column(unit.shard, name) for name in fields.names]
+        columns = [self._find_column(unit.shard, name) for name in names]
         file_schema, _ = read_footer(data_file.url)
         layout = lay_out(data_file, file_schema, columns)
         values = find_values(layout, fields)
         known = {name: make_bounds_of(value) for name, (value,) in values.items()}
-        names = {}
-        stored = []
+        table_names = {}
+        asked = []
         for name, (field, _) in layout.stored.items():
+            table_names[field.name] = name
             if name in fields.names:
-                names[field.name] = name
-                stored.append(fields.field(name).with_name(field.name))
+                asked.append(fields.field(name).with_name(field.name))
 
         def may_pass_there(bounds: Mapping[str, Bounds]) -> bool:
-            named = {names[name]: bounds[name] for name in bounds}
+            named = {table_names[name]: bounds[name] for name in bounds}
             return may_pass({**named, **known})
 
-        return self.inner.find_sections(unit, pa.schema(stored), may_pass_there)
+        return self.inner.find_sections(unit, pa.schema(asked), list(table_names), may_pass_there)
 
     def read(
         self,

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.transforms.formats.bounds import list_bounds
 from transforms.formats.files import FilesFormat
 from transforms.formats.format import InputOptions, find_input_format
 from transforms.formats.load import Load
 from transforms.formats.loading import LoadingFormat
 from transforms.formats.parquet import ParquetFormat
-from transforms.formats.parquet_statistics import list_bounds
 from transforms.formats.partitions import PartitionedFormat, count_nulls_of
 
 TABLE = pa.table(

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.transforms.formats.bounds import list_bounds
 from transforms.formats.parquet import ParquetFormat
-from transforms.formats.parquet_statistics import list_bounds
 
 
 def write(path: Path, rows: pa.Table, **options: Any) -> str:

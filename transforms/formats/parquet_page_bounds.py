@@ -1,0 +1,92 @@
+"""What a page index says of some rows of a row group: bounds of their values, and how many are worth leaving out."""
+
+from collections.abc import Mapping
+import math
+
+from storage import files
+from storage.kept_in_memory import is_kept
+from transforms.bounds import Bounds
+from transforms.formats.parquet_page_index import GroupPages, find_pages
+from transforms.formats.parquet_statistics import PlainColumn, read_bound
+
+# What is read of a disk in the time that another reading takes before its first row comes.
+_OPENING_BYTES = 1 << 20
+# What a store gives in the time of a request; each leaf takes two, for its dictionary and for its pages.
+_REQUEST_BYTES = 1 << 20
+_REQUESTS = 2
+
+
+def count_opening_bytes(url: str, leaves: int) -> int:
+    """Return how much could be read in the time that another reading takes before its first row comes.
+
+    Args:
+        url: the file.
+        leaves: how many are read.
+    """
+    if is_kept(url) or files.is_local(url):
+        return _OPENING_BYTES
+    return leaves * _REQUESTS * _REQUEST_BYTES
+
+
+def find_least_gap(pages: GroupPages, opening_bytes: int) -> int:
+    """Return how many rows in a row are worth leaving out.
+
+    Args:
+        pages: of the row group.
+        opening_bytes: how much could be read in the time that another reading takes.
+    """
+    stored_bytes = 0
+    rows = 0
+    for leaf in pages.pages.values():
+        # Each reading takes the dictionaries, too.
+        opening_bytes += leaf.places[0] - leaf.begin
+        stored_bytes += leaf.places[-1] - leaf.places[0]
+        rows = leaf.first_rows[-1]
+    return math.ceil(opening_bytes * rows / stored_bytes)
+
+
+def list_points(pages: GroupPages, rows: range) -> list[int]:
+    """Return the rows that a page begins at of some column whose values are known, and the ends of the rows."""
+    points = {rows.start, rows.stop}
+    for leaf in pages.values:
+        points.update(pages.pages[leaf].first_rows)
+    return sorted(point for point in points if rows.start <= point <= rows.stop)
+
+
+def bound_rows(
+    pages: GroupPages,
+    columns: Mapping[str, PlainColumn],
+    rows: range,
+) -> dict[str, Bounds]:
+    """Return what is known of some columns' values, by name.
+
+    Args:
+        pages: of the row group.
+        columns: those that a filter reads.
+        rows: which ones, counted in the row group.
+    """
+    known = {}
+    for name, column in columns.items():
+        if column.number in pages.values:
+            known[name] = _bound_values(pages, column, rows)
+    return known
+
+
+def _bound_values(pages: GroupPages, column: PlainColumn, rows: range) -> Bounds:
+    numbers = find_pages(pages.pages[column.number], rows.start, rows.stop)
+    of_pages = pages.values[column.number][numbers.start : numbers.stop]
+    may_be_null = any(values.may_be_null for values in of_pages)
+    having = [values for values in of_pages if values.may_be_value]
+    if not having:
+        return Bounds(may_be_null=may_be_null, may_be_value=False)
+    lower = [values.least for values in having]
+    upper = [values.most for values in having]
+    nothing = Bounds(may_be_null=may_be_null)
+    if None in lower:
+        return nothing
+    # As they are stored they are in the order of their values, for all types that a bound is known of.
+    least = read_bound(min(lower), column)
+    most = read_bound(max(upper), column)
+    if least is None or most is None:
+        return nothing
+    return Bounds(least, most, may_be_null)

@@ -1,0 +1,286 @@
+"""Thrift's compact protocol, in which Parquet tells what is where: read and written, field by field.
+
+    field    | distance from the number before, type | value |     and behind the last one a byte 0
+
+A struct is its fields' values as they are stored, by number: what nobody asks for is neither understood
+nor changed. Whoever wrote it is a stranger: nothing is read behind the end, and no length is believed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+_TRUE, _FALSE, _BYTE, _I16, I32, I64, _DOUBLE, _BINARY, LIST, _SET, _, STRUCT = range(1, 13)
+_INTEGERS = (_I16, I32, I64)
+_DOUBLE_BYTES = 8
+# A list of as many items or more says how many behind its first byte.
+_MANY = 15
+_END_OF_STRUCT = 0
+# The most that any number has: 64 bits, seven in a byte. Longer ones would take ever longer to read.
+_MOST_NUMBER_BYTES = 10
+# Deeper than Parquet's own, and not so deep that Python gives up.
+_MOST_LEVELS = 32
+# What is raised where the bytes are not those of a struct.
+BROKEN = (IndexError, KeyError, ValueError)
+
+
+class Value(NamedTuple):
+    """A value as it is stored, and its type; of a truth value the type is all."""
+
+    kind: int
+    stored: bytes
+
+
+Struct: TypeAlias = Mapping[int, Value]
+
+
+class StructAt(NamedTuple):
+    """A struct, and the place behind it."""
+
+    fields: Struct
+    end: int
+
+
+class Number(NamedTuple):
+    """A number, and the place behind it."""
+
+    value: int
+    end: int
+
+
+def read_struct(content: bytes, place: int = 0) -> StructAt:
+    r"""Return the struct that stands at a place.
+
+    >>> fields, end = read_struct(bytes.fromhex("15 06 19 15 02 00"))
+    >>> read_int(fields[1]), list_values(fields[2])[0], end
+    (3, Value(kind=5, stored=b'\x02'), 6)
+
+    Args:
+        content: bytes, of which some are a struct.
+        place: of its first one.
+
+    Raises:
+        IndexError, ValueError: there is none.
+    """
+    fields = {}
+    number = 0
+    while content[place] != _END_OF_STRUCT:
+        distance, kind = divmod(content[place], 16)
+        place += 1
+        number += distance
+        # Too far for half a byte, or backwards.
+        if not distance:
+            folded, place = read_number(content, place)
+            number = _unfold(folded)
+        end = find_end(content, place, kind)
+        fields[number] = Value(kind, content[place:end])
+        place = end
+    return StructAt(fields, place + 1)
+
+
+def list_values(value: Value) -> list[Value]:
+    """Return the items of a list.
+
+    Raises:
+        IndexError, ValueError: it is none.
+    """
+    if value.kind != LIST:
+        raise ValueError(f"type {value.kind} is no list")
+    content = value.stored
+    count, kind, place = _read_head(content)
+    items = []
+    for _ in range(count):
+        end = find_end(content, place, kind)
+        items.append(Value(kind, content[place:end]))
+        place = end
+    return items
+
+
+def list_structs(value: Value) -> list[Struct]:
+    """Return the items of a list of structs.
+
+    Raises:
+        IndexError, ValueError: it is none.
+    """
+    return [read_struct(item.stored).fields for item in list_values(value)]
+
+
+def read_int(value: Value) -> int:
+    """Return a whole number.
+
+    Raises:
+        IndexError, ValueError: it is none.
+    """
+    if value.kind not in _INTEGERS:
+        raise ValueError(f"type {value.kind} is no whole number")
+    folded, _ = read_number(value.stored, 0)
+    return _unfold(folded)
+
+
+def read_bytes(value: Value) -> bytes:
+    """Return what is in a value of bytes.
+
+    Raises:
+        IndexError, ValueError: it is none.
+    """
+    if value.kind != _BINARY:
+        raise ValueError(f"type {value.kind} has no bytes")
+    _, begin = read_number(value.stored, 0)
+    return value.stored[begin:]
+
+
+def read_truth(item: Value) -> bool:
+    """Return a truth value that is an item of a list, which has a byte of its own.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if item.kind != _BYTE or item.stored not in (b"\0", b"\1", b"\2"):
+        raise ValueError("is no truth value")
+    return item.stored == b"\1"
+
+
+def write_struct(fields: Struct) -> bytes:
+    """Return a struct as it is stored.
+
+    >>> write_struct({1: make_int(3, I32), 20: make_int(-1)}).hex()
+    '150606280100'
+    """
+    parts = []
+    before = 0
+    for number in sorted(fields):
+        kind, stored = fields[number]
+        distance = number - before
+        before = number
+        if distance < 16:
+            head = bytes([distance * 16 + kind])
+        else:
+            head = bytes([kind]) + _write_number(2 * number)
+        parts += [head, stored]
+    return b"".join([*parts, bytes([_END_OF_STRUCT])])
+
+
+def make_int(number: int, kind: int = I64) -> Value:
+    """Return a whole number as it is stored, of a type that holds it."""
+    folded = 2 * number if number >= 0 else -2 * number - 1
+    return Value(kind, _write_number(folded))
+
+
+def make_list(kind: int, items: Sequence[bytes]) -> Value:
+    """Return a list as it is stored.
+
+    Args:
+        kind: the type of all items.
+        items: as they are stored.
+    """
+    count = len(items)
+    head = bytes([min(count, _MANY) * 16 + kind])
+    if count >= _MANY:
+        head += _write_number(count)
+    return Value(LIST, b"".join([head, *items]))
+
+
+def find_end(content: bytes, place: int, kind: int, levels: int = _MOST_LEVELS) -> int:
+    """Return the place behind a value.
+
+    Args:
+        content: bytes, of which some are the value.
+        place: of its first one.
+        kind: its type.
+        levels: how deep it may be.
+
+    Raises:
+        IndexError, ValueError: there is no such value.
+    """
+    # The most frequent ones first.
+    if kind in _INTEGERS:
+        return read_number(content, place).end
+    if kind == _BINARY:
+        length, begin = read_number(content, place)
+        return _refuse_cut(content, begin + length)
+    if kind in (_TRUE, _FALSE):
+        # A field of it is in the type alone.
+        return place
+    if kind == _BYTE:
+        return _refuse_cut(content, place + 1)
+    if kind == _DOUBLE:
+        return _refuse_cut(content, place + _DOUBLE_BYTES)
+    if not levels:
+        raise ValueError("is too deep")
+    if kind in (LIST, _SET):
+        return _find_end_of_list(content, place, levels - 1)
+    if kind == STRUCT:
+        return _find_end_of_struct(content, place, levels - 1)
+    raise ValueError(f"type {kind}")
+
+
+def read_number(content: bytes, place: int) -> Number:
+    """Return a number of seven bits a byte, the lowest first.
+
+    Args:
+        content: bytes, of which some are the number.
+        place: of its first one.
+
+    Raises:
+        IndexError, ValueError: there is none.
+    """
+    byte = content[place]
+    # Nearly always.
+    if byte < 0x80:
+        return Number(byte, place + 1)
+    value = byte & 0x7F
+    for more in range(1, _MOST_NUMBER_BYTES):
+        byte = content[place + more]
+        value |= (byte & 0x7F) << (7 * more)
+        if byte < 0x80:
+            return Number(value, place + more + 1)
+    raise ValueError("is no number")
+
+
+def _read_head(content: bytes, place: int = 0) -> tuple[int, int, int]:
+    """Return how many items a list has, their type, and the place of the first one."""
+    count, kind = divmod(content[place], 16)
+    place += 1
+    if count == _MANY:
+        count, place = read_number(content, place)
+    # An item of it has a byte of its own.
+    if kind in (_TRUE, _FALSE):
+        kind = _BYTE
+    return count, kind, place
+
+
+def _find_end_of_list(content: bytes, place: int, levels: int) -> int:
+    count, kind, place = _read_head(content, place)
+    # Each has a byte at least, so that this ends with the content however many are said to be.
+    for _ in range(count):
+        place = find_end(content, place, kind, levels)
+    return place
+
+
+def _find_end_of_struct(content: bytes, place: int, levels: int) -> int:
+    while content[place] != _END_OF_STRUCT:
+        distance, kind = divmod(content[place], 16)
+        place += 1
+        if not distance:
+            _, place = read_number(content, place)
+        place = find_end(content, place, kind, levels)
+    return place + 1
+
+
+def _refuse_cut(content: bytes, end: int) -> int:
+    if end > len(content):
+        raise IndexError("is cut short")
+    return end
+
+
+def _unfold(folded: int) -> int:
+    """Return a number with its sign, which is stored as its lowest bit."""
+    return (folded >> 1) ^ -(folded & 1)
+
+
+def _write_number(value: int) -> bytes:
+    stored = bytearray()
+    while value >= 0x80:
+        stored.append(value & 0x7F | 0x80)
+        value >>= 7
+    stored.append(value)
+    return bytes(stored)
