@@ -99,9 +99,9 @@ def read_ranges(url: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
     Raises:
         OSError: there is no such file, or it cannot be read.
     """
-    held = find_held(url)
-    if held is not None:
-        return [held[begin:stop] for begin, stop in ranges]
+    kept = find_kept(url)
+    if kept is not None:
+        return [kept[begin:stop] for begin, stop in ranges]
     fs, path = locate(url)
     if isinstance(fs, LocalFileSystem):
         with open(path, "rb") as file:

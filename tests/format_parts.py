@@ -26,7 +26,7 @@ FORMAT_PARTS = {
     ),
     "parquet_batches": ("parquet_page_index", "parquet_pages", "parquet_split", "parquet_ways"),
     "parquet_page_bounds": ("parquet_page_index", "parquet_statistics"),
-    "parquet_page_index": ("parquet_footer", "parquet_prefix", "thrift"),
+    "parquet_page_index": ("parquet_footer", "parquet_given_file", "parquet_prefix", "thrift"),
     "parquet_pages": ("parquet_given_file", "parquet_page_index", "parquet_ways", "thrift"),
     "parquet_prefix": ("thrift",),
     "parquet_sections": (

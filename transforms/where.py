@@ -9,6 +9,7 @@ are kept. A text beside a column of dates or times is read as one of them.
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 import re
 from typing import Any, TypeAlias
 
@@ -139,6 +140,8 @@ class Expression:
     quoted: Mapping[str, str]
 
 
+# Asked of each page of a file, the answer is the same, and nobody changes it.
+@lru_cache(maxsize=8)
 def parse_where(where: str, place: str = SCORES) -> Expression:
     """Return a filter as a tree, in which nothing is allowed yet.
 

@@ -88,6 +88,14 @@ def test_replace_writes_whatever_is_there(folder: str) -> None:
     assert files.list_names(f"{folder}/sub") == ["CURRENT"]
 
 
+def test_parts_of_a_file_are_read_in_the_order_in_which_they_are_asked_for(folder: str) -> None:
+    url = f"{folder}/a"
+    files.put(url, b"0123456789")
+    assert files.read_ranges(url, [(7, 9), (0, 3), (8, 20)]) == [b"78", b"012", b"89"]
+    with pytest.raises(FileNotFoundError):
+        files.read_ranges(f"{folder}/b", [(0, 1), (1, 2)])
+
+
 def test_a_reader_never_sees_half_a_replacement(tmp_path: Path) -> None:
     url, contents, seen = (
         str(tmp_path / "CURRENT"),

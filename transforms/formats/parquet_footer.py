@@ -54,7 +54,7 @@ def read_end(url: str) -> FileEnd:
     try:
         return FileEnd(url, _read_end(url))
     except _UNREADABLE as error:
-        raise explain_unreadable(url, error) from error
+        raise _explain(url, error) from error
 
 
 def parse_footer(end: FileEnd) -> tuple[Schema, FileMetaData]:
@@ -67,7 +67,7 @@ def parse_footer(end: FileEnd) -> tuple[Schema, FileMetaData]:
         with _open_end(end) as parquet:
             return parquet.schema_arrow, parquet.metadata
     except _UNREADABLE as error:
-        raise explain_unreadable(end.url, error) from error
+        raise _explain(end.url, error) from error
 
 
 def parse_metadata(end: FileEnd) -> FileMetaData:
@@ -81,7 +81,7 @@ def parse_metadata(end: FileEnd) -> FileMetaData:
     try:
         reader.open(pa.BufferReader(end.content))
     except _UNREADABLE as error:
-        raise explain_unreadable(end.url, error) from error
+        raise _explain(end.url, error) from error
     metadata: FileMetaData = reader.metadata
     return metadata
 
@@ -114,16 +114,11 @@ def declare_types(
     try:
         return declare_int96(url, schema, metadata, declared)
     except _UNREADABLE as error:
-        raise explain_unreadable(url, error) from error
+        raise _explain(url, error) from error
 
 
-def explain_unreadable(url: str, error: Exception) -> InputError:
-    """Return the refusal of a file that cannot be read.
-
-    Args:
-        url: the file.
-        error: what a disk, a store or Arrow raised.
-    """
+def _explain(url: str, error: Exception) -> InputError:
+    """Return the refusal of a file that cannot be read."""
     if is_encryption(error):
         return InputError(f"{url}: is encrypted; {_DECRYPT}")
     what = "is not a readable Parquet file"

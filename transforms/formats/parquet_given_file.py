@@ -79,6 +79,9 @@ def join_near(extents: Iterable[Extent]) -> list[Extent]:
     """
     joined: list[Extent] = []
     for extent in sorted(extents):
+        # Of a leaf without a dictionary.
+        if extent.begin == extent.stop:
+            continue
         last = joined[-1] if joined else None
         if last is not None and extent.begin - last.stop < _NEAR_BYTES:
             stop = max(last.stop, extent.stop)

@@ -1,7 +1,9 @@
 """What a page index says of some rows of a row group: bounds of their values, and how many are worth leaving out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import math
+
+import pyarrow.parquet as pq
 
 from storage import files
 from storage.kept_in_memory import is_kept
@@ -9,40 +11,33 @@ from transforms.bounds import Bounds
 from transforms.formats.parquet_page_index import GroupPages, find_pages
 from transforms.formats.parquet_statistics import PlainColumn, read_bound
 
-# What is read of a disk in the time that another reading takes before its first row comes.
-_OPENING_BYTES = 1 << 20
+# What is read of a disk in the time that another reading takes before its first row comes: alone, and for each leaf.
+_OPENING_BYTES, _LEAF_BYTES = 1 << 20, 1 << 18
 # What a store gives in the time of a request; each leaf takes two, for its dictionary and for its pages.
 _REQUEST_BYTES = 1 << 20
 _REQUESTS = 2
 
 
-def count_opening_bytes(url: str, leaves: int) -> int:
-    """Return how much could be read in the time that another reading takes before its first row comes.
+def find_least_gap(url: str, group: pq.RowGroupMetaData, leaves: Sequence[int]) -> int:
+    """Return how many rows in a row are worth leaving out: reading them takes longer than another reading.
 
     Args:
         url: the file.
-        leaves: how many are read.
+        group: the row group.
+        leaves: numbers of those that are read.
     """
-    if is_kept(url) or files.is_local(url):
-        return _OPENING_BYTES
-    return leaves * _REQUESTS * _REQUEST_BYTES
-
-
-def find_least_gap(pages: GroupPages, opening_bytes: int) -> int:
-    """Return how many rows in a row are worth leaving out.
-
-    Args:
-        pages: of the row group.
-        opening_bytes: how much could be read in the time that another reading takes.
-    """
-    stored_bytes = 0
-    rows = 0
-    for leaf in pages.pages.values():
+    opening_bytes = _OPENING_BYTES + len(leaves) * _LEAF_BYTES
+    if not is_kept(url) and not files.is_local(url):
+        opening_bytes = len(leaves) * _REQUESTS * _REQUEST_BYTES
+    stored_bytes = 1
+    for leaf in leaves:
+        chunk = group.column(leaf)
+        stored_bytes += chunk.total_compressed_size
         # Each reading takes the dictionaries, too.
-        opening_bytes += leaf.places[0] - leaf.begin
-        stored_bytes += leaf.places[-1] - leaf.places[0]
-        rows = leaf.first_rows[-1]
-    return math.ceil(opening_bytes * rows / stored_bytes)
+        if chunk.has_dictionary_page and chunk.dictionary_page_offset is not None:
+            dictionary_bytes = chunk.data_page_offset - chunk.dictionary_page_offset
+            opening_bytes += max(0, dictionary_bytes)
+    return math.ceil(opening_bytes * group.num_rows / stored_bytes)
 
 
 def list_points(pages: GroupPages, rows: range) -> list[int]:

@@ -14,7 +14,7 @@ from itertools import pairwise
 import struct
 import threading
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from pyarrow import Schema
 import pyarrow.parquet as pq
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from storage import files
 from transforms.batches import WorkUnit
 from transforms.formats.parquet_footer import list_columns_of_leaves, parse_footer, read_end
+from transforms.formats.parquet_given_file import Extent, join_near
 from transforms.formats.parquet_prefix import FileEnd
 from transforms.formats.thrift import (
     BROKEN,
@@ -47,6 +48,9 @@ STORED_BYTES, DATA_PAGE, DICTIONARY_PAGE = 7, 9, 11
 # Of a page location, and of the index of values.
 _PLACE, _STORED_BYTES, _FIRST_ROW = 1, 2, 3
 _NULL_PAGES, _LEAST, _MOST, _NULL_COUNTS = 1, 2, 3, 5
+
+
+_Fields: TypeAlias = tuple[int, int]
 
 
 class LeafPages(NamedTuple):
@@ -102,13 +106,6 @@ class GroupPages:
         return [leaf for name in names for leaf in self.columns[name]]
 
 
-class _Place(NamedTuple):
-    """Some bytes of a file."""
-
-    begin: int
-    bytes: int
-
-
 class _Last(threading.local):
     """What this thread has read last, of which file, by number of the row group."""
 
@@ -139,8 +136,7 @@ def load_pages(unit: WorkUnit, number: int, names: Sequence[str]) -> GroupPages 
         names: the columns that are read.
 
     Raises:
-        OSError: the file cannot be read.
-        InputError: it is no Parquet file any more.
+        InputError: the file cannot be read, or is no Parquet file any more.
     """
     group = _last.groups.get(number)
     is_same = _last.file == (unit.shard, unit.version)
@@ -151,7 +147,7 @@ def load_pages(unit: WorkUnit, number: int, names: Sequence[str]) -> GroupPages 
     columns = list_leaves_of_columns(schema, metadata, names)
     if columns is None:
         return None
-    return read_page_index(end, metadata, number, columns, (), unit.bytes)
+    return read_page_index(end, metadata, number, columns, unit.bytes)
 
 
 def list_leaves_of_columns(
@@ -180,8 +176,8 @@ def read_page_index(
     metadata: pq.FileMetaData,
     number: int,
     columns: Mapping[str, Sequence[int]],
-    filtered: Collection[int],
     most_bytes: int,
+    filtered: Collection[int] = (),
 ) -> GroupPages | None:
     """Read the page index of a row group; None where it is no good.
 
@@ -189,12 +185,9 @@ def read_page_index(
         end: the file, from its footer on.
         metadata: its footer.
         number: of the row group.
-        columns: leaves by the column that they are of, of the columns that are read.
-        filtered: numbers of those that a filter asks for.
+        columns: leaves by the column that they are of, of the columns that are asked for.
         most_bytes: how large an index may be: its numbers are read one by one.
-
-    Raises:
-        OSError: the file cannot be read.
+        filtered: leaves of these of which the values are wanted, too, where they are known.
     """
     leaves = [leaf for of_column in columns.values() for leaf in of_column]
     try:
@@ -204,20 +197,27 @@ def read_page_index(
         told = {leaf: read_struct(chunks[leaf].stored).fields for leaf in leaves}
         if any(_FILE_PATH in chunk or _ENCRYPTED in chunk for chunk in told.values()):
             return None
-        places = {leaf: _find_place(chunk, _OFFSET_INDEX) for leaf, chunk in told.items()}
-        indices = _read_all(end.url, places, most_bytes)
-        rows = read_int(group[GROUP_ROWS])
-        pages = {leaf: _list_pages(indices[leaf], told[leaf], rows) for leaf in leaves}
-
         ordered = _list_ordered(footer)
         known = [leaf for leaf in filtered if leaf in ordered and _COLUMN_INDEX[0] in told[leaf]]
-        places = {leaf: _find_place(told[leaf], _COLUMN_INDEX) for leaf in known}
-        indices = _read_all(end.url, places, most_bytes)
+        places = {(leaf, _OFFSET_INDEX): _find_place(told[leaf], _OFFSET_INDEX) for leaf in leaves}
+        for leaf in known:
+            places[leaf, _COLUMN_INDEX] = _find_place(told[leaf], _COLUMN_INDEX)
+        if sum(place.stop - place.begin for place in places.values()) > most_bytes:
+            return None
+        stored = _read_all(end.url, places)
+
+        rows = read_int(group[GROUP_ROWS])
+        pages = {}
+        for leaf in leaves:
+            pages[leaf] = _list_pages(stored[leaf, _OFFSET_INDEX], told[leaf], rows)
         values = {}
         for leaf in known:
             column = metadata.schema.column(leaf)
-            values[leaf] = _list_values(indices[leaf], column, pages[leaf].first_rows)
-    except BROKEN:
+            index = stored[leaf, _COLUMN_INDEX]
+            values[leaf] = _list_values(index, column, pages[leaf].first_rows)
+    # A store says the second where an index is said to be behind the end. Of one that does not answer, the rows
+    # are not to be had either, which is told then.
+    except (*BROKEN, OSError):
         return None
     repeated = {leaf for leaf in leaves if metadata.schema.column(leaf).max_repetition_level}
     return GroupPages(footer, chunks, columns, repeated, pages, values)
@@ -238,27 +238,25 @@ def find_pages(pages: LeafPages, first_row: int, stop: int) -> range:
     return range(bisect_right(first_rows, first_row) - 1, bisect_left(first_rows, stop))
 
 
-def _find_place(chunk: Struct, fields: tuple[int, int]) -> _Place:
+def _find_place(chunk: Struct, fields: _Fields) -> Extent:
     """Return where an index is, by the numbers of the fields that tell place and length."""
     begin, size = (read_int(chunk[field]) for field in fields)
     if begin < 0 or size <= 0:
         raise ValueError("is no place")
-    return _Place(begin, size)
+    return Extent(begin, begin + size)
 
 
-def _read_all(url: str, places: Mapping[int, _Place], most_bytes: int) -> dict[int, bytes]:
-    """Return indices by leaf; they stand one behind the other, as a rule, and are read at once."""
-    if not places:
-        return {}
-    begin = min(place.begin for place in places.values())
-    stop = max(place.begin + place.bytes for place in places.values())
-    if stop - begin > most_bytes:
-        raise ValueError("is too large to be worth reading")
-    (content,) = files.read_ranges(url, [(begin, stop)])
+def _read_all(url: str, places: Mapping[Any, Extent]) -> dict[Any, bytes]:
+    """Return indices, which stand one behind the other, as a rule, and are read at once."""
+    near = join_near(places.values())
+    contents = files.read_ranges(url, near)
+    begins = [extent.begin for extent in near]
     found = {}
-    for leaf, place in places.items():
-        first = place.begin - begin
-        found[leaf] = content[first : first + place.bytes]
+    for name, place in places.items():
+        number = bisect_right(begins, place.begin) - 1
+        first = place.begin - begins[number]
+        length = place.stop - place.begin
+        found[name] = contents[number][first : first + length]
     return found
 
 

@@ -16,14 +16,12 @@ from transforms.batches import WorkUnit
 from transforms.bounds import Bounds
 from transforms.formats.format import MayPass, Section
 from transforms.formats.parquet_footer import (
-    explain_unreadable,
     parse_footer,
     read_end,
     refuse_encrypted_end,
 )
 from transforms.formats.parquet_page_bounds import (
     bound_rows,
-    count_opening_bytes,
     find_least_gap,
     list_points,
 )
@@ -44,6 +42,8 @@ from transforms.formats.parquet_statistics import (
 
 # Numbers of an index or a footer take longer to read than pages of their size, and are a hundredth of them or less.
 _MOST_INDEX_SHARE = 16
+# Nearly every small file is left with that: there is nothing to gain.
+_LEAST_GROUP_BYTES = 1 << 21
 
 
 class _Part(NamedTuple):
@@ -63,6 +63,13 @@ class _Part(NamedTuple):
     first_row: int = 0
 
 
+class _Cut(NamedTuple):
+    """A row group's rows in parts, and the pages of the columns that are read."""
+
+    pages: GroupPages
+    parts: list[_Part]
+
+
 class _File(NamedTuple):
     """What a file tells of itself, and what is asked of it.
 
@@ -71,6 +78,8 @@ class _File(NamedTuple):
         schema, metadata: its columns and its footer.
         filtered: the columns that the filter reads, of which statistics may tell something.
         names: all columns that will be read.
+        may_pass: the filter.
+        most_index_bytes: how large the index of a row group may be.
     """
 
     end: FileEnd
@@ -78,6 +87,8 @@ class _File(NamedTuple):
     metadata: pq.FileMetaData
     filtered: Mapping[str, PlainColumn]
     names: Sequence[str]
+    may_pass: MayPass
+    most_index_bytes: int
 
 
 def find_sections(
@@ -95,115 +106,144 @@ def find_sections(
         may_pass: the filter.
 
     Raises:
-        InputError: the file's footer or page index cannot be read.
+        InputError: the file's footer cannot be read.
     """
     end = read_end(unit.shard)
     schema, metadata = parse_footer(end)
     # To ask pyarrow about an encrypted column ends the process.
     refuse_encrypted_end(end, metadata)
     filtered = list_plain_columns(schema, metadata, fields)
-    file = _File(end, schema, metadata, filtered, names)
+    first, count, *_ = unit.span
+    most_bytes = int(unit.bytes / _MOST_INDEX_SHARE / max(1, count))
+    file = _File(end, schema, metadata, filtered, names, may_pass, most_bytes)
     parts = []
     looked_into = {}
-    first, count, *_ = unit.span
     for number in range(first, first + count):
         group = metadata.row_group(number)
         bounds = {name: find_bounds(group, column) for name, column in filtered.items()}
-        pages = None
         is_passing = may_pass(bounds)
-        if is_passing:
-            pages = _look_into(unit, file, number)
-        if pages is None:
+        cut = None
+        if is_passing and group.total_byte_size > _LEAST_GROUP_BYTES:
+            cut = _cut_group(unit, file, number, bounds)
+        if cut is None:
             parts.append(_Part(number, group.num_rows, is_passing))
-            continue
-        found = _cut_group(unit, file, number, pages, bounds, may_pass)
-        parts += found
-        looked_into[number] = pages
+        else:
+            parts += cut.parts
+            looked_into[number] = cut.pages
     remember_pages(unit, looked_into)
     return _join_parts(unit, parts)
-
-
-def _look_into(unit: WorkUnit, file: _File, number: int) -> GroupPages | None:
-    """Return the pages of a row group; None where there is no index, or nothing to gain.
-
-    Args:
-        unit: row groups, or a part of one.
-        file: what the file tells.
-        number: of the row group.
-    """
-    url = unit.shard
-    group = file.metadata.row_group(number)
-    # First what nearly every small file is left with.
-    if group.total_byte_size <= count_opening_bytes(url, leaves=1):
-        return None
-    columns = list_leaves_of_columns(file.schema, file.metadata, file.names)
-    if columns is None:
-        return None
-    leaves = [leaf for of_column in columns.values() for leaf in of_column]
-    chunks = [group.column(leaf) for leaf in leaves]
-    stored_bytes = sum(chunk.total_compressed_size for chunk in chunks)
-    if stored_bytes <= count_opening_bytes(url, len(leaves)):
-        return None
-    filtered = [column.number for column in file.filtered.values()]
-    has_values = any(group.column(leaf).has_column_index for leaf in filtered)
-    if not has_values or not all(chunk.has_offset_index for chunk in chunks):
-        return None
-    _, count, *_ = unit.span
-    most_bytes = unit.bytes // _MOST_INDEX_SHARE
-    # Of each row group of the unit it is read anew.
-    if count * file.end.footer_bytes > most_bytes:
-        return None
-    try:
-        return read_page_index(
-            file.end, file.metadata, number, columns, filtered, most_bytes // count
-        )
-    except OSError as error:
-        raise explain_unreadable(url, error) from error
 
 
 def _cut_group(
     unit: WorkUnit,
     file: _File,
     number: int,
-    pages: GroupPages,
     known: Mapping[str, Bounds],
-    may_pass: MayPass,
-) -> list[_Part]:
-    """Return a unit's rows of a row group in parts.
+) -> _Cut | None:
+    """Return a unit's rows of a row group in parts, where there is an index, and something to gain.
 
     Args:
         unit: row groups, or a part of one.
         file: what the file tells.
         number: of the row group.
-        pages: of the row group.
         known: what is known of all its rows.
-        may_pass: the filter.
     """
-
-    def may_pass_there(rows: range) -> bool:
-        of_pages = bound_rows(pages, file.filtered, rows)
-        return may_pass({**known, **of_pages})
-
     group = file.metadata.row_group(number)
     rows = range(group.num_rows)
     if is_part_of_group(unit.span):
         _, _, first_row, *_ = unit.span
         rows = range(first_row, first_row + (unit.rows or 0))
-    opening_bytes = count_opening_bytes(unit.shard, len(pages.pages))
-    least_gap = find_least_gap(pages, opening_bytes)
-    ranges = find_ranges(list_points(pages, rows), least_gap, may_pass_there)
+    leaves = _list_leaves(file, group)
+    if leaves is None:
+        return None
+    columns, of_all = leaves
+    least_gap = find_least_gap(unit.shard, group, of_all)
+    if least_gap > group.num_rows:
+        return None
+    asked = {name: [column.number] for name, column in file.filtered.items()}
+    found = read_page_index(
+        file.end,
+        file.metadata,
+        number,
+        asked,
+        file.most_index_bytes,
+        filtered=[column.number for column in file.filtered.values()],
+    )
+    if found is None:
+        return None
+    ranges = _find_ranges(file, found, rows, known, least_gap)
+    if ranges == [range(group.num_rows)]:
+        return None
+    # Of all columns only now, as they are many.
+    pages = read_page_index(file.end, file.metadata, number, columns, file.most_index_bytes)
+    if pages is None:
+        return None
+    return _Cut(pages, _list_parts(number, rows, ranges))
+
+
+def _list_leaves(
+    file: _File,
+    group: pq.RowGroupMetaData,
+) -> tuple[Mapping[str, Sequence[int]], list[int]] | None:
+    """Return the leaves that are read, by column and all of them; None where there is no index of them."""
+    # Its bytes are read one by one, which takes longer than to read pages.
+    if file.end.footer_bytes > file.most_index_bytes:
+        return None
+    filtered = [column.number for column in file.filtered.values()]
+    if not any(group.column(leaf).has_column_index for leaf in filtered):
+        return None
+    columns = list_leaves_of_columns(file.schema, file.metadata, file.names)
+    if columns is None:
+        return None
+    leaves = [leaf for of_column in columns.values() for leaf in of_column]
+    if not all(group.column(leaf).has_offset_index for leaf in leaves):
+        return None
+    return columns, leaves
+
+
+def _find_ranges(
+    file: _File,
+    pages: GroupPages,
+    rows: range,
+    known: Mapping[str, Bounds],
+    least_gap: int,
+) -> list[range]:
+    """Return which rows of a row group are read.
+
+    Args:
+        file: what the file tells.
+        pages: of the columns that the filter reads.
+        rows: those of the unit, counted in the row group.
+        known: what is known of all rows of the row group.
+        least_gap: how many rows in a row are worth leaving out.
+    """
+
+    def may_pass_there(some: range) -> bool:
+        of_pages = bound_rows(pages, file.filtered, some)
+        return file.may_pass({**known, **of_pages})
+
+    points = list_points(pages, rows)
+    return find_ranges(points, least_gap, may_pass_there)
+
+
+def _list_parts(number: int, rows: range, ranges: Sequence[range]) -> list[_Part]:
+    """Return rows of a row group in parts: those that are read, and those before, between and behind them.
+
+    Args:
+        number: of the row group.
+        rows: all of them that are of the unit.
+        ranges: which ones are read, in order.
+    """
     parts = []
     place = rows.start
-    for found in ranges:
+    for found in [*ranges, range(rows.stop, rows.stop)]:
         if place < found.start:
-            parts.append(_Part(number, found.start - place, False, True, place))
-        # Also all rows of a part: others stand before it in its row group.
-        is_cut = len(found) < group.num_rows
-        parts.append(_Part(number, len(found), True, is_cut, found.start))
+            gap = _Part(number, found.start - place, False, is_cut=True, first_row=place)
+            parts.append(gap)
+        if found:
+            part = _Part(number, len(found), True, is_cut=True, first_row=found.start)
+            parts.append(part)
         place = found.stop
-    if place < rows.stop:
-        is_cut = place != rows.start
-        parts.append(_Part(number, rows.stop - place, False, is_cut, place))
     return parts
 
 

@@ -40,13 +40,6 @@ class StructAt(NamedTuple):
     end: int
 
 
-class Number(NamedTuple):
-    """A number, and the place behind it."""
-
-    value: int
-    end: int
-
-
 def read_struct(content: bytes, place: int = 0) -> StructAt:
     r"""Return the struct that stands at a place.
 
@@ -101,7 +94,16 @@ def list_structs(value: Value) -> list[Struct]:
     Raises:
         IndexError, ValueError: it is none.
     """
-    return [read_struct(item.stored).fields for item in list_values(value)]
+    if value.kind != LIST:
+        raise ValueError(f"type {value.kind} is no list")
+    count, kind, place = _read_head(value.stored)
+    if kind != STRUCT:
+        raise ValueError(f"items of type {kind} are no structs")
+    structs = []
+    for _ in range(count):
+        fields, place = read_struct(value.stored, place)
+        structs.append(fields)
+    return structs
 
 
 def read_int(value: Value) -> int:
@@ -193,7 +195,7 @@ def find_end(content: bytes, place: int, kind: int, levels: int = _MOST_LEVELS) 
     """
     # The most frequent ones first.
     if kind in _INTEGERS:
-        return read_number(content, place).end
+        return read_number(content, place)[1]
     if kind == _BINARY:
         length, begin = read_number(content, place)
         return _refuse_cut(content, begin + length)
@@ -213,8 +215,8 @@ def find_end(content: bytes, place: int, kind: int, levels: int = _MOST_LEVELS) 
     raise ValueError(f"type {kind}")
 
 
-def read_number(content: bytes, place: int) -> Number:
-    """Return a number of seven bits a byte, the lowest first.
+def read_number(content: bytes, place: int) -> tuple[int, int]:
+    """Return a number of seven bits a byte, the lowest first, and the place behind it.
 
     Args:
         content: bytes, of which some are the number.
@@ -226,13 +228,13 @@ def read_number(content: bytes, place: int) -> Number:
     byte = content[place]
     # Nearly always.
     if byte < 0x80:
-        return Number(byte, place + 1)
+        return byte, place + 1
     value = byte & 0x7F
     for more in range(1, _MOST_NUMBER_BYTES):
         byte = content[place + more]
         value |= (byte & 0x7F) << (7 * more)
         if byte < 0x80:
-            return Number(value, place + more + 1)
+            return value, place + more + 1
     raise ValueError("is no number")
 
 

@@ -10,13 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.planning.filtering import with_filter
-from pipelines.planning.partitions import with_partitions
-from pipelines.planning.shard_inspection import read_shards
-from pipelines.planning.shards import cut_into_units, list_shards
+from storage.inputs import describe_url
 from transforms.batches import RowRecord
 from transforms.formats import parquet_page_bounds, parquet_sections
 from transforms.formats.column import Column
-from transforms.formats.format import Format
+from transforms.formats.format import Format, make_unit
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_footer import parse_footer, read_end
 from transforms.formats.parquet_page_index import (
@@ -79,7 +77,9 @@ def make_rows(rows: int = ROWS) -> pa.Table:
 def make_small_files_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the file of a test would be read as a whole, as that is quicker."""
     monkeypatch.setattr(parquet_page_bounds, "_OPENING_BYTES", 1)
+    monkeypatch.setattr(parquet_page_bounds, "_LEAF_BYTES", 1)
     monkeypatch.setattr(parquet_page_bounds, "_REQUEST_BYTES", 1)
+    monkeypatch.setattr(parquet_sections, "_LEAST_GROUP_BYTES", 0)
     monkeypatch.setattr(parquet_sections, "_MOST_INDEX_SHARE", 0.001)
 
 
@@ -94,21 +94,20 @@ def read_where(
     where: str,
     names: Sequence[str] = ("x", "s", "list", "pair"),
     rows_per_unit: int = 1_000,
-    rows_per_batch: int = 100,
     format: Format | None = None,
 ) -> Read:
     """Read what a filter keeps, and see that the batches follow each other up to the end of each unit."""
-    listed, _ = list_shards([str(path)])
-    wanted = dict.fromkeys((*names, *where_columns(where)))
-    columns = [Column(name, None) for name in wanted]
-    reader = with_partitions(format or ParquetFormat(), listed[0], columns)
-    shards, found, _ = read_shards(listed, reader, columns)
+    file = describe_url(str(path))
+    columns = [Column(name, None) for name in dict.fromkeys((*names, *where_columns(where)))]
+    reader = format or ParquetFormat()
+    shard, found = reader.inspect(file, columns)
     filtered = with_filter(reader, where, found)
     schema = pa.schema([found.field(name) for name in names])
     read = Read([], [], 0, [])
-    for unit in cut_into_units(shards, filtered, rows_per_unit):
+    for index, piece in enumerate(filtered.split(shard, rows_per_unit)):
+        unit = make_unit(index, shard, piece)
         behind = unit.first_row
-        for batch in filtered.read(unit, schema, rows_per_batch, RowRecord()):
+        for batch in filtered.read(unit, schema, 100, RowRecord()):
             assert batch.id.first_row == behind
             behind += batch.rows_in
             read.rows.extend(batch.rows.to_pylist())
@@ -122,14 +121,14 @@ def read_where(
 
 
 def find_group_pages(
-    path: Path, number: int, names: Sequence[str], filtered: int = 0
+    path: Path, number: int, names: Sequence[str], most_bytes: int = 1 << 20
 ) -> GroupPages | None:
-    """The index of a row group, and the values of one leaf."""
+    """The index of a row group, and the values of its first leaf."""
     end = read_end(str(path))
     schema, metadata = parse_footer(end)
     columns = list_leaves_of_columns(schema, metadata, names)
     assert columns is not None
-    return read_page_index(end, metadata, number, columns, [filtered], 1 << 20)
+    return read_page_index(end, metadata, number, columns, most_bytes, filtered=[0])
 
 
 def break_pages(path: Path, names: Sequence[str], kept: range) -> int:
@@ -158,30 +157,44 @@ PAGES, VALUES = (4, 5), (6, 7)
 Fields = dict[int, Value]
 
 
+def change_footer(path: Path, change: Callable[[Fields], None], before: bytes = b"") -> None:
+    """Put another footer in the place of a file's, and some bytes before it."""
+    content = path.read_bytes()
+    begin = find_footer(content)
+    footer = dict(read_struct(content, begin).fields)
+    change(footer)
+    end = write_struct(footer)
+    length = len(end).to_bytes(4, "little")
+    path.write_bytes(content[:begin] + before + end + length + b"PAR1")
+
+
+def find_footer(content: bytes) -> int:
+    return len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+
+
 def change_index(
     path: Path,
     index: tuple[int, int],
     change: Callable[[Fields], None],
-    leaf: int = 0,
-    group: int = 1,
+    place: int | None = None,
 ) -> None:
-    """Put another index in the place of one of a leaf in a row group."""
+    """Put another index in the place of one of the first leaf in the second row group; it may be said to be anywhere."""
     content = path.read_bytes()
-    footer_bytes = int.from_bytes(content[-8:-4], "little")
-    begin = len(content) - 8 - footer_bytes
-    footer = dict(read_struct(content, begin).fields)
-    groups = [dict(fields) for fields in list_structs(footer[4])]
-    chunks = [dict(fields) for fields in list_structs(groups[group][1])]
-    place, length = (read_int(chunks[leaf][field]) for field in index)
-    changed = dict(read_struct(content[place : place + length]).fields)
+    begin = find_footer(content)
+    groups = [dict(fields) for fields in list_structs(read_struct(content, begin).fields[4])]
+    chunks = [dict(fields) for fields in list_structs(groups[1][1])]
+    first, length = (read_int(chunks[0][field]) for field in index)
+    changed = dict(read_struct(content[first : first + length]).fields)
     change(changed)
     stored = write_struct(changed)
-    chunks[leaf][index[0]] = make_int(begin)
-    chunks[leaf][index[1]] = make_int(len(stored), I32)
-    groups[group][1] = make_list(STRUCT, [write_struct(chunk) for chunk in chunks])
-    footer[4] = make_list(STRUCT, [write_struct(fields) for fields in groups])
-    end = write_struct(footer)
-    path.write_bytes(content[:begin] + stored + end + len(end).to_bytes(4, "little") + b"PAR1")
+    chunks[0][index[0]] = make_int(begin if place is None else place)
+    chunks[0][index[1]] = make_int(len(stored), I32)
+    groups[1][1] = make_list(STRUCT, [write_struct(chunk) for chunk in chunks])
+
+    def change_groups(footer: Fields) -> None:
+        footer[4] = make_list(STRUCT, [write_struct(fields) for fields in groups])
+
+    change_footer(path, change_groups, before=stored)
 
 
 def change_page(page: int, field: int, number: int) -> Callable[[Fields], None]:

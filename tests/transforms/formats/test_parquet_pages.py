@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from storage import files
+from storage.inputs import describe_url
 from tests.transforms.formats.pages import (
     PAGES,
     ROWS,
@@ -23,8 +24,18 @@ from tests.transforms.formats.pages import (
     read_where,
     write,
 )
+from transforms.batches import RowRecord
 from transforms.formats import parquet_pages
+from transforms.formats.column import Column
+from transforms.formats.filtered import FilteredFormat
+from transforms.formats.format import make_unit
+from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_given_file import Extent, GivenFile, Source
+from transforms.formats.partitions import PartitionedFormat
+from transforms.formats.table_files import TableFormat
+from transforms.lakes.choice import Choice
+from transforms.lakes.delta import read_delta
+from transforms.lakes.stored_files import TableFiles
 
 ALL = ("x", "few", "f", "s", "at", "list", "pair", "few_texts")
 WHERE = [
@@ -101,6 +112,13 @@ def write_polars(path: Path, rows: pa.Table) -> Path:
 
 
 def write_arrow_rs(path: Path, rows: pa.Table) -> Path:
+    write_table(path, rows)
+    (written,) = path.glob("*.parquet")
+    # Elsewhere, as a table is not read without its log.
+    return written.rename(path.with_name("written"))
+
+
+def write_table(path: Path, rows: pa.Table) -> None:
     properties = deltalake.WriterProperties(
         data_page_row_count_limit=20,
         write_batch_size=10,
@@ -108,9 +126,6 @@ def write_arrow_rs(path: Path, rows: pa.Table) -> Path:
         default_column_properties=deltalake.ColumnProperties(dictionary_enabled=False),
     )
     deltalake.write_deltalake(path, rows, writer_properties=properties)
-    (written,) = path.glob("*.parquet")
-    # Elsewhere, as a table is not read without its log.
-    return written.rename(path.with_name("written"))
 
 
 @pytest.mark.parametrize("writer", [write_polars, write_arrow_rs])
@@ -202,6 +217,39 @@ def test_many_columns_of_different_pages_begin_where_all_of_them_do(
     assert all(by_pages)
 
 
+def test_what_folders_tell_is_known_of_each_page(tmp_path: Path, by_pages: list[bool]) -> None:
+    (tmp_path / "day=3").mkdir()
+    path = write(tmp_path / "day=3/p", make_rows())
+    form = PartitionedFormat(ParquetFormat(), ("day",))
+    fields = pa.schema([("x", pa.int64()), ("day", pa.int64())])
+    for where, kept in [("day == 3 and x == 217", [217]), ("day > x and x < 150", [0, 1, 2])]:
+        filtered = FilteredFormat(form, where, fields)
+        columns = [Column("x", None), Column("day", pa.int64())]
+        shard, _ = form.inspect(describe_url(str(path)), columns)
+        (piece,) = filtered.split(shard, 1_000)
+        batches = filtered.read(make_unit(0, shard, piece), fields, 100, RowRecord())
+        assert [x for batch in batches for x in batch.rows["x"].to_pylist()] == kept
+    assert by_pages == [True]
+
+
+def test_columns_of_a_table_are_found_in_the_pages_of_its_files(
+    tmp_path: Path, by_pages: list[bool]
+) -> None:
+    rows = make_rows().drop(["few_texts", "list", "pair"])
+    write_table(tmp_path / "t", rows)
+    deltalake.DeltaTable(tmp_path / "t").alter.add_columns(
+        [deltalake.Field("late", deltalake.schema.PrimitiveType("long"))]
+    )
+    snapshot = read_delta(str(tmp_path / "t"), Choice())
+    (data_file,) = snapshot.files
+    files_told = TableFiles(known={data_file.url: data_file})
+    form = TableFormat(ParquetFormat(), snapshot.columns, files_told)
+    read = read_where(data_file.url, "x == 217 and late is None", ("s", "late"), format=form)
+    assert read.rows == [{"s": rows["s"][217].as_py(), "late": None}]
+    assert read.numbers == [217]
+    assert by_pages == [True]
+
+
 def test_of_a_store_the_pages_alone_are_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_pages: list[bool]
 ) -> None:
@@ -219,11 +267,12 @@ def test_of_a_store_the_pages_alone_are_fetched(
     monkeypatch.setattr(files, "read_ranges", count)
     where = "x >= 1_510 and x < 1_520"
     read = read_where(url, where, ("x", "s"))
-    fetched = asked[2:]
+    # Before them the two indices of the filter's column, and two of the pages of both.
+    fetched = asked[4:]
     assert read == read_where(path, where, ("x", "s"))
     assert all(by_pages)
-    # Two indices, and of both columns the pages; dictionaries stand before them.
-    assert 2 <= len(fetched) <= 4
+    # Pages of both columns; there is no dictionary.
+    assert len(fetched) == 2
     assert sum(stop - begin for begin, stop in fetched) < path.stat().st_size / 10
     fsspec.filesystem("memory").rm("/pages", recursive=True)
 

@@ -107,7 +107,7 @@ def test_a_value_of_another_type_is_told() -> None:
     number = make_int(3)
     for read, value in ((read_int, text), (read_bytes, number), (list_values, number)):
         with pytest.raises(ValueError, match="type"):
-            read(value)  # type: ignore[operator]
+            read(value)
 
 
 def test_a_number_ends_with_its_last_byte() -> None:
