@@ -23,8 +23,8 @@ def test_the_end_of_a_held_file_is_that_of_what_is_held(tmp_path: Path) -> None:
     assert files.read_end(str(place), 3) == b"isk"
 
 
-def test_parts_of_a_held_file_are_those_of_what_is_held() -> None:
-    with held(URL, b"abcdef"):
+def test_parts_of_a_file_in_memory_are_those_of_what_is_kept() -> None:
+    with kept_in_memory(URL, b"abcdef"):
         assert files.read_ranges(URL, [(0, 2), (4, 9), (3, 3)]) == [b"ab", b"ef", b""]
 
 
