@@ -28,6 +28,7 @@ from transforms.formats.thrift import (
     BROKEN,
     Struct,
     Value,
+    list_numbers,
     list_structs,
     list_values,
     read_bytes,
@@ -45,7 +46,8 @@ CHUNKS, GROUP_ROWS = 1, 3
 _FILE_PATH, CHUNK_METADATA, _ENCRYPTED = 1, 3, 8
 _OFFSET_INDEX, _COLUMN_INDEX = (4, 5), (6, 7)
 STORED_BYTES, DATA_PAGE, DICTIONARY_PAGE = 7, 9, 11
-# Of a page location, and of the index of values.
+# Of the index of pages, of a page there, and of the index of values.
+_LOCATIONS = 1
 _PLACE, _STORED_BYTES, _FIRST_ROW = 1, 2, 3
 _NULL_PAGES, _LEAST, _MOST, _NULL_COUNTS = 1, 2, 3, 5
 
@@ -273,13 +275,13 @@ def _list_pages(index: bytes, chunk: Struct, rows: int) -> LeafPages:
     places = []
     first_rows = []
     behind = None
-    for page in list_structs(read_struct(index).fields[1]):
-        place = read_int(page[_PLACE])
+    for page in list_numbers(read_struct(index).fields[_LOCATIONS]):
+        place = page[_PLACE]
         if behind not in (None, place):
             raise ValueError("leaves something between pages")
         places.append(place)
-        first_rows.append(read_int(page[_FIRST_ROW]))
-        behind = place + read_int(page[_STORED_BYTES])
+        first_rows.append(page[_FIRST_ROW])
+        behind = place + page[_STORED_BYTES]
     if behind != stop or begin > places[0] or begin < 0:
         raise ValueError("has other pages than the footer")
     places.append(stop)

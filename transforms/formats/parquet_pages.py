@@ -40,11 +40,11 @@ from transforms.formats.parquet_ways import Reading, align, hide_arrow_types
 from transforms.formats.thrift import (
     BROKEN,
     STRUCT,
-    Struct,
+    Numbers,
     Value,
     make_int,
     make_list,
-    read_int,
+    read_numbers,
     read_struct,
     write_struct,
 )
@@ -225,29 +225,29 @@ def _look_at(source: Source, group: GroupPages, leaf: int, chosen: _Chosen) -> _
     try:
         for number in chosen.numbers:
             head = _read_head(source, pages.places[number], pages.places[number + 1])
-            kind = read_int(head[_KIND])
+            kind = head.own[_KIND]
             rest_field, encoding_field = _HEADS[kind]
-            rest = read_struct(head[rest_field].stored).fields
-            values_here = read_int(rest[_VALUES])
+            rest = head.inner[rest_field].own
+            values_here = rest[_VALUES]
             rows = pages.first_rows[number + 1] - pages.first_rows[number]
             # Where a row may have several values, the second version alone tells rows.
             if not is_repeated and values_here != rows:
                 return None
-            if kind == _SECOND_KIND and read_int(rest[_ROWS]) != rows:
+            if kind == _SECOND_KIND and rest[_ROWS] != rows:
                 return None
             values += values_here
-            is_in_dictionary |= read_int(rest[encoding_field]) in _IN_DICTIONARY
+            is_in_dictionary |= rest[encoding_field] in _IN_DICTIONARY
         # Of numbers that hardly repeat it is the larger part, and only the first pages need it.
         if not is_in_dictionary:
             dictionary = Extent(dictionary.begin, dictionary.begin)
-        elif read_int(_read_head(source, *dictionary)[_KIND]) != _DICTIONARY_KIND:
+        elif _read_head(source, *dictionary).own[_KIND] != _DICTIONARY_KIND:
             return None
     except BROKEN:
         return None
     return chosen._replace(dictionary=dictionary, values=values)
 
 
-def _read_head(source: Source, begin: int, stop: int) -> Struct:
+def _read_head(source: Source, begin: int, stop: int) -> Numbers:
     """Return the head of a page that fills an extent.
 
     Raises:
@@ -255,12 +255,12 @@ def _read_head(source: Source, begin: int, stop: int) -> Struct:
     """
     try:
         content = source.read(begin, min(stop, begin + _HEAD_BYTES))
-        head, end = read_struct(content)
+        head = read_numbers(content)
     # Some writers put long texts into it.
     except IndexError:
         content = source.read(begin, min(stop, begin + _MOST_HEAD_BYTES))
-        head, end = read_struct(content)
-    if begin + end + read_int(head[_PAGE_BYTES]) != stop:
+        head = read_numbers(content)
+    if begin + head.end + head.own[_PAGE_BYTES] != stop:
         raise ValueError("is a page of another size")
     return head
 

@@ -12,6 +12,7 @@ from transforms.formats.thrift import (
     STRUCT,
     Value,
     find_end,
+    list_numbers,
     list_structs,
     list_values,
     make_int,
@@ -19,6 +20,7 @@ from transforms.formats.thrift import (
     read_bytes,
     read_int,
     read_number,
+    read_numbers,
     read_struct,
     read_truth,
     write_struct,
@@ -58,6 +60,24 @@ def test_a_number_is_read_as_it_was_written(number: int) -> None:
     ]
     assert end == len(b"before") + len(stored)
     assert fields[3].kind == I32
+
+
+def test_numbers_are_those_of_the_fields_and_of_structs_inside() -> None:
+    inner = Value(STRUCT, write_struct({2: make_int(-7), 3: make_int(9, I32)}))
+    listed = make_list(I64, [make_int(5).stored])
+    stored = write_struct({1: make_int(300), 2: inner, 3: listed, 400: make_int(2)})
+    own, structs, end = read_numbers(stored)
+    assert own == {1: 300, 400: 2}
+    assert structs[2].own == {2: -7, 3: 9}
+    assert end == len(stored)
+    for length in range(len(stored)):
+        with pytest.raises(BROKEN):
+            read_numbers(stored[:length])
+    with pytest.raises(ValueError, match="too deep"):
+        read_numbers(b"\x1c" * 10_000)
+    assert list_numbers(make_list(STRUCT, [stored, stored])) == [own, own]
+    with pytest.raises(ValueError, match="no structs"):
+        list_numbers(listed)
 
 
 def test_a_list_of_many_items_says_how_many() -> None:
