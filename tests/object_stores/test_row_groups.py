@@ -1,4 +1,4 @@
-"""A row group in a store is cut among workers as one on a disk is: the same rows, numbers and bytes."""
+"""A row group in a store is cut among workers, and into pages, as one on a disk is: the same rows, numbers and bytes."""
 
 import io
 from pathlib import Path
@@ -14,6 +14,12 @@ from storage.run_folder import RunFolder
 from tests.object_stores.readers import content
 from tests.support.builders import tiny_package
 from tests.support.jobs import small_table
+from tests.transforms.formats.pages import (
+    make_rows,
+    make_small_files_worth_it,
+    read_where,
+    write,
+)
 from transforms.formats import parquet, parquet_split
 
 ROWS = 3_000
@@ -51,3 +57,15 @@ def test_parts_of_a_row_group_are_those_of_a_file_on_a_disk(
         published.append({name: stored[name] for name in stored if name.startswith("scored/")})
     assert len(published[0]) == 3
     assert published[0] == published[1]
+
+
+def test_pages_that_a_filter_keeps_are_those_of_a_file_on_a_disk(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_small_files_worth_it(monkeypatch)
+    monkeypatch.setattr("transforms.formats.parquet_given_file._NEAR_BYTES", 100)
+    path = write(tmp_path / "a.parquet", make_rows())
+    url = f"{bucket}/pages/a.parquet"
+    files.put(url, path.read_bytes())
+    for where in ("x >= 215 and x < 233", "x == 3 or x == 399"):
+        assert read_where(url, where) == read_where(path, where)

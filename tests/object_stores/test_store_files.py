@@ -1,5 +1,6 @@
 """The file operations on real object stores: what publishing, resuming and the identity of a run rest on."""
 
+from contextlib import suppress
 import gc
 import threading
 import uuid
@@ -35,6 +36,17 @@ def folder(any_bucket: tuple[str, str], servers: Stores) -> str:
     kind, bucket = any_bucket
     servers.talk_to(kind)
     return f"{bucket}/{uuid.uuid4().hex}"
+
+
+def test_parts_of_a_file_are_read_in_the_order_in_which_they_are_asked_for(folder: str) -> None:
+    url = f"{folder}/a"
+    files.put(url, b"0123456789")
+    assert files.read_ranges(url, [(7, 9), (0, 3), (8, 20)]) == [b"78", b"012", b"89"]
+    with pytest.raises(FileNotFoundError):
+        files.read_ranges(f"{folder}/b", [(0, 1), (1, 2)])
+    # Behind the end there is nothing, or an error, but never anything else.
+    with suppress(OSError):
+        assert files.read_ranges(url, [(0, 1), (50, 60)]) == [b"0", b""]
 
 
 def test_create_writes_only_what_is_not_there(folder: str) -> None:
