@@ -15,8 +15,9 @@ from transforms.formats.parquet_pages import cut_out, iterate_pages
 from transforms.formats.parquet_split import is_part_of_group, is_read_by_pages
 from transforms.formats.parquet_ways import USUAL, Reading, holds_nested_dictionary, open_for
 
-# What is read of a local column at a time: pages, and not the whole of a row group.
-_READ_BYTES = 1 << 20
+# What is read of a local column at a time: pages, and not the whole of a row group. So little is still in a
+# core's cache when it is decoded; less takes a disk more requests than it likes.
+_READ_BYTES = 1 << 18
 # What is fetched of a remote file at a time, and stays in memory until its last row was given.
 _FETCH_BYTES = 64 << 20
 

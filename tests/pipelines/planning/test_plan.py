@@ -36,7 +36,7 @@ from transforms.output.compared_reference import (
     ("shape", "batch_rows", "rows"),
     [
         ((96,), 1, 65_536),  # 24 MiB of rows of 384 bytes
-        ((1,), 1, 65_536),  # never more
+        ((1,), 1, 131_072),  # never more
         ((97,), 1, 64_860),
         ((1024,), 1, 6144),
         ((1024,), 1000, 6000),  # in whole mini-batches
@@ -127,7 +127,7 @@ def test_a_plan_has_the_time_that_it_is_given_or_that_of_its_beginning(folder: P
 
 def test_the_job_s_own_rows_that_travel_together_go_before_the_default(folder: Path) -> None:
     assert plan_of(folder, ("source.rows_per_batch", "7")).rows_per_batch == 7
-    whole = 65_536 // plan_of(folder).inference.settings.batch_rows
+    whole = 131_072 // plan_of(folder).inference.settings.batch_rows
     assert plan_of(folder).rows_per_batch == whole * plan_of(folder).inference.settings.batch_rows
 
 
