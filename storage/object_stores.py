@@ -8,12 +8,14 @@ is ever found by listing.
 from contextlib import suppress
 from functools import cache
 import glob
+import re
 from typing import Any, NamedTuple
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
+from configs.errors import JobError
 from storage.client_errors import plain_errors
 from storage.fsspec_private import to_local_path
 
@@ -21,6 +23,8 @@ S3 = frozenset({"s3", "s3a"})
 GCS = frozenset({"gs", "gcs"})
 _OBJECT_STORES = S3 | GCS
 _PUBLISHABLE = _OBJECT_STORES | {"file", "local", "memory"}
+# `user@`, or `key:secret@` with a secret that may hold slashes but is no port.
+_USER = re.compile(r"://(?:[^/]*@|[^/:@]*:(?!\d{1,5}/)[^@]*@)")
 # A conflict lasts as long as another request for the same name; five in a row are somebody's
 # mistake.
 _CONFLICTS = 5
@@ -43,11 +47,20 @@ def locate(url: str) -> Location:
     """Return file system and path of a URL.
 
     Listings are not kept: an answer is about now, and threads cannot hand each other an old one.
+
+    Raises:
+        JobError: the URL holds a user; a client takes it for a bucket's name, and quotes it.
     """
     # A path, whatever fsspec would read into a name with `::`.
     if "://" not in url:
         local = _get_local()
         return Location(local, to_local_path(local, url))
+    if _USER.search(url):
+        scheme, _, _ = url.partition("://")
+        raise JobError(
+            f"{scheme}://***: must hold no credentials; put them where the store's own library "
+            "looks for them"
+        )
     fs, path = url_to_fs(url, use_listings_cache=False)
     return Location(fs, path)
 

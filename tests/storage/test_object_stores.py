@@ -8,12 +8,15 @@ from typing import Any
 from botocore.exceptions import NoCredentialsError
 import pytest
 
+from configs.errors import JobError
 from storage import files
 from storage.client_errors import plain_errors
 from storage.object_stores import (
+    _USER,
     can_publish_to,
     is_object_store,
     is_s3,
+    locate,
     put_if_absent,
     whole_in_one_request,
 )
@@ -206,3 +209,18 @@ def test_a_file_whose_writing_fails_is_closed_and_raises_its_own_error(tmp_path:
 def test_a_path_is_a_path_whatever_stands_in_it(tmp_path: Any) -> None:
     files.put(f"{tmp_path}/zip::memory::a", b"content")
     assert (tmp_path / "zip::memory::a").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://key:canary@b/x", "s3://key:can/ary@b/x", "https://canary@h:80/x", "gs://:canary@b"],
+)
+def test_an_address_with_a_user_goes_to_no_client_which_would_quote_it(url: str) -> None:
+    with pytest.raises(JobError, match=r"^\w+://\*\*\*: must hold no credentials") as refused:
+        locate(url)
+    assert "ary" not in str(refused.value).replace("library", "")
+
+
+def test_an_at_sign_behind_a_host_or_a_port_is_a_letter() -> None:
+    assert locate("memory://a/b@c").path == "/a/b@c"
+    assert not _USER.search("http://localhost:9000/a@b")
