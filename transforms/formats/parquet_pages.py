@@ -49,8 +49,8 @@ from transforms.formats.thrift import (
     write_struct,
 )
 
-# What is read of a column at a time.
-_READ_BYTES = 1 << 20
+# What is read of a column at a time, as `parquet_batches.py` has it.
+_READ_BYTES = 1 << 18
 # So much holds the head of nearly every page, and of any that was not made to be long.
 _HEAD_BYTES, _MOST_HEAD_BYTES = 128, 1 << 16
 # Each reads the columns' names and types again.
