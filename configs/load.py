@@ -31,6 +31,8 @@ _PLAIN_WORDS = {
 }
 # A column may well be called so.
 _UNQUOTED = "; YAML takes a bare no, on, 12 or 2026-01-31 for no text, so put it in quotes"
+# How pydantic names the kinds of values that one field may have, behind the field's own name.
+_KIND_OF_VALUE = re.compile(r"(?:function-\w+|literal)\[")
 # `a.b`, and the YAML text of its value.
 Override: TypeAlias = tuple[str, str]
 
@@ -266,7 +268,7 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
     location = error["loc"]
     kind = error["type"]
     words = [str(part) for part in location]
-    place = ".".join(words)
+    place = ".".join(word for word in words if not _KIND_OF_VALUE.match(word))
     # pydantic's words of these are about models and inputs, not about keys of a job.
     if kind == "extra_forbidden":
         *sections, name = location

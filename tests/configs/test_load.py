@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from configs.errors import JobError
-from configs.load import load, parse_set
+from configs.load import load, parse_fields, parse_set
 from configs.suggest import nearest, nearest_at_all
+from pipelines.packing.writing.starter_job import Job
 from pipelines.planning.jobs import ScoringJob
 
 JOB = """
@@ -171,6 +172,15 @@ def test_a_value_of_a_wrong_kind_is_told_in_words_of_yaml(
     told = problem(job_file, override)
     assert f": {words}" in told
     assert told.endswith("so put it in quotes") == ("YAML takes" in words)
+
+
+def test_a_field_of_several_kinds_goes_by_its_name_alone() -> None:
+    with pytest.raises(JobError) as caught:
+        parse_fields(Job, "--set", [("onnx", "https://user:canary@host/m.onnx")])
+    told = str(caught.value)
+    assert "onnx: must hold no credentials" in told
+    assert "onnx." not in told
+    assert "function" not in told
 
 
 def test_a_wrong_word_names_the_nearest_and_all(job_file: Path) -> None:
