@@ -25,7 +25,7 @@ def test_a_ratio_is_the_loop_s_cores_by_the_least() -> None:
 @long
 @pytest.mark.slow
 def test_a_workload_is_measured(tmp_path: Path) -> None:
-    bound = measure_bound("wide", tmp_path, rows=2000, repeats=1)
+    bound = measure_bound("digits", tmp_path, rows=1000, repeats=1)
     assert set(bound.loops) == {"plain", "best"}
     assert bound.preparing[0] > 0
     assert all(one.seconds for one in bound.finalists)
