@@ -32,7 +32,8 @@ def client(torchserve: RealServer) -> Iterator[Client]:
 
 
 def target_of(server: RealServer, version: str = "3") -> Target:
-    return Target("torchserve-http", server.http_url, "churn", version, deadline_seconds=20)
+    # It says that it is ready before its workers have imported torch, half a minute on a busy machine.
+    return Target("torchserve-http", server.http_url, "churn", version, deadline_seconds=90)
 
 
 def test_the_scores_are_those_of_the_model(client: Client, fitted: Path) -> None:
