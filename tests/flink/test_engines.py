@@ -57,6 +57,7 @@ def test_the_same_bytes_come_from_one_worker_and_from_a_cluster(
         run = run_launcher(*flags, *way, *named)
         assert run.returncode == 0, run.stderr
         assert manifest(output)["engine"]["name"] == engine
+        assert "where the time went, all workers together: read" in run.stdout
         files[name] = published(output)
     # Scores and rejected rows of each shard.
     assert len(files["one"]) >= 8

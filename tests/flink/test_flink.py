@@ -48,8 +48,11 @@ def test_embedded_flink_publishes_images_as_the_local_run_does(
     assert published(tmp_path) == local("digits")
 
 
-# Images are scored by the workers that TaskManagers start themselves.
-@pytest.mark.parametrize("name", full_or(["breast_cancer"], ["breast_cancer", "digits"]))
+@pytest.mark.skipif(
+    full_or(True, False),
+    reason="part of make test-long: a job with another engine does so in test_engines.py, 200 units do below, images by PROCESS workers",
+)
+@pytest.mark.parametrize("name", ["breast_cancer", "digits"])
 def test_a_cluster_publishes_what_the_local_run_does(
     name: str,
     jobs: Jobs,
