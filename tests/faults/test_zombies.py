@@ -310,7 +310,7 @@ def test_a_teardown_while_a_unit_ends_leaves_the_files_that_are_recorded(
     def remove_slowly(url: str) -> None:
         remove(url)
         if threading.current_thread() is tearing_down:
-            ended.wait(10)
+            ended.wait(60)
 
     monkeypatch.setattr(part_file, "count_rows", count_and_tear_down)
     monkeypatch.setattr(files, "remove", remove_slowly)

@@ -154,7 +154,7 @@ def test_a_wide_file_is_read_in_linear_time(tmp_path: Path) -> None:
     schema = pa.schema([(name, pa.float32()) for name in wide])
     began = time.process_time()
     (batch,) = ParquetFormat().read(unit_of(path, 1), schema, 10, RowRecord())
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 15
     assert batch.rows.schema.names == list(wide)
 
 
