@@ -13,6 +13,7 @@ from configs.redaction import shown_with_class
 from pipelines.cli.run_log import RunLog
 from pipelines.planning.plan import Plan
 from pipelines.scoring import summary
+from pipelines.scoring.status import told_plainly
 from storage import inputs
 from storage.layout import find_current_run, is_held, read_held, read_manifest
 from storage.run_folder import RunFolder
@@ -34,9 +35,11 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
     Raises:
         SupersededError: readers stay with a run that was planned later.
         VerifyError: the run is not whole any more.
+        PublishError: the output cannot be read.
     """
-    run, manifest = read_manifest(plan.run.output, plan.run.run_id)
-    _refuse_damaged(run, manifest)
+    with told_plainly(plan.run.output):
+        run, manifest = read_manifest(plan.run.output, plan.run.run_id)
+        _refuse_damaged(run, manifest)
     # Before readers are led to this run, which may be older than the one that they read now.
     before = _find_current_run(plan.run.output)
     announce(plan.run, plan.planned_at)

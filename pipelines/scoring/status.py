@@ -15,7 +15,7 @@ def take_plan_time(output: str) -> datetime:
     Raises:
         PublishError: the output cannot be read.
     """
-    with _told_plainly(output):
+    with told_plainly(output):
         return current.take_plan_time(output)
 
 
@@ -25,7 +25,7 @@ def is_published(run: RunFolder) -> bool:
     Raises:
         PublishError: the output cannot be read.
     """
-    with _told_plainly(run.output):
+    with told_plainly(run.output):
         return layout.is_published(run)
 
 
@@ -38,7 +38,12 @@ def is_left_to_clean_up(run: RunFolder) -> bool:
 
 
 @contextmanager
-def _told_plainly(output: str) -> Iterator[None]:
+def told_plainly(output: str) -> Iterator[None]:
+    """Let what a disk or a store fails with in the block name the output.
+
+    Raises:
+        PublishError: it cannot be read.
+    """
     try:
         yield
     except OSError as error:
