@@ -173,6 +173,7 @@ class Monitor(_Section, Generic[SummaryT]):
         modules: modules of your own from which summaries may come.
         report: whether a page about the run is left beside its manifest, `report.html`.
         report_values: whether reports may name values of rows: frequent ones, and new categories.
+        every_row: whether the distribution of numbers is counted in every row of large units, too.
     """
 
     summaries: tuple[SummaryT, ...] = ()
@@ -183,6 +184,7 @@ class Monitor(_Section, Generic[SummaryT]):
     modules: tuple[str, ...] = ()
     report: bool = False
     report_values: bool = False
+    every_row: bool = False
 
     @field_validator("columns", mode="before")
     @classmethod

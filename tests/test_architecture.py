@@ -235,6 +235,7 @@ FOUNDATION = {
     "transforms.row_sizes",
     "transforms.on_beam",
     "transforms.shard_counts",
+    "transforms.summaries.chosen_rows",
     "transforms.summaries.summary",
     "transforms.timing",
     "transforms.unit_members",

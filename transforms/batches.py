@@ -17,6 +17,7 @@ from pyarrow import RecordBatch
 
 from transforms.broken_shard import BrokenShard
 from transforms.row_bytes import dump_rows, load_rows
+from transforms.summaries.chosen_rows import RowPlaces
 from transforms.timing import StageTimes
 
 Arrays = dict[str, np.ndarray]
@@ -164,6 +165,12 @@ class RawBatch:
 
     def __reduce__(self) -> Any:
         return _pickle_compactly(self)
+
+    @property
+    def places(self) -> RowPlaces:
+        """Return where the rows come from."""
+        unit_rows = None if self.unit.members else self.unit.rows
+        return RowPlaces(self.row_numbers, unit_rows)
 
     @property
     def rows_in(self) -> int:

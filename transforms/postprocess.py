@@ -15,7 +15,7 @@ from pyarrow import RecordBatch
 from configs.errors import RejectedRows
 from model_zoo.steps.tokenize import TokenText
 from transforms.batch_function import BatchFunction
-from transforms.batches import PredictionBatch, ScoredBatch, take_from_arrays
+from transforms.batches import PredictionBatch, RawBatch, ScoredBatch, take_from_arrays
 from transforms.formats.output import find_output_format
 from transforms.output.partitioned_rows import find_unfit
 from transforms.postprocess_rows import MadeRows, make_rows
@@ -85,7 +85,7 @@ def postprocess_batch(
         rows_left_out=raw.rows_left_out,
         shards=count_by_shard(raw, members),
         # Of all of them, with those that the filter has left out.
-        summaries=_add_scores(raw.summaries, made.rows, wanted, summaries),
+        summaries=_add_scores(raw, made.rows, wanted, summaries),
         broken=raw.broken,
     )
 
@@ -129,26 +129,26 @@ def _filter(made: MadeRows, members: Members) -> tuple[RecordBatch, Members]:
 
 
 def _add_scores(
-    states: States,
+    raw: RawBatch,
     rows: RecordBatch,
     wanted: WrittenColumns,
     summaries: Summaries,
 ) -> States:
-    """Return states with what is known of scores; other columns that are written were read, or are constant.
+    """Return a batch's states with what is known of scores; other columns that are written were read, or are constant.
 
     Args:
-        states: of the rows as they were read.
+        raw: the rows as they were read, without those that were rejected.
         rows: as they are written.
         wanted: what is written of them.
         summaries: what is computed of them; most jobs ask for nothing.
     """
     if not summaries:
-        return states
+        return raw.summaries
     renamed = wanted.scores.rename
     names = [renamed.get(name, name) for name in wanted.keep]
     scores = {name: rows.column(name) for name in names}
-    of_scores = summarise(summaries, "score", scores)
-    return merge_states(summaries, states, of_scores)
+    of_scores = summarise(summaries, "score", scores, raw.places)
+    return merge_states(summaries, raw.summaries, of_scores)
 
 
 def _reject_what_no_file_holds(

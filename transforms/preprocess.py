@@ -59,7 +59,7 @@ def preprocess_batch(
         except (InputError, WorkerError) as error:
             raise type(error)(f"{batch.id}: {error}") from error
     if summaries:
-        of_network = summarise(summaries, "network", arrays)
+        of_network = summarise(summaries, "network", arrays, batch.places)
         states = merge_states(summaries, batch.summaries, of_network)
         batch = replace(batch, summaries=states)
     return FeatureBatch(batch, arrays)
@@ -93,7 +93,8 @@ class Preprocess(beam.PTransform):
 def _summarise_inputs(batch: RawBatch, summaries: Summaries) -> RawBatch:
     """Return a batch with the states of its rows."""
     columns = _name_columns(batch)
-    return replace(batch, summaries=summarise(summaries, "input", columns))
+    states = summarise(summaries, "input", columns, batch.places)
+    return replace(batch, summaries=states)
 
 
 def _reject_failed(batch: RawBatch, checks: Sequence[ColumnCheck]) -> RawBatch:

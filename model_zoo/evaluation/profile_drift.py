@@ -174,12 +174,14 @@ def _pair(then: Record, now: Record) -> _Distribution:
     """Return the counts of both that can stand beside each other."""
     if now["with_value"] is not None and then["with_value"] is not None:
         return _pair_values(then, now)
-    if not now["numbers"] or not then["numbers"]:
+    if not _has_counted(now) or not _has_counted(then):
         return _Distribution(None)
     if now["cut_points"] and then["cut_points"]:
         return _pair_counts(then, now)
     if now["bins"] and then["bins"]:
-        return _Distribution(join_sparse(*_group_bins(then, now)))
+        grouped_then, grouped_now = _group_bins(then, now)
+        counts = join_sparse(_to_counted(then, grouped_then), _to_counted(now, grouped_now))
+        return _Distribution(counts)
     return _Distribution(None, left_out="its numbers are counted by other cut points")
 
 
@@ -187,12 +189,33 @@ def _pair_counts(then: Record, now: Record) -> _Distribution:
     common = set(then["cut_points"]) & set(now["cut_points"])
     if not common:
         return _Distribution(None, left_out="its numbers are counted by other cut points")
-    counts = join_sparse(_merge_counts(then, common), _merge_counts(now, common))
+    counts = join_sparse(
+        _to_counted(then, _merge_counts(then, common)),
+        _to_counted(now, _merge_counts(now, common)),
+    )
     all_points = len(now["cut_points"])
     if len(common) == all_points:
         return _Distribution(counts)
     reason = f"its numbers are compared at {len(common)} of {all_points} cut points"
     return _Distribution(counts, left_out=reason)
+
+
+def _has_counted(record: Record) -> bool:
+    """Tell whether numbers are counted: of very few in large units none may be."""
+    # Profiles of older versions count all, and say no more.
+    return bool(record["numbers"]) and record.get("counted") != 0
+
+
+def _to_counted(record: Record, counts: np.ndarray) -> np.ndarray:
+    """Return counts that stand for all numbers as such of as many as were looked at.
+
+    Of those that stand for several each, fewer numbers tell as much: the square of all weights' sum, divided
+    by the sum of their squares (Kish, 1965). Chance asks for these, and not for how many rows there are.
+    """
+    squared_weights = record.get("squared_weights")
+    if not squared_weights:
+        return counts
+    return counts * (float(counts.sum()) / squared_weights)
 
 
 def _merge_counts(record: Record, kept: set[float]) -> np.ndarray:

@@ -34,7 +34,7 @@ from transforms.output.compared_reference import (
     make_empty_profile,
 )
 from transforms.summaries.merged_profiles import merge_profiles
-from transforms.summaries.profile_schema import SCHEMA
+from transforms.summaries.profile_schema import SCHEMA, complete_profile
 from transforms.summaries.summary import decode_table
 from transforms.summaries.training_profile import read_training_table
 
@@ -228,7 +228,7 @@ def _read_profile(run: RunFolder, manifest: Manifest) -> Table | None:
 
 def _parse_profile(url: str, content: bytes) -> Table:
     try:
-        return decode_table(content).cast(SCHEMA)
+        return complete_profile(decode_table(content)).cast(SCHEMA)
     except (pa.ArrowException, OSError, ValueError) as error:
         kind = type(error).__name__
         raise InputError(

@@ -209,7 +209,11 @@ def _list_summarised(monitor: Fields, source: Fields) -> Fields:
     # Jobs of older versions have a list of them. Columns of the model are summarised anyway.
     carried = {source.get("key"), *source.get("passthrough", ())}
     columns = [name for name in monitor["columns"] if name in carried]
-    return {"summaries": list(monitor["summaries"]), "columns": columns}
+    decides: dict[str, Any] = {"summaries": list(monitor["summaries"]), "columns": columns}
+    # Others keep the id that they had before rows were chosen.
+    if monitor.get("every_row"):
+        decides["every_row"] = True
+    return decides
 
 
 def _list_checks(columns: Fields) -> Fields:

@@ -50,7 +50,8 @@ def plan_summaries(job: ScoringJob, package: Package) -> tuple[Summary, ...]:
     summaries = []
     for name in words:
         if name in SUMMARIES:
-            summaries.append(import_maker(name)(inputs, renamed, contract, steps))
+            made = import_maker(name)(inputs, renamed, contract, steps, monitor.every_row)
+            summaries.append(made)
         else:
             # Before a worker does.
             find_users_summary(name)

@@ -115,6 +115,8 @@ def _describe(measured: Measured, place: Place) -> Column:
         mean=mean,
         mean_then=None if then is None else _find_mean(then),
         deviation=None if mean is None else row["std"],
+        numbers=row["numbers"],
+        counted=_find_counted(row),
         distribution=pair_distributions(row, then, measured.shows_values, measured.labels),
     )
 
@@ -148,9 +150,15 @@ def _find_outside(row: Row) -> float | None:
     return outside / row["numbers"]
 
 
+def _find_counted(row: Row) -> int | None:
+    # Profiles of older versions, and of training, count all and say no more.
+    counted: int | None = row.get("counted")
+    return row["numbers"] if counted is None else counted
+
+
 def _find_mean(row: Row) -> float | None:
-    numbers = row["numbers"] or 0
-    if numbers < _FEWEST_NUMBERS:
+    counted = _find_counted(row) or 0
+    if counted < _FEWEST_NUMBERS:
         return None
     mean: float | None = row["mean"]
     return mean

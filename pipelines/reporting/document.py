@@ -129,6 +129,8 @@ class Column:
         outside: share of numbers out of the range of training.
         mean, deviation: of the numbers; None of few, as they would tell single ones.
         mean_then: the same of the reference.
+        numbers, counted: how many there are, and in how many of them mean, deviation and distribution are
+            counted; None where there are none.
         distribution: what a small picture shows; None where nothing was counted.
     """
 
@@ -150,6 +152,8 @@ class Column:
     mean: float | None
     mean_then: float | None
     deviation: float | None
+    numbers: int | None
+    counted: int | None
     distribution: Distribution | None
 
 

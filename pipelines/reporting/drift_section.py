@@ -96,6 +96,8 @@ def _make_card(column: Column, is_drawn: bool) -> Card:
         words.append(f"PSI {column.psi:.3g}")
     if column.missing or column.missing_then:
         words.append(_say_missing(column))
+    if column.numbers != column.counted:
+        words.append(f"counted in {column.counted:,} of {column.numbers:,} numbers")
     svg = ""
     if is_drawn and column.distribution is not None:
         place = f"{column.kind}/{column.column}/{column.measure}"

@@ -2,7 +2,8 @@
 
 Thirty real measurements of tumours (scikit-learn), a category, a column with gaps and a label are the population. Each night, rows of a
 reference and of the night are drawn from it with replacement, profiled as a run profiles them, and judged as a run is before it is
-published, by the thresholds of docs/monitor.md. A miss is a night with drift that is neither warned of nor held; a false alarm is a
+published, by the thresholds of docs/monitor.md. With `--most_whole_rows` nights and references of more rows are counted as large units
+are, in some of their rows. A miss is a night with drift that is neither warned of nor held; a false alarm is a
 finding about anything that did not change.
 """
 
@@ -19,6 +20,7 @@ from sklearn.datasets import load_breast_cancer
 from model_zoo.evaluation.findings import Finding, Limit, Rules
 from model_zoo.evaluation.judged import judge_drifts, judge_rows
 from model_zoo.evaluation.profile_drift import compare_profiles
+from transforms.summaries.chosen_rows import RowPlaces
 from transforms.summaries.known import Known
 from transforms.summaries.numbers import CutPoints
 from transforms.summaries.profile import Profile
@@ -114,13 +116,18 @@ KINDS: dict[str, tuple[Change, str | None]] = {
 }
 
 
-def profile_rows(rows: Rows, reference: Reference) -> list[dict[str, Any]]:
-    """The records of a run's profile."""
+def profile_rows(
+    rows: Rows, reference: Reference, most_whole_rows: int | None = None
+) -> list[dict[str, Any]]:
+    """The records of a run's profile, of one unit."""
     columns = {name: pa.array(values, from_pandas=True) for name, values in rows.items()}
     inputs = [name for name in columns if name != "label"]
-    profile = Profile(tuple(inputs), reference)
+    profile = Profile(tuple(inputs), reference, most_whole_rows=most_whole_rows)
+    count = len(rows["label"])
+    places = RowPlaces(np.arange(count), count)
     state = profile.merge(
-        profile.of("input", columns), profile.of("score", {"label": columns["label"]})
+        profile.of("input", columns, places),
+        profile.of("score", {"label": columns["label"]}, places),
     )
     return profile.write(state).to_pylist()
 
@@ -138,18 +145,25 @@ def know_quantiles(rows: Rows) -> Reference:
     return Reference(known)
 
 
-def judge_night(then: Rows, now: Rows) -> list[Finding]:
+def judge_night(then: Rows, now: Rows, most_whole_rows: int | None = None) -> list[Finding]:
     """What is told of a night, by the rules of docs/monitor.md; notes are left out."""
     names = [name for name in then if name != "label"]
     rules = Rules(dict.fromkeys(names, COLUMNS), {}, SCORES, Limit(hold=0.5), Limit(hold=2.0))
     reference = know_quantiles(then)
-    drifts = compare_profiles(profile_rows(then, reference), profile_rows(now, reference))
+    before, profile = (profile_rows(rows, reference, most_whole_rows) for rows in (then, now))
+    drifts = compare_profiles(before, profile)
     found = judge_drifts(drifts, rules)
     found += judge_rows(len(now["m0"]), [len(then["m0"])], rules)
     return [finding for finding in found if finding.level != "note"]
 
 
-def simulate(kind: str | None, nights: int, reference_rows: int, rows: int) -> Counter[str]:
+def simulate(
+    kind: str | None,
+    nights: int,
+    reference_rows: int,
+    rows: int,
+    most_whole_rows: int | None = None,
+) -> Counter[str]:
     """How many nights are held, warned of, missed, and have a false alarm."""
     random = np.random.default_rng([7, rows])
     counts: Counter[str] = Counter()
@@ -159,7 +173,7 @@ def simulate(kind: str | None, nights: int, reference_rows: int, rows: int) -> C
         if kind is not None:
             change, changed = KINDS[kind]
             change(now, random)
-        found = judge_night(then, now)
+        found = judge_night(then, now, most_whole_rows)
         right = [finding for finding in found if kind is not None and finding.column == changed]
         # Of half a night the columns are as they were; of another one there are as many rows.
         counts["false"] += len(right) < len(found)
@@ -174,12 +188,15 @@ def main() -> None:
     parser.add_argument("--without", type=int, default=1_000, help="nights without drift")
     parser.add_argument("--rows", type=int, nargs="+", default=[100, 1_000, 10_000])
     parser.add_argument("--kinds", nargs="+", default=list(KINDS))
+    parser.add_argument(
+        "--most_whole_rows", type=int, help="some rows of larger nights are counted"
+    )
     arguments = parser.parse_args()
     for rows in arguments.rows:
         print(f"| {rows:,} rows a night, and in the reference | missed | held | false alarms |")
         for kind in (None, *arguments.kinds):
             nights = arguments.without if kind is None else arguments.nights
-            counts = simulate(kind, nights, rows, rows)
+            counts = simulate(kind, nights, rows, rows, arguments.most_whole_rows)
             shares = [f"{counts[name] / nights:.1%}" for name in ("missed", "held", "false")]
             print(f"| {kind or 'no drift'} ({nights:,}) | {' | '.join(shares)} |", flush=True)
 

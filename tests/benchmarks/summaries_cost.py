@@ -73,13 +73,15 @@ def score_once(command: list[str], output: Path) -> Taken:
     return Taken(clock, taken)
 
 
-def measure(workload: str, folder: Path, shards: Shards, runs: int) -> dict[str, list[Taken]]:
+def measure(
+    workload: str, folder: Path, shards: Shards, runs: int, every_row: bool = False
+) -> dict[str, list[Taken]]:
     """Run without and with the profile, in turn."""
     plain = folder / PACKAGES.get(workload, "package")
     package = add_profile(plain, min(shards.path.glob("*.parquet")))
     sections: dict[str, dict[str, Any]] = {
         "without": {},
-        "with": {"monitor": {"summaries": ["profile"]}},
+        "with": {"monitor": {"summaries": ["profile"], "every_row": every_row}},
     }
     taken: dict[str, list[Taken]] = {name: [] for name in sections}
     # The first run of each, which finds nothing in the machine's cache, does not count.
@@ -99,6 +101,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=16_000_000)
     parser.add_argument("--shards", type=int, default=8)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--every_row", action="store_true", help="of large units, too")
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks"))
     arguments = parser.parse_args()
     folder = (arguments.folder / arguments.workload).absolute()
@@ -106,7 +109,7 @@ def main() -> None:
     data = f"tests.benchmarks.{arguments.workload}_data"
     command = [sys.executable, "-m", data, str(folder), "--sizes", shards.size]
     subprocess.run(command, cwd=ROOT, check=True)
-    taken = measure(arguments.workload, folder, shards, arguments.runs)
+    taken = measure(arguments.workload, folder, shards, arguments.runs, arguments.every_row)
     print(
         f"{arguments.workload}, {arguments.rows:,} rows, {os.cpu_count()} cores, {arguments.runs} runs"
     )

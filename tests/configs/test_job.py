@@ -242,6 +242,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "modules": (),
             "report": False,
             "report_values": False,
+            "every_row": False,
         },
     }
 

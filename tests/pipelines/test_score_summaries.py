@@ -82,7 +82,14 @@ def test_a_run_without_summaries_is_what_it_was(run_score: Score, tmp_path: Path
     assert told["run_id"] != manifest(tmp_path / "scores")["run_id"]
 
 
+@pytest.fixture
+def large_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units of a hundred rows are large ones, of which some are counted."""
+    monkeypatch.setattr("transforms.summaries.profile.MOST_WHOLE_ROWS", 32)
+
+
 @pytest.mark.beam
+@pytest.mark.usefixtures("large_units")
 @pytest.mark.parametrize(
     "mode", ["in_memory", pytest.param("multi_threading", marks=pytest.mark.slow)]
 )
@@ -95,7 +102,7 @@ def test_the_number_of_workers_changes_no_byte(mode: str, run_score: Score, tmp_
 
 @pytest.mark.beam
 @pytest.mark.program
-@pytest.mark.usefixtures("forked_workers")
+@pytest.mark.usefixtures("forked_workers", "large_units")
 def test_worker_processes_change_no_byte(run_score: Score, tmp_path: Path) -> None:
     flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     check_same_bytes(run_score, tmp_path, flags)
@@ -105,6 +112,41 @@ def check_same_bytes(run_score: Score, folder: Path, flags: list[str]) -> None:
     assert run_score(*PROFILE, output=folder / "one") == 0
     assert run_score(*PROFILE, *flags) == 0
     assert published(folder / "scores") == published(folder / "one")
+    probability = read_profile(folder / "one")["score", "probability", "value"]
+    assert 0 < probability["counted"] < probability["numbers"]
+
+
+def test_of_large_units_all_rows_are_counted_where_the_job_says_so(
+    run_score: Score, tmp_path: Path, large_units: None
+) -> None:
+    some, every = tmp_path / "some", tmp_path / "every"
+    assert run_score(*PROFILE, output=some) == 0
+    assert run_score(*PROFILE, "--set", "monitor.every_row=true", output=every) == 0
+    of_some, of_every = read_profile(some), read_profile(every)
+    for place, row in of_every.items():
+        assert row["counted"] == row["numbers"]
+        exact = ("rows", "missing", "numbers", "min", "max", "below", "above", "values", "distinct")
+        assert {name: row[name] for name in exact} == {name: of_some[place][name] for name in exact}
+    assert of_some["score", "probability", "value"]["counted"] < 143
+    assert manifest(some)["run_id"] != manifest(every)["run_id"]
+
+
+def test_a_run_that_resumes_counts_the_same_rows(
+    job: Path, tmp_path: Path, large_units: None
+) -> None:
+    for number in range(3):
+        values = pa.array([None if number == 2 and row == 5 else float(row) for row in range(100)])
+        rows = small_table(100, first=100 * number, a=values.cast(pa.float32()))
+        write_parquet(tmp_path / f"shards/{number}.parquet", rows)
+    # Units are done, and nothing is published.
+    assert run_job(job).status == 4
+    budget = {"errors.max_rejected_rows": 1}
+    resumed = run_job(job, settings=budget)
+    clean = run_job(job, settings={**budget, "sink.path": str(tmp_path / "clean")})
+    found = profile(resumed)
+    assert found == profile(clean)
+    assert resumed.read_files() == clean.read_files()
+    assert 0 < found["input", "a", "value"]["counted"] < 100
 
 
 @pytest.mark.slow

@@ -121,7 +121,15 @@ SIBLINGS_OF_SUMMARIES = {
     },
     "transforms.summaries.profile_table": {
         f"transforms.summaries.{part}"
-        for part in ("column", "moments", "numbers", "profile_schema", "reference", "values")
+        for part in (
+            "column",
+            "first_bits",
+            "moments",
+            "numbers",
+            "profile_schema",
+            "reference",
+            "values",
+        )
     },
     "transforms.summaries.known": {"transforms.summaries.numbers"},
     "transforms.summaries.reference": {
@@ -133,7 +141,10 @@ SIBLINGS_OF_SUMMARIES = {
         "transforms.summaries.numbers",
         "transforms.summaries.values",
     },
-    "transforms.summaries.numbers": {"transforms.summaries.moments"},
+    "transforms.summaries.numbers": {
+        "transforms.summaries.first_bits",
+        "transforms.summaries.moments",
+    },
     "transforms.output.published_summaries": {
         "transforms.output.encoded_table",
         "transforms.output.many_requests",

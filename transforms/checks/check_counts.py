@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyarrow import Table
 
 from transforms.checks.column_check import NEWEST, ColumnCheck, find_newest
+from transforms.summaries.chosen_rows import RowPlaces
 from transforms.summaries.summary import Columns, Kind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,7 +57,7 @@ class CheckCounts:
     checks: tuple[ColumnCheck, ...]
     name = NAME
 
-    def of(self, kind: Kind, columns: Columns) -> _State:
+    def of(self, kind: Kind, columns: Columns, places: RowPlaces | None = None) -> _State:
         """Return the counts of some rows as they were read; see `Summary.of`."""
         if kind != "input":
             return (Count(),) * len(self.checks)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from storage import files
 from transforms.checks.column_check import ColumnCheck
 from transforms.checks.value_digests import digest_values
+from transforms.summaries.chosen_rows import RowPlaces
 from transforms.summaries.summary import Columns, Kind
 
 _STORED = pa.schema([("high", pa.uint64()), ("low", pa.uint64())])
@@ -57,7 +58,7 @@ class UniqueValues:
         """Return its part of file names: a column's own name may have any letters."""
         return f"unique{self.number}"
 
-    def of(self, kind: Kind, columns: Columns) -> _State:
+    def of(self, kind: Kind, columns: Columns, places: RowPlaces | None = None) -> _State:
         """Return the digests of some rows as they were read; see `Summary.of`."""
         if kind != "input":
             return ()

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import Table
 
 from transforms.output.encoded_table import encode_table
-from transforms.summaries.profile_schema import SCHEMA
+from transforms.summaries.profile_schema import SCHEMA, complete_profile
 from transforms.summaries.summary import decode_table
 
 ReferenceKind: TypeAlias = Literal["training", "previous", "last", "run", "file", "none"]
@@ -78,7 +78,7 @@ def decode_reference(content: bytes) -> ComparedReference:
         for name in _LISTS:
             fields[name] = tuple(fields[name])
         head = ReferenceHead(**fields)
-        profile = table.cast(SCHEMA)
+        profile = complete_profile(table).cast(SCHEMA)
         return ComparedReference(head, profile)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         kind = type(error).__name__

@@ -1,6 +1,7 @@
 """A state of one column: of its values, and of their lengths where they have any."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from pyarrow.types import (
     is_integer,
     is_large_binary,
     is_large_string,
+    is_nested,
     is_string,
 )
 
@@ -25,13 +27,16 @@ from model_zoo.steps.lists import is_list
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.picture_sizes import read_sizes
 from transforms.logical_types import decode
+from transforms.summaries.chosen_rows import ChosenRows
 from transforms.summaries.known import Known, Measure
-from transforms.summaries.numbers import Numbers, count_numbers, merge_numbers
+from transforms.summaries.numbers import Choice, CutPoints, Numbers, count_numbers, merge_numbers
 from transforms.summaries.values import Values, count_values, merge_values
 
+# Gives the numbers of a column, without missing ones; None of one that has none.
+_FindNumbers: TypeAlias = Callable[[Array], np.ndarray | None]
 
-@dataclass(frozen=True)
-class ColumnState:
+
+class ColumnState(NamedTuple):
     """What is known of one measure of a column.
 
     Attributes:
@@ -55,26 +60,27 @@ def measure_column(
     column: Array,
     value: Known = _NOTHING_KNOWN,
     length: Known = _NOTHING_KNOWN,
+    chosen: ChosenRows | None = None,
 ) -> dict[Measure, ColumnState]:
     """Return what is known of a column: always of its values, and of its lengths where it has any.
 
     Args:
         column: of any type.
         value, length: what the reference says of either.
+        chosen: the rows whose numbers are counted; None of all.
     """
     name = str(column.type)
     # First, as most columns are: to ask for all other types takes longer than to count some.
     if _is_number(column.type):
-        numbers = count_numbers(_to_array(column), value.cuts)
+        numbers = _count(column, _to_array, value.cuts, chosen)
         return {"value": ColumnState(name, len(column), column.null_count, numbers)}
     column = _to_plain(column)
     # Of a dictionary, a missing value may be one of its own.
     state = ColumnState(name, len(column), column.null_count)
-    states: dict[Measure, ColumnState] = {"value": _measure_values(column, state, value)}
-    lengths = _find_lengths(column)
+    states: dict[Measure, ColumnState] = {"value": _measure_values(column, state, value, chosen)}
+    lengths = _count(column, _find_lengths, length.cuts, chosen)
     if lengths is not None:
-        numbers = count_numbers(lengths, length.cuts)
-        states["length"] = replace(state, numbers=numbers)
+        states["length"] = state._replace(numbers=lengths)
     return states
 
 
@@ -102,8 +108,8 @@ def measure_sizes(column: Array, max_pixels: int) -> dict[Measure, ColumnState]:
     state = ColumnState(str(column.type), len(column), column.null_count)
     widths, heights = read_sizes(column, max_pixels).T
     return {
-        "width": replace(state, numbers=count_numbers(widths, None)),
-        "height": replace(state, numbers=count_numbers(heights, None)),
+        "width": state._replace(numbers=count_numbers(widths, None)),
+        "height": state._replace(numbers=count_numbers(heights, None)),
     }
 
 
@@ -124,14 +130,40 @@ def merge_columns(first: ColumnState, second: ColumnState) -> ColumnState:
     )
 
 
-def _measure_values(column: Array, state: ColumnState, known: Known) -> ColumnState:
+def _measure_values(
+    column: Array,
+    state: ColumnState,
+    known: Known,
+    chosen: ChosenRows | None,
+) -> ColumnState:
+    # All of them, of chosen rows, too: a new value may be in one row alone.
     if _names_values(column.type):
         values = count_values(column, known.values)
-        return replace(state, values=values)
-    numbers = _find_numbers(column)
-    if numbers is None:
-        return state
-    return replace(state, numbers=count_numbers(numbers, known.cuts))
+        return state._replace(values=values)
+    numbers = _count(column, _find_numbers, known.cuts, chosen)
+    return state._replace(numbers=numbers)
+
+
+def _count(
+    column: Array,
+    find_numbers: _FindNumbers,
+    cuts: CutPoints | None,
+    rows: ChosenRows | None,
+) -> Numbers | None:
+    """Return what is known of the numbers that are found in a column; None of one that has none."""
+    numbers = find_numbers(column)
+    if numbers is None or rows is None:
+        return None if numbers is None else count_numbers(numbers, cuts)
+    positions = rows.positions
+
+    def choose(numbers: np.ndarray) -> np.ndarray:
+        # One number of each row, as most columns have.
+        if not column.null_count and not is_nested(column.type):
+            return numbers.take(positions)
+        some = find_numbers(column.take(pa.array(positions)))
+        return numbers[:0] if some is None else some.astype(numbers.dtype)
+
+    return count_numbers(numbers, cuts, Choice(choose, rows.weight))
 
 
 def _to_plain(column: Array) -> Array:

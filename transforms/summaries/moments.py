@@ -22,6 +22,8 @@ _SMALL, _LARGE = 1e-12, 1e12
 _FAR = 0.9
 # So many sums at once: enough for vector instructions, and few enough to stay in a core's cache.
 _SIDE_BY_SIDE = 1_024
+# Of so many it takes longer to begin twice than to add up; and digits are not lost yet.
+_FEW = 4 * _SIDE_BY_SIDE
 # The fraction of the smallest float, in binary digits; and that of its square.
 _DIGITS = 1074
 _DIGITS_OF_SQUARES = 2 * _DIGITS
@@ -75,6 +77,20 @@ def measure_moments(values: np.ndarray, minimum: float, maximum: float) -> Momen
         if moments is not None:
             return moments
     return _measure_shifted(values, minimum, maximum)
+
+
+def weigh_moments(moments: Moments, weight: int) -> Moments:
+    """Return the moments of numbers each of which stands for several.
+
+    Args:
+        moments: of the numbers.
+        weight: how many each stands for.
+    """
+    return Moments(
+        moments.count * weight,
+        moments.total * weight,
+        moments.squares * weight,
+    )
 
 
 def merge_moments(first: Moments, second: Moments) -> Moments:
@@ -144,6 +160,8 @@ def _add_up(numbers: np.ndarray) -> float:
 
     In columns side by side, which vector instructions add up at once; and then the columns' own sums.
     """
+    if len(numbers) <= _FEW:
+        return float(np.add.reduce(numbers))
     left = len(numbers) % _SIDE_BY_SIDE
     whole = len(numbers) - left
     in_columns = numbers[:whole].reshape(-1, _SIDE_BY_SIDE)
@@ -157,6 +175,8 @@ def _add_up(numbers: np.ndarray) -> float:
 
 def _add_up_squares(numbers: np.ndarray) -> float:
     """Return the sum of squares, in an order of additions that is always the same on one kind of processor."""
+    if len(numbers) <= _FEW:
+        return float(np.dot(numbers, numbers))
     left = len(numbers) % _SIDE_BY_SIDE
     whole = len(numbers) - left
     in_rows = numbers[:whole].reshape(-1, _SIDE_BY_SIDE)

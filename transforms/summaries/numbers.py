@@ -3,15 +3,15 @@
     cut points       1.0   2.0   5.0           of the reference
     counts        3  |  10  |  7  |  1         below 1.0, from 1.0 up to 2.0, ...
 
-Where no reference gives cut points, numbers are counted by the first bits of their floats: sign,
-exponent, and the first 4 of the fraction. These are cut points, too, the same for all numbers that there
-are, 16 of them from each power of two to the next: so whatever is read off them is right within
-1/16 of a number, in whichever order they came.
+The range is that of all numbers. In a large unit, moments and counts are those of chosen rows, each of
+which stands for others, too (`chosen_rows.py`).
+
+Where no reference gives cut points, numbers are counted by the first bits of their floats (`first_bits.py`).
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from math import ceil, floor, inf, isfinite, nextafter
@@ -20,13 +20,15 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from transforms.summaries.moments import NO_MOMENTS, Moments, measure_moments, merge_moments
+from transforms.summaries.first_bits import count_bits
+from transforms.summaries.moments import (
+    NO_MOMENTS,
+    Moments,
+    measure_moments,
+    merge_moments,
+    weigh_moments,
+)
 
-# Of 64 bits: those of the fraction that are left out.
-_LEFT_OUT_BITS = 48
-# Of 32 bits, whose exponent has three bits fewer, the same ones of the fraction.
-_LEFT_OUT_BITS_OF_32 = 19
-_SMALLEST_NORMAL_OF_32 = float(np.finfo(np.float32).smallest_normal)
 # `min` or `max`.
 _Choose: TypeAlias = Callable[[float, float], float]
 
@@ -45,16 +47,24 @@ class CutPoints:
     points: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Numbers:
+_NO_BINS: Mapping[int, int] = {}
+
+
+class Numbers(NamedTuple):
     """What is known of numbers; missing ones are none.
+
+    No dataclass: one is made for each column of each batch, and takes a third of the time.
 
     Attributes:
         nan, infinite: how many are; all else is of the finite ones.
         minimum, maximum: None of no numbers.
+        moments: of those that are counted, each as often as it stands for others.
         below, above: how many are out of the reference's range.
-        counts: between cut points; nothing where there are none.
+        counts: between cut points, as often; nothing where there are none.
         bins: how many have these first bits, by the bits; nothing where there are cut points.
+        finite: how many there are.
+        counted: how many of them were counted.
+        squared_weights: the squares of how many each of those stands for, added up.
     """
 
     nan: int = 0
@@ -65,43 +75,62 @@ class Numbers:
     below: int = 0
     above: int = 0
     counts: tuple[int, ...] = ()
-    bins: Mapping[int, int] = field(default_factory=dict)
+    bins: Mapping[int, int] = _NO_BINS
+    finite: int = 0
+    counted: int = 0
+    squared_weights: int = 0
 
 
-def count_numbers(values: np.ndarray, cuts: CutPoints | None) -> Numbers:
+class Weighted(NamedTuple):
+    """Numbers that are counted, and how many each stands for."""
+
+    values: np.ndarray
+    weight: int
+
+
+class Choice(NamedTuple):
+    """How numbers are chosen that are counted.
+
+    Attributes:
+        choose: gives those of some numbers, in their type.
+        weight: how many each stands for.
+    """
+
+    choose: Callable[[np.ndarray], np.ndarray]
+    weight: int
+
+    def apply(self, values: np.ndarray) -> Weighted:
+        """Return those of some numbers that are counted."""
+        return Weighted(self.choose(values), self.weight)
+
+
+def count_numbers(
+    values: np.ndarray,
+    cuts: CutPoints | None,
+    choice: Choice | None = None,
+) -> Numbers:
     """Return what is known of numbers.
 
     Args:
         values: integers or floats, (numbers,).
         cuts: what to count them by; None for the first bits of each.
+        choice: which of them are counted; None of all.
     """
     # Of those Arrow and numpy can do little with, and compare slowly.
     if values.dtype == np.float16:
         values = values.astype(np.float32)
     if not len(values):
-        counts = () if cuts is None else (0,) * (len(cuts.points) + 1)
-        return Numbers(counts=counts)
+        bins_between = 0 if cuts is None else len(cuts.points) + 1
+        return Numbers(counts=(0,) * bins_between)
     # As Python's numbers: integers exactly.
     minimum = np.minimum.reduce(values).item()
     maximum = np.maximum.reduce(values).item()
     # A NaN is the smallest of all, and an infinity one of both ends: no need to look at each.
     if not (isfinite(minimum) and isfinite(maximum)):
-        return _count_finite(values, cuts)
-    counted = _Counted(values, minimum, maximum)
-    smallest = float(minimum)
-    largest = float(maximum)
-    moments = measure_moments(values, smallest, largest)
-    if cuts is None:
-        bins = _count_bits(values)
-        return Numbers(minimum=smallest, maximum=largest, moments=moments, bins=bins)
-    return Numbers(
-        minimum=smallest,
-        maximum=largest,
-        moments=moments,
-        below=counted.count_below(cuts.low),
-        above=counted.count_above(cuts.high),
-        counts=counted.count_between(cuts.points),
-    )
+        return _count_others(values, cuts, choice)
+    # Only now: they are in a core's cache by then.
+    some = Weighted(values, 1) if choice is None else choice.apply(values)
+    return _count_finite(values, some, cuts, (minimum, maximum))
 
 
 def merge_numbers(first: Numbers, second: Numbers) -> Numbers:
@@ -123,30 +152,10 @@ def merge_numbers(first: Numbers, second: Numbers) -> Numbers:
         first.above + second.above,
         tuple(one + other for one, other in pairs),
         bins,
+        first.finite + second.finite,
+        first.counted + second.counted,
+        first.squared_weights + second.squared_weights,
     )
-
-
-def find_bin(key: int) -> float:
-    """Return the number nearest to zero that has these first bits.
-
-    >>> find_bin(find_key(1.03)), find_bin(find_key(-40.0))
-    (1.0, -40.0)
-    """
-    bits = np.array(key << _LEFT_OUT_BITS, dtype=np.uint64)
-    return float(bits.view(np.float64))
-
-
-def find_key(number: float) -> int:
-    """Return the first bits of a number."""
-    bits = np.array(number, dtype=np.float64).view(np.uint64)
-    return int(bits) >> _LEFT_OUT_BITS
-
-
-class _CountedKeys(NamedTuple):
-    """First bits of numbers, and how many numbers have each."""
-
-    keys: np.ndarray
-    counts: np.ndarray
 
 
 class _Scratch(threading.local):
@@ -168,7 +177,7 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-class _Counted:
+class _Compared:
     """Numbers that are compared with one point after another.
 
     A comparison of all of them is done by vector instructions, and so are seven: to look each up
@@ -212,22 +221,112 @@ class _Counted:
             after = floor(point) + 1
         return len(self._values) - self.count_below(after)
 
-    def count_between(self, points: Sequence[float]) -> tuple[int, ...]:
-        """Return how many there are below the first point, from each up to the next, and from the last."""
-        up_to = [self.count_below(point) for point in points]
+    def count_between(self, points: Sequence[float], weight: int) -> tuple[int, ...]:
+        """Return how many there are below the first point, from each up to the next, and from the last.
+
+        Args:
+            points: ascending.
+            weight: how many each number stands for.
+        """
+        if self._values.dtype.kind == "f":
+            up_to = self._count_below_each(points)
+        else:
+            up_to = [self.count_below(point) for point in points]
         ends = [0, *up_to, len(self._values)]
-        return tuple(after - before for before, after in pairwise(ends))
+        return tuple((after - before) * weight for before, after in pairwise(ends))
+
+    def _count_below_each(self, points: Sequence[float]) -> list[int]:
+        """Return how many floats are less than each point."""
+        counts = []
+        for point in _round_all_up(points, self._values.dtype):
+            np.less(self._values, point, out=self._is_below)
+            counts.append(int(np.count_nonzero(self._is_below)))
+        return counts
 
 
-def _count_finite(values: np.ndarray, cuts: CutPoints | None) -> Numbers:
+def _measure(some: Weighted, minimum: float, maximum: float) -> Moments:
+    """Return the moments of finite numbers, of which there may be none.
+
+    Args:
+        some: the numbers.
+        minimum, maximum: of these and of others.
+    """
+    # Among the last rows of a unit none may be chosen.
+    if not len(some.values):
+        return NO_MOMENTS
+    moments = measure_moments(some.values, minimum, maximum)
+    return moments if some.weight == 1 else weigh_moments(moments, some.weight)
+
+
+def _count_finite(
+    values: np.ndarray,
+    some: Weighted,
+    cuts: CutPoints | None,
+    ends: tuple[float, float],
+) -> Numbers:
+    """Return what is known of finite numbers.
+
+    Args:
+        values: all of them, at least one.
+        some: those that are counted.
+        cuts: what to count them by.
+        ends: the smallest and the largest, as Python's numbers.
+    """
+    minimum, maximum = ends
+    smallest = float(minimum)
+    largest = float(maximum)
+    weight = some.weight
+    moments = _measure(some, smallest, largest)
+    below = above = 0
+    counts: tuple[int, ...] = ()
+    bins = _NO_BINS
+    if cuts is None:
+        bins = count_bits(*some)
+    else:
+        compared = _Compared(values, minimum, maximum)
+        below = compared.count_below(cuts.low)
+        above = compared.count_above(cuts.high)
+        counts = _Compared(some.values, minimum, maximum).count_between(cuts.points, weight)
+    return Numbers(
+        0,
+        0,
+        smallest,
+        largest,
+        moments,
+        below,
+        above,
+        counts,
+        bins,
+        finite=len(values),
+        counted=len(some.values),
+        squared_weights=len(some.values) * weight * weight,
+    )
+
+
+def _count_others(values: np.ndarray, cuts: CutPoints | None, choice: Choice | None) -> Numbers:
     """Return what is known of the finite ones of some numbers, and how many others there are."""
     finite = values[np.isfinite(values)]
     nan = int(np.count_nonzero(np.isnan(values)))
     infinite = len(values) - len(finite) - nan
-    return replace(count_numbers(finite, cuts), nan=nan, infinite=infinite)
+    if choice is not None:
+        chosen, weight = choice.apply(values)
+        some = chosen[np.isfinite(chosen)]
+        choice = Choice(lambda _: some, weight)
+    return count_numbers(finite, cuts, choice)._replace(nan=nan, infinite=infinite)
 
 
 # The same for each batch.
+@lru_cache(maxsize=1 << 14)
+def _round_all_up(points: Sequence[float], dtype: np.dtype) -> tuple[np.ndarray, ...]:
+    """Return the first floats of a type that are not below these points; an infinity where there is none.
+
+    As arrays of no dimension, which numpy compares with in less time than with its numbers.
+    """
+    # Beyond the largest float of 32 bits is an infinity, which says the same.
+    with np.errstate(over="ignore"):
+        return tuple(np.array(_round_up(point, dtype)) for point in points)
+
+
 @lru_cache(maxsize=1 << 14)
 def _round_up(point: float, dtype: np.dtype) -> np.generic:
     """Return the first number of a type that is not below a point, which is in its range."""
@@ -238,45 +337,6 @@ def _round_up(point: float, dtype: np.dtype) -> np.generic:
     if float(rounded) < point:
         rounded = np.nextafter(rounded, dtype.type(np.inf))
     return rounded
-
-
-def _count_bits(values: np.ndarray) -> dict[int, int]:
-    """Return how many numbers have which first bits."""
-    counted = None
-    if values.dtype == np.float32:
-        counted = _count_bits_of_32(values)
-    if counted is None:
-        # Nothing is added but to make zero of minus zero.
-        wide = np.add(values, 0.0, dtype=np.float64)
-        first_bits = wide.view(np.uint64)
-        # In place: a second array of this size is memory that the kernel clears each time.
-        first_bits >>= _LEFT_OUT_BITS
-        counted = _count_keys(first_bits)
-    keys, counts = counted
-    pairs = zip(keys.tolist(), counts.tolist(), strict=True)
-    return dict(pairs)
-
-
-def _count_bits_of_32(values: np.ndarray) -> _CountedKeys | None:
-    """Return the same of floats of 32 bits, by their own first bits; None where these do not tell."""
-    counted = _count_keys(values.view(np.uint32) >> _LEFT_OUT_BITS_OF_32)
-    bits = counted.keys.astype(np.uint32) << _LEFT_OUT_BITS_OF_32
-    nearest = bits.view(np.float32)
-    # Zero of either sign, or a number so small that as one of 64 bits it has other first ones.
-    if np.abs(nearest).min() < _SMALLEST_NORMAL_OF_32:
-        return None
-    wide = nearest.astype(np.float64)
-    return _CountedKeys(wide.view(np.uint64) >> _LEFT_OUT_BITS, counted.counts)
-
-
-def _count_keys(keys: np.ndarray) -> _CountedKeys:
-    """Return how often each key is there."""
-    signed = keys.view(f"i{keys.itemsize}")
-    # No place for keys beyond those that are there: to clear and search it took longer than to count.
-    counts = np.bincount(signed)
-    # Of booleans numpy finds the true ones faster than of integers those that are not zero.
-    found = np.flatnonzero(counts > 0)
-    return _CountedKeys(found, counts[found])
 
 
 def _choose(choose: _Choose, first: float | None, second: float | None) -> float | None:

@@ -15,6 +15,12 @@ from model_zoo.package.card import InputColumn
 from model_zoo.steps.image import Image
 from model_zoo.steps.table import AnyStep
 from transforms.preprocess_rows import to_plain_columns
+from transforms.summaries.chosen_rows import (
+    MOST_WHOLE_ROWS,
+    ChosenRows,
+    RowPlaces,
+    choose_rows,
+)
 from transforms.summaries.column import (
     ColumnState,
     measure_column,
@@ -40,24 +46,27 @@ class Profile:
         reference: what their numbers and values are counted by.
         moments: rules of the model's contract for dates and times, which it makes numbers of.
         pictures: the steps that decode columns of pictures.
+        most_whole_rows: of larger units the numbers of some rows are counted; None where all are.
     """
 
     inputs: tuple[str, ...]
     reference: Reference
     moments: tuple[InputColumn, ...] = ()
     pictures: tuple[Image, ...] = ()
+    most_whole_rows: int | None = MOST_WHOLE_ROWS
     name = "profile"
 
-    def of(self, kind: Kind, columns: Columns) -> _State:
+    def of(self, kind: Kind, columns: Columns, places: RowPlaces | None = None) -> _State:
         """Return what is known of some rows; see `Summary.of`."""
         if kind == "network":
             return _measure_network(columns)
+        chosen = None if places is None else choose_rows(places, self.most_whole_rows)
         if kind == "score":
-            return self._measure_columns(kind, columns, tuple(columns))
+            return self._measure_columns(kind, columns, tuple(columns), chosen)
         if self.moments:
             numbers = to_plain_columns(columns, self.moments)
             columns = {**columns, **numbers}
-        of_columns = self._measure_columns(kind, columns, self.inputs)
+        of_columns = self._measure_columns(kind, columns, self.inputs, chosen)
         of_pictures = self._measure_pictures(columns)
         return {**of_columns, **of_pictures}
 
@@ -78,13 +87,19 @@ class Profile:
         """Return what was written; see `Summary.read`."""
         return from_table(table)
 
-    def _measure_columns(self, kind: Kind, columns: Columns, names: Sequence[str]) -> _State:
+    def _measure_columns(
+        self,
+        kind: Kind,
+        columns: Columns,
+        names: Sequence[str],
+        chosen: ChosenRows | None,
+    ) -> _State:
         """Return what is known of the values of some columns."""
         state: dict[Place, ColumnState] = {}
         for name in names:
             value = self.reference.find(kind, name, "value")
             length = self.reference.find(kind, name, "length")
-            measured = measure_column(columns[name], value, length)
+            measured = measure_column(columns[name], value, length, chosen)
             for measure, column_state in measured.items():
                 state[kind, name, measure] = column_state
         return state
@@ -113,6 +128,7 @@ def make_profile(
     reference: Reference,
     contract: Sequence[InputColumn] = (),
     steps: Sequence[AnyStep] = (),
+    every_row: bool = False,
 ) -> Profile:
     """Return the profile of a run.
 
@@ -121,9 +137,16 @@ def make_profile(
         reference: what is known of columns before the run.
         contract: every model column.
         steps: what the columns go through.
+        every_row: whether all numbers of large units are counted, too.
     """
     moments = [rule for rule in contract if rule.number is not None]
     decoding = [step for step in steps if isinstance(step, Image)]
     # What another step has made was not read.
     pictures = [step for step in decoding if step.column in inputs]
-    return Profile(tuple(inputs), reference, tuple(moments), tuple(pictures))
+    return Profile(
+        tuple(inputs),
+        reference,
+        tuple(moments),
+        tuple(pictures),
+        None if every_row else MOST_WHOLE_ROWS,
+    )

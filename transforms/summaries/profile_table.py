@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 from pyarrow import Table
 
 from transforms.summaries.column import ColumnState
+from transforms.summaries.first_bits import find_bin, find_key
 from transforms.summaries.moments import Moments
-from transforms.summaries.numbers import Numbers, find_bin, find_key
-from transforms.summaries.profile_schema import SCHEMA
+from transforms.summaries.numbers import Numbers
+from transforms.summaries.profile_schema import SCHEMA, complete_profile
 from transforms.summaries.reference import Place, Reference
 from transforms.summaries.values import Values
 
@@ -61,6 +62,7 @@ def from_table(table: Table) -> dict[Place, ColumnState]:
     Raises:
         ValueError: it was made of none.
     """
+    table = complete_profile(table)
     if not table.schema.equals(SCHEMA):
         raise ValueError("other columns than those of a profile")
     return dict(_read_records(table))
@@ -85,7 +87,7 @@ def _describe_numbers(numbers: Numbers) -> _Record:
     return {
         "nan": numbers.nan,
         "infinite": numbers.infinite,
-        "numbers": moments.count,
+        "numbers": numbers.finite,
         "mean": moments.mean,
         "std": moments.deviation,
         "min": numbers.minimum,
@@ -94,14 +96,20 @@ def _describe_numbers(numbers: Numbers) -> _Record:
         "bins": [{"value": value, "count": count} for value, count in bins],
         "sum": _write_whole(moments.total),
         "sum_of_squares": _write_whole(moments.squares),
+        "counted": numbers.counted,
+        "squared_weights": numbers.squared_weights,
     }
 
 
 def _read_numbers(record: _Record) -> Numbers | None:
-    if record["numbers"] is None:
+    finite = record["numbers"]
+    if finite is None:
         return None
+    counts = tuple(record["counts"])
+    bins = {find_key(found["value"]): found["count"] for found in record["bins"]}
     moments = Moments(
-        record["numbers"],
+        # Each that is counted is in one of them.
+        sum(counts) + sum(bins.values()),
         _read_whole(record["sum"]),
         _read_whole(record["sum_of_squares"]),
     )
@@ -114,8 +122,11 @@ def _read_numbers(record: _Record) -> Numbers | None:
         # Without a reference nothing is out of its range.
         record["below"] or 0,
         record["above"] or 0,
-        tuple(record["counts"]),
-        {find_key(found["value"]): found["count"] for found in record["bins"]},
+        counts,
+        bins,
+        finite,
+        record["counted"],
+        record["squared_weights"],
     )
 
 

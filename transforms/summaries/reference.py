@@ -15,6 +15,7 @@ _KINDS: dict[str, Kind] = {"feature": "input", "score": "score"}
 # Of binary values training measured the lengths alone.
 _MEASURED_BY_LENGTH = ("binary", "large_binary")
 Place: TypeAlias = tuple[Kind, str, Measure]
+_NOTHING_KNOWN = Known()
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Reference:
 
     def find(self, kind: Kind, name: str, measure: Measure) -> Known:
         """Return what is known of one measure of a column."""
-        return self.known.get((kind, name, measure), Known())
+        return self.known.get((kind, name, measure), _NOTHING_KNOWN)
 
 
 NO_REFERENCE = Reference({})

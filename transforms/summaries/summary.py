@@ -14,6 +14,8 @@ import pyarrow as pa
 from pyarrow import Table
 import pyarrow.parquet as pq
 
+from transforms.summaries.chosen_rows import RowPlaces
+
 # Columns as they were read, with all rows; what the network takes, and score columns, of those rows that
 # were not rejected before.
 Kind: TypeAlias = Literal["input", "network", "score"]
@@ -32,12 +34,13 @@ class Summary(Protocol):
     def name(self) -> str:
         """Return the word of the job, which is part of file names."""
 
-    def of(self, kind: Kind, columns: Columns) -> State:
+    def of(self, kind: Kind, columns: Columns, places: RowPlaces | None = None) -> State:
         """Return the state of some rows.
 
         Args:
             kind: what the columns are.
             columns: by name, of one length.
+            places: where the rows come from; None of rows from anywhere.
         """
 
     def merge(self, first: State, second: State) -> State:
@@ -76,15 +79,21 @@ class NamedTable(NamedTuple):
     table: Table
 
 
-def summarise(summaries: Summaries, kind: Kind, columns: Columns) -> States:
+def summarise(
+    summaries: Summaries,
+    kind: Kind,
+    columns: Columns,
+    places: RowPlaces | None = None,
+) -> States:
     """Return the states of some rows.
 
     Args:
         summaries: all of the run.
         kind: what the columns are.
         columns: by name.
+        places: where the rows come from; None of rows from anywhere.
     """
-    return tuple(summary.of(kind, columns) for summary in summaries)
+    return tuple(summary.of(kind, columns, places) for summary in summaries)
 
 
 def merge_states(summaries: Summaries, first: States, second: States) -> States:

@@ -15,6 +15,7 @@ from pyarrow import Table
 
 from configs.errors import JobError, crashes_as_errors
 from configs.user_code import import_attribute, where_it_failed
+from transforms.summaries.chosen_rows import RowPlaces
 from transforms.summaries.summary import Columns, Kind, State
 
 _METHODS = ("of", "merge", "write", "read")
@@ -35,8 +36,8 @@ class UsersSummary:
         """Return its part of file names, which end with it after a hyphen."""
         return self.function.replace(":", ".")
 
-    def of(self, kind: Kind, columns: Columns) -> State:
-        """Return the state of some rows; see `Summary.of`."""
+    def of(self, kind: Kind, columns: Columns, places: RowPlaces | None = None) -> State:
+        """Return the state of some rows, wherever they come from; see `Summary.of`."""
         return self._call("of", kind, columns)
 
     def merge(self, first: State, second: State) -> State:

@@ -57,6 +57,27 @@ def test_numbers_are_compared_between_cut_points() -> None:
     assert told["chance"] == min(told["chances"].values()) < 1e-9
 
 
+def test_chance_asks_how_many_numbers_were_counted() -> None:
+    then, now = of_numbers(draw(1, 900)), of_numbers(draw(2, 700))
+    # As many tell as much, however many they stand for.
+    larger = [count * 64 for count in now["counts"]]
+    of_many = {"numbers": 44_800, "counts": larger, "counted": 700, "squared_weights": 700 * 64**2}
+    assert compare(then, {**now, **of_many}).changes == compare(then, now).changes
+    whole = compare(then, {**now, "numbers": 44_800, "counts": larger})
+    assert whole.changes["ks"].chance != compare(then, now).changes["ks"].chance
+    nothing = {"counts": [0] * 4, "counted": 0, "squared_weights": 0}
+    assert set(compare(then, {**now, **nothing}).changes) == {"missing"}
+
+
+def test_bins_of_chosen_numbers_are_compared_as_so_many() -> None:
+    bins = [{"value": float(value), "count": 50} for value in range(20)]
+    then = make_record(rows=1_000, numbers=1_000, bins=bins)
+    now = make_record(rows=1_000, numbers=1_000, bins=[*bins[:19], {"value": 19.0, "count": 90}])
+    weighted = [{**entry, "count": 8 * entry["count"]} for entry in now["bins"]]
+    of_many = {"bins": weighted, "counted": 1_040, "squared_weights": 1_040 * 64}
+    assert compare(then, {**now, **of_many}).changes == compare(then, now).changes
+
+
 def test_other_cut_points_are_compared_at_those_that_both_have() -> None:
     values, others = draw(1, 500), draw(2, 400)
     drift = compare(of_numbers(values, [-2.0, 0.0, 5.0]), of_numbers(others))

@@ -83,6 +83,16 @@ def test_the_mean_of_few_numbers_is_not_told(numbers: int, mean: float | None) -
     assert (column.deviation is None) is (mean is None)
 
 
+@pytest.mark.parametrize(
+    ("counted", "told", "mean"), [(None, 100, 0.5), (9, 9, None), (0, 0, None)]
+)
+def test_of_large_units_it_is_told_how_many_numbers_are_counted(
+    counted: int | None, told: int, mean: float | None
+) -> None:
+    ((column,), _) = list_columns(measure(make_row(numbers=100, counted=counted)))
+    assert (column.numbers, column.counted, column.mean) == (100, told, mean)
+
+
 def test_no_rows_are_no_share() -> None:
     empty = make_row(rows=0, numbers=0, mean=None, counts=[0] * 8)
     ((column,), _) = list_columns(measure(empty))

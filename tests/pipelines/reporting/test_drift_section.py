@@ -44,3 +44,19 @@ def test_a_card_tells_what_nobody_has_said_yet(
     (card,) = make_column_cards([column], is_drawn=False)
     assert card.words == words
     assert card.svg == ""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "counted", "words"),
+    [
+        (2_000_000, 31_250, ("counted in 31,250 of 2,000,000 numbers",)),
+        (7, 7, ()),
+        (None, None, ()),
+    ],
+)
+def test_a_card_tells_of_how_many_numbers_it_is(
+    numbers: int | None, counted: int | None, words: tuple[str, ...]
+) -> None:
+    column = replace(report_of().columns[0], says=(), psi=None, missing=0.0, missing_then=None)
+    (card,) = make_column_cards([replace(column, numbers=numbers, counted=counted)], is_drawn=False)
+    assert card.words == words

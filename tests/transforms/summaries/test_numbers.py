@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from transforms.summaries.first_bits import find_bin, find_key
 from transforms.summaries.moments import Moments, measure_moments, merge_moments
 from transforms.summaries.numbers import (
     CutPoints,
     Numbers,
     count_numbers,
-    find_bin,
-    find_key,
     merge_numbers,
 )
 

@@ -1,5 +1,6 @@
 """The profile of columns of every kind, against pandas, and as a table that merges."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import reduce
@@ -14,10 +15,12 @@ from model_zoo.evaluation.data_profile import profile_table
 from model_zoo.steps.image import Image
 from pipelines.training.held_out import to_parquet
 from tests.support.pictures import make_png
+from transforms.summaries.chosen_rows import RowPlaces, choose_rows
 from transforms.summaries.column import measure_column, measure_pictures
+from transforms.summaries.moments import weigh_moments
 from transforms.summaries.numbers import count_numbers
 from transforms.summaries.profile import Profile, make_profile
-from transforms.summaries.profile_table import SCHEMA
+from transforms.summaries.profile_schema import SCHEMA
 from transforms.summaries.reference import NO_REFERENCE, Reference, read_training_profile
 
 RANDOM = np.random.default_rng(11)
@@ -328,3 +331,106 @@ def test_sums_are_written_without_their_zeros(
     profile = make_profile(["a"], NO_REFERENCE)
     (row,) = profile.write(profile.of("input", {"a": pa.array(numbers)})).to_pylist()
     assert (row["sum"], row["sum_of_squares"]) == (total, squares)
+
+
+def sampled(columns: dict[str, pa.Array], size: int = 600, rows: int = ROWS) -> Any:
+    """The profile of a unit of which one row in sixteen is counted, batch by batch."""
+    profile = replace(
+        profile_of(columns, reference_of(cut(columns, 0, 500))), most_whole_rows=2_999
+    )
+    states = []
+    for first in range(0, rows, size):
+        places = RowPlaces(np.arange(first, min(first + size, rows)), rows)
+        states.append(profile.of("input", cut(columns, first, size), places))
+    return profile, reduce(profile.merge, states)
+
+
+def test_of_a_large_unit_all_but_the_distribution_is_exact() -> None:
+    profile, state = sampled(COLUMNS)
+    whole = profile.of("input", COLUMNS)
+    estimated = {"mean", "std", "counts", "bins", "sum", "sum_of_squares", "counted"}
+    estimated.add("squared_weights")
+    rows = profile.write(state).to_pylist()
+    for row, expected in zip(rows, profile.write(whole).to_pylist(), strict=True):
+        for name in row.keys() - estimated:
+            assert row[name] == expected[name], (row["column"], name)
+        if row["numbers"]:
+            assert row["counted"] * 16 == sum(row["counts"]) + sum(b["count"] for b in row["bins"])
+            assert row["squared_weights"] == row["counted"] * 256
+            assert row["counted"] * 16 == pytest.approx(row["numbers"], rel=0.3)
+
+
+@pytest.mark.parametrize("name", ["double", "float", "half", "integer", "decimal", "list", "day"])
+def test_chosen_rows_are_counted_as_such(name: str) -> None:
+    chosen = choose_rows(RowPlaces(np.arange(ROWS), ROWS), 2_999)
+    assert chosen is not None
+    profile, state = sampled({name: COLUMNS[name]}, size=ROWS)
+    some = profile.of("input", {name: COLUMNS[name].take(pa.array(chosen.positions))})
+    (found, expected) = (states["input", name, "value"].numbers for states in (state, some))
+    assert found.moments == weigh_moments(expected.moments, 16)
+    assert found.counts == tuple(16 * count for count in expected.counts)
+    assert found.bins == {key: 16 * count for key, count in expected.bins.items()}
+    assert found.counted == expected.counted == expected.finite
+
+
+def test_however_a_large_unit_is_cut_the_same_rows_are_counted() -> None:
+    columns = {name: COLUMNS[name] for name in ("float", "integer", "list", "text")}
+    profile, whole = sampled(columns)
+    expected = profile.write(whole).drop_columns(["mean", "std", "sum", "sum_of_squares"])
+    for size in (50, 177):
+        _, state = sampled(columns, size)
+        assert (
+            profile.write(state).drop_columns(["mean", "std", "sum", "sum_of_squares"]) == expected
+        )
+    assert profile.read(profile.write(whole)) == whole
+
+
+def test_numbers_that_are_none_are_all_found_in_a_large_unit() -> None:
+    numbers = np.arange(float(ROWS))
+    numbers[[7, 8, 2_000]] = np.nan, np.inf, -np.inf
+    _, state = sampled({"a": pa.array(numbers)})
+    found = state["input", "a", "value"].numbers
+    assert (found.nan, found.infinite, found.finite) == (1, 2, ROWS - 3)
+    assert (found.minimum, found.maximum, found.above) == (0.0, ROWS - 1, ROWS - 501)
+    assert ROWS // 16 - 3 <= found.counted <= ROWS // 16 + 1
+
+
+def test_a_large_unit_of_few_numbers_may_count_none() -> None:
+    numbers = [None] * (ROWS - 1) + [5.0]
+    chosen = choose_rows(RowPlaces(np.arange(ROWS), ROWS), 2_999)
+    assert chosen is not None
+    assert ROWS - 1 not in chosen.positions
+    for reference in (NO_REFERENCE, reference_of({"a": pa.array([1.0, 2.0])})):
+        profile = replace(profile_of({"a": pa.array([1.0])}, reference), most_whole_rows=2_999)
+        places = RowPlaces(np.arange(ROWS), ROWS)
+        state = profile.of("input", {"a": pa.array(numbers)}, places)
+        (row,) = profile.write(state).to_pylist()
+        assert (row["numbers"], row["counted"], row["min"], row["mean"]) == (1, 0, 5.0, None)
+        assert profile.read(profile.write(state)) == state
+
+
+def test_units_of_other_weights_merge_without_bias() -> None:
+    values = np.append(np.zeros(ROWS), np.ones(1_000))
+    profile, state = sampled({"a": pa.array(values)}, rows=ROWS)
+    small = profile.of("input", {"a": pa.array(values[ROWS:])}, RowPlaces(np.arange(1_000), 1_000))
+    (row,) = profile.write(profile.merge(state, small)).to_pylist()
+    assert row["mean"] == pytest.approx(0.25, rel=0.01)
+    assert (row["numbers"], row["counted"]) == (4_000, 1_000 + ROWS // 16)
+
+
+def test_a_profile_of_an_older_version_counts_each_number_once() -> None:
+    profile = profile_of(COLUMNS)
+    state = profile.of("input", COLUMNS)
+    older = profile.write(state).drop_columns(["counted", "squared_weights"])
+    assert profile.read(older) == state
+
+
+def test_every_row_is_counted_where_the_job_asks_for_it() -> None:
+    places = RowPlaces(np.arange(100), 1 << 30)
+    columns = {"a": pa.array(np.arange(100.0))}
+    for every_row, counted in ((True, 100), (False, 0)):
+        profile = make_profile(["a"], NO_REFERENCE, every_row=every_row)
+        (state,) = profile.of("input", columns, places).values()
+        assert state.numbers is not None
+        assert (state.numbers.counted == 100) is every_row
+        assert state.numbers.counted >= counted
