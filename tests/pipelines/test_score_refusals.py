@@ -97,7 +97,11 @@ def test_dry_run_writes_nothing_and_shows_the_plan(tmp_path: Path, capsys) -> No
     assert not (tmp_path / "scores").exists()
 
 
-def test_help_explains_options_and_runner_options(capsys) -> None:
+def test_help_explains_options_and_runner_options(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In a narrow terminal a path is broken at its hyphens.
+    monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as ended:
         run_program(score.main, ["--help"])
     assert ended.value.code == 0
