@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from storage import files
 from storage.kept_in_memory import is_kept
 from transforms.batches import WorkUnit
+from transforms.formats.parquet_page_heads import find_pages_of_part
 from transforms.formats.parquet_page_index import load_pages
 from transforms.formats.parquet_pages import cut_out, iterate_pages
 from transforms.formats.parquet_split import is_part_of_group, is_read_by_pages
@@ -69,7 +70,7 @@ def iterate_reading(
         dictionaries: columns of texts that come out in dictionaries, where they are read as most are.
     """
     is_usual = reading.opens_as(USUAL)
-    if is_read_by_pages(unit.span):
+    if is_part_of_group(unit.span):
         in_dictionaries = dictionaries if is_usual else ()
         by_pages = _read_pages(stack, unit, reading, rows_at_once, in_dictionaries)
         if by_pages is not None:
@@ -91,9 +92,17 @@ def _read_pages(
     rows_at_once: int,
     dictionaries: Sequence[str],
 ) -> Iterator[RecordBatch] | None:
-    """Return the rows of a part of a row group by its pages; None where that cannot be; see `iterate_reading`."""
+    """Return the rows of a part of a row group by its pages; None where that cannot be, or gains nothing.
+
+    Args: see `iterate_reading`.
+    """
     number, _, first_row, *_ = unit.span
-    group = load_pages(unit, number, reading.names)
+    group = None
+    if is_read_by_pages(unit.span):
+        group = load_pages(unit, number, reading.names)
+    # Of a store all pages of a part are fetched at once by Arrow.
+    elif first_row and files.is_local(unit.shard):
+        group = find_pages_of_part(unit, reading.names)
     if group is None:
         return None
     stop = first_row + (unit.rows or 0)

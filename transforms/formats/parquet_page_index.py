@@ -108,6 +108,22 @@ class GroupPages:
         return [leaf for name in names for leaf in self.columns[name]]
 
 
+class ToldGroup(NamedTuple):
+    """What a footer tells of a row group.
+
+    Attributes:
+        footer: all of it.
+        chunks: of all leaves, as the footer has them.
+        told: of those that were asked for.
+        rows: how many.
+    """
+
+    footer: Struct
+    chunks: Sequence[Value]
+    told: Mapping[int, Struct]
+    rows: int
+
+
 class _Last(threading.local):
     """What this thread has read last, of which file, by number of the row group."""
 
@@ -193,12 +209,7 @@ def read_page_index(
     """
     leaves = [leaf for of_column in columns.values() for leaf in of_column]
     try:
-        footer = read_struct(end.footer).fields
-        group = list_structs(footer[ROW_GROUPS])[number]
-        chunks = list_values(group[CHUNKS])
-        told = {leaf: read_struct(chunks[leaf].stored).fields for leaf in leaves}
-        if any(_FILE_PATH in chunk or _ENCRYPTED in chunk for chunk in told.values()):
-            return None
+        footer, chunks, told, rows = tell_group(end, number, leaves)
         ordered = _list_ordered(footer)
         known = [leaf for leaf in filtered if leaf in ordered and _COLUMN_INDEX[0] in told[leaf]]
         places = {(leaf, _OFFSET_INDEX): _find_place(told[leaf], _OFFSET_INDEX) for leaf in leaves}
@@ -208,7 +219,6 @@ def read_page_index(
             return None
         stored = _read_all(end.url, places)
 
-        rows = read_int(group[GROUP_ROWS])
         pages = {}
         for leaf in leaves:
             pages[leaf] = _list_pages(stored[leaf, _OFFSET_INDEX], told[leaf], rows)
@@ -221,8 +231,51 @@ def read_page_index(
     # are not to be had either, which is told then.
     except (*BROKEN, OSError):
         return None
-    repeated = {leaf for leaf in leaves if metadata.schema.column(leaf).max_repetition_level}
+    repeated = list_repeated(metadata, leaves)
     return GroupPages(footer, chunks, columns, repeated, pages, values)
+
+
+def tell_group(end: FileEnd, number: int, leaves: Sequence[int]) -> ToldGroup:
+    """Return what a footer tells of a row group.
+
+    Args:
+        end: the file, from its footer on.
+        number: of the row group.
+        leaves: those to tell of.
+
+    Raises:
+        IndexError, KeyError, ValueError: it does not, or the leaves are elsewhere or encrypted.
+    """
+    footer = read_struct(end.footer).fields
+    group = list_structs(footer[ROW_GROUPS])[number]
+    chunks = list_values(group[CHUNKS])
+    told = {leaf: read_struct(chunks[leaf].stored).fields for leaf in leaves}
+    if any(_FILE_PATH in chunk or _ENCRYPTED in chunk for chunk in told.values()):
+        raise ValueError("is elsewhere, or encrypted")
+    return ToldGroup(footer, chunks, told, read_int(group[GROUP_ROWS]))
+
+
+def find_chunk(chunk: Struct) -> Extent:
+    """Return where the pages of a leaf are, with the dictionary that they may begin with.
+
+    Args:
+        chunk: what a footer tells of it.
+
+    Raises:
+        IndexError, KeyError, ValueError: it does not.
+    """
+    described = read_struct(chunk[CHUNK_METADATA].stored).fields
+    begin = read_int(described[DATA_PAGE])
+    dictionary = described.get(DICTIONARY_PAGE)
+    # Some writers say that it is where the file begins, and mean that there is none.
+    if dictionary is not None and read_int(dictionary) > 0:
+        begin = min(begin, read_int(dictionary))
+    return Extent(begin, begin + read_int(described[STORED_BYTES]))
+
+
+def list_repeated(metadata: pq.FileMetaData, leaves: Sequence[int]) -> set[int]:
+    """Return the leaves of which a row may have several values."""
+    return {leaf for leaf in leaves if metadata.schema.column(leaf).max_repetition_level}
 
 
 def find_pages(pages: LeafPages, first_row: int, stop: int) -> range:
@@ -264,14 +317,7 @@ def _read_all(url: str, places: Mapping[Any, Extent]) -> dict[Any, bytes]:
 
 def _list_pages(index: bytes, chunk: Struct, rows: int) -> LeafPages:
     """Return where the pages of a leaf are: nothing before, between and behind them but a dictionary."""
-    described = read_struct(chunk[CHUNK_METADATA].stored).fields
-    begin = read_int(described[DATA_PAGE])
-    dictionary = described.get(DICTIONARY_PAGE)
-    # Some writers say that it is where the file begins, and mean that there is none.
-    if dictionary is not None and read_int(dictionary) > 0:
-        begin = min(begin, read_int(dictionary))
-    stop = begin + read_int(described[STORED_BYTES])
-
+    begin, stop = find_chunk(chunk)
     places = []
     first_rows = []
     behind = None

@@ -25,6 +25,16 @@ from transforms.formats.parquet_given_file import (
     list_places,
     open_source,
 )
+from transforms.formats.parquet_page_heads import (
+    DICTIONARY_KIND,
+    HEADS,
+    KIND,
+    ROWS,
+    SECOND_KIND,
+    VALUES,
+    find_page_end,
+    read_head,
+)
 from transforms.formats.parquet_page_index import (
     CHUNK_METADATA,
     CHUNKS,
@@ -44,15 +54,12 @@ from transforms.formats.thrift import (
     Value,
     make_int,
     make_list,
-    read_numbers,
     read_struct,
     write_struct,
 )
 
 # What is read of a column at a time, as `parquet_batches.py` has it.
 _READ_BYTES = 1 << 18
-# So much holds the head of nearly every page, and of any that was not made to be long.
-_HEAD_BYTES, _MOST_HEAD_BYTES = 128, 1 << 16
 # Each reads the columns' names and types again.
 _MOST_FILES = 32
 # Fields of the footer and of a row group.
@@ -60,12 +67,6 @@ _ALL_ROWS, _ALL_BYTES = 3, 2
 # Of a column chunk, and of what it says of itself: type, encodings, name, codec, number of values, sizes.
 _CHUNK_PLACE, _VALUES_OF_CHUNK = 2, 5
 _STAYING = (1, 2, 3, 4, 6, 13)
-# Of the head of a page: its kind, its bytes behind the head, and how many values and rows it has.
-_KIND, _PAGE_BYTES = 1, 3
-_DICTIONARY_KIND, _SECOND_KIND = 2, 3
-# Of either version of data pages, by kind: the field of the rest of its head, and the one in that of its encoding.
-_HEADS = {0: (5, 2), 3: (8, 4)}
-_VALUES, _ROWS = 1, 3
 # Encodings whose values are numbers of a dictionary's.
 _IN_DICTIONARY = (2, 8)
 
@@ -225,22 +226,22 @@ def _look_at(source: Source, group: GroupPages, leaf: int, chosen: _Chosen) -> _
     try:
         for number in chosen.numbers:
             head = _read_head(source, pages.places[number], pages.places[number + 1])
-            kind = head.own[_KIND]
-            rest_field, encoding_field = _HEADS[kind]
+            kind = head.own[KIND]
+            rest_field, encoding_field = HEADS[kind]
             rest = head.inner[rest_field].own
-            values_here = rest[_VALUES]
+            values_here = rest[VALUES]
             rows = pages.first_rows[number + 1] - pages.first_rows[number]
             # Where a row may have several values, the second version alone tells rows.
             if not is_repeated and values_here != rows:
                 return None
-            if kind == _SECOND_KIND and rest[_ROWS] != rows:
+            if kind == SECOND_KIND and rest[ROWS] != rows:
                 return None
             values += values_here
             is_in_dictionary |= rest[encoding_field] in _IN_DICTIONARY
         # Of numbers that hardly repeat it is the larger part, and only the first pages need it.
         if not is_in_dictionary:
             dictionary = Extent(dictionary.begin, dictionary.begin)
-        elif _read_head(source, *dictionary).own[_KIND] != _DICTIONARY_KIND:
+        elif _read_head(source, *dictionary).own[KIND] != DICTIONARY_KIND:
             return None
     except BROKEN:
         return None
@@ -253,14 +254,8 @@ def _read_head(source: Source, begin: int, stop: int) -> Numbers:
     Raises:
         IndexError, KeyError, ValueError: there is none.
     """
-    try:
-        content = source.read(begin, min(stop, begin + _HEAD_BYTES))
-        head = read_numbers(content)
-    # Some writers put long texts into it.
-    except IndexError:
-        content = source.read(begin, min(stop, begin + _MOST_HEAD_BYTES))
-        head = read_numbers(content)
-    if begin + head.end + head.own[_PAGE_BYTES] != stop:
+    head = read_head(source, begin, stop)
+    if find_page_end(begin, head) != stop:
         raise ValueError("is a page of another size")
     return head
 

@@ -9,7 +9,7 @@ from transforms.formats.format import Piece, Span
 
 # Of a part of a row group, decoded bytes and what its rows cost behind that: less is not worth a unit.
 _LEAST_PART_BYTES = 1 << 20
-# Each part decodes what stands before it in its row group, so many parts would decode it many times over.
+# Where pages cannot be found, each part decodes what stands before it in its row group.
 _MOST_PARTS = 8
 # A part has whole blocks of rows, and at least so many of them, so that parts are nearly equal.
 _BLOCKS = 16

@@ -111,6 +111,9 @@ def read_numbers(content: bytes, place: int = 0, levels: int = _MOST_LEVELS) -> 
         elif kind == STRUCT:
             inner[number] = read_numbers(content, place, levels - 1)
             place = inner[number].end
+        elif kind == _BINARY:
+            length, place = read_number(content, place)
+            place += length
         else:
             place = find_end(content, place, kind, levels)
     return Numbers(own, inner, place + 1)
