@@ -24,10 +24,16 @@ FORMAT_PARTS = {
         "parquet_sections", "parquet_sizes", "parquet_split", "parquet_statistics", "broken_texts",
         "parquet_ways",
     ),
-    "parquet_batches": ("parquet_page_index", "parquet_pages", "parquet_split", "parquet_ways"),
+    "parquet_batches": (
+        "parquet_page_index", "parquet_pages", "parquet_part_pages", "parquet_split", "parquet_ways",
+    ),
     "parquet_page_bounds": ("parquet_page_index", "parquet_statistics"),
     "parquet_page_index": ("parquet_footer", "parquet_given_file", "parquet_prefix", "thrift"),
-    "parquet_pages": ("parquet_given_file", "parquet_page_index", "parquet_ways", "thrift"),
+    "parquet_page_heads": ("parquet_given_file", "thrift"),
+    "parquet_pages": ("parquet_given_file", "parquet_page_heads", "parquet_page_index", "parquet_ways", "thrift"),
+    "parquet_part_pages": (
+        "parquet_footer", "parquet_given_file", "parquet_page_heads", "parquet_page_index", "thrift",
+    ),
     "parquet_prefix": ("thrift",),
     "parquet_sections": (
         "parquet_footer", "parquet_page_bounds", "parquet_page_index", "parquet_prefix", "parquet_row_ranges",

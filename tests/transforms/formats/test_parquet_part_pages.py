@@ -10,7 +10,7 @@ import pytest
 
 from configs.errors import InputError
 from tests.transforms.formats.parts import ROWS, make_rows, part_of, read
-from transforms.formats import parquet_page_heads
+from transforms.formats import parquet_part_pages
 
 PAGES: dict[str, Any] = {"max_rows_per_page": 1_000, "write_batch_size": 100}
 WAYS: dict[str, dict[str, Any]] = {
@@ -66,15 +66,15 @@ def test_pages_so_small_that_heads_take_longer_are_left_to_arrow(
 ) -> None:
     rows = pa.table({"n": range(ROWS)})
     unit = part_of(write(tmp_path / "p", rows), 1_500, 1_000)
-    assert parquet_page_heads.find_pages_of_part(unit, ["n"]) is not None
-    monkeypatch.setattr(parquet_page_heads, "_LEAST_PAGE_ROWS", 10_000)
+    assert parquet_part_pages.find_pages_of_part(unit, ["n"]) is not None
+    monkeypatch.setattr(parquet_part_pages, "_LEAST_PAGE_ROWS", 10_000)
     again = part_of(write(tmp_path / "q", rows), 1_500, 1_000)
-    assert parquet_page_heads.find_pages_of_part(again, ["n"]) is None
+    assert parquet_part_pages.find_pages_of_part(again, ["n"]) is None
 
 
 def test_a_part_of_the_first_page_gains_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "p", pa.table({"n": range(ROWS)}))
-    assert parquet_page_heads.find_pages_of_part(part_of(path, 999, 1_000), ["n"]) is None
+    assert parquet_part_pages.find_pages_of_part(part_of(path, 999, 1_000), ["n"]) is None
 
 
 def cut_short(content: bytearray, begin: int) -> None:
@@ -99,6 +99,6 @@ def test_heads_that_lead_nowhere_are_left_to_arrow(
     change(content, pq.read_metadata(path).row_group(0).column(0).data_page_offset)
     path.write_bytes(content)
     unit = part_of(path, 1_500, 1_000)
-    assert parquet_page_heads.find_pages_of_part(unit, ["n"]) is None
+    assert parquet_part_pages.find_pages_of_part(unit, ["n"]) is None
     with pytest.raises(InputError, match="cannot be read from row 1500 on"):
         read(unit, pa.schema([("n", pa.int64())]))
