@@ -47,10 +47,12 @@ def plan_summaries(job: ScoringJob, package: Package) -> tuple[Summary, ...]:
     words = dict.fromkeys(monitor.summaries)
     contract = package.card.columns
     steps = (*job.preprocess.steps, *package.steps)
+    # How many rows a filter leaves of a large unit only reading tells: it may be very few.
+    every_row = monitor.every_row or job.source.where is not None
     summaries = []
     for name in words:
         if name in SUMMARIES:
-            made = import_maker(name)(inputs, renamed, contract, steps, monitor.every_row)
+            made = import_maker(name)(inputs, renamed, contract, steps, every_row)
             summaries.append(made)
         else:
             # Before a worker does.

@@ -131,6 +131,15 @@ def test_of_large_units_all_rows_are_counted_where_the_job_says_so(
     assert manifest(some)["run_id"] != manifest(every)["run_id"]
 
 
+def test_what_a_filter_leaves_of_large_units_is_counted_whole(
+    job: Path, tmp_path: Path, large_units: None
+) -> None:
+    write_parquet(tmp_path / "shards/0.parquet", small_table(100))
+    found = profile(run_job(job, settings={"source.where": "id < 40"}))
+    a = found["input", "a", "value"]
+    assert a["rows"] == a["numbers"] == a["counted"] == 40
+
+
 def test_a_run_that_resumes_counts_the_same_rows(
     job: Path, tmp_path: Path, large_units: None
 ) -> None:
