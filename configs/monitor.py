@@ -225,6 +225,14 @@ class Monitor(_Section, Generic[SummaryT]):
             )
         return self
 
+    @model_validator(mode="after")
+    def _counts(self) -> Self:
+        if self.every_row and PROFILE not in self.summaries:
+            raise ValueError(
+                "every_row says how a profile counts, and there is none; set summaries: [profile]"
+            )
+        return self
+
     def _list_thresholds(self) -> list[str]:
         """Return the places of all thresholds, in words."""
         sections: dict[str, BaseModel] = {f"columns.{name}": c for name, c in self.columns.items()}

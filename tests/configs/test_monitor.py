@@ -87,3 +87,10 @@ def test_a_users_own_summary_is_of_a_module_that_is_listed() -> None:
     for modules in ([], ["other"]):
         with pytest.raises(ValidationError, match="does not list mine"):
             Monitor[str](summaries=["profile", "mine:Counts"], modules=modules)
+
+
+def test_every_row_is_asked_of_a_profile() -> None:
+    assert Monitor[str](reference="previous", every_row=True).summaries == ("profile",)
+    for summaries in ([], ["mine:Counts"]):
+        with pytest.raises(ValidationError, match=r"every_row .* set summaries: \[profile\]"):
+            Monitor[str](summaries=summaries, modules=["mine"], every_row=True)
