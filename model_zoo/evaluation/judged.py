@@ -126,8 +126,8 @@ def _tell(asked: _Asked, level: Level, threshold: float, beyond: bool) -> Findin
         what = f"{what} ({drift.missing or 0:.1%} of rows, and {reference or 0:.1%} before)"
     says = f"{what}, {level} from {threshold:g} on"
     if not beyond:
-        rows = f"{min(drift.rows, drift.reference_rows):,}"
-        says = f"{says}, which chance alone may give with {rows} rows and so many comparisons"
+        counted = _say_how_many(asked)
+        says = f"{says}, which chance alone may give with {counted} and so many comparisons"
         level = "note"
     value = drift.missing if measure == "missing" else change.distance
     return Finding(
@@ -142,6 +142,15 @@ def _tell(asked: _Asked, level: Level, threshold: float, beyond: bool) -> Findin
         change.chance,
         drift.of,
     )
+
+
+def _say_how_many(asked: _Asked) -> str:
+    """Return what a chance is told by, in words."""
+    drift = asked.drift
+    # Rows without a value are all counted.
+    if drift.chosen is not None and asked.measure != "missing":
+        return f"{drift.chosen:,} counted numbers"
+    return f"{min(drift.rows, drift.reference_rows):,} rows"
 
 
 def _tell_left_out(drifts: Sequence[Drift], rules: Rules) -> Iterator[Finding]:

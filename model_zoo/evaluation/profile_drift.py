@@ -43,6 +43,8 @@ class Drift:
         changes: by measure (`psi`, `js`, `ks`, `chi2`, `missing`, `new`); what cannot be told is not
             there.
         left_out: why its distribution is not compared, or not all of it; None where it is.
+        chosen: how many numbers chance is told by, of the run or of the reference, whichever counted
+            fewer; None where both counted all.
     """
 
     kind: Any
@@ -54,6 +56,7 @@ class Drift:
     missing_reference: float | None
     changes: Mapping[str, Change]
     left_out: str | None = None
+    chosen: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the distances as a manifest holds them; null where there is none."""
@@ -123,6 +126,7 @@ def _compare(place: Place, then: Record, now: Record) -> Drift:
         _share_missing(then),
         changes,
         distribution.left_out,
+        _count_chosen(then, now),
     )
 
 
@@ -174,8 +178,10 @@ def _pair(then: Record, now: Record) -> _Distribution:
     """Return the counts of both that can stand beside each other."""
     if now["with_value"] is not None and then["with_value"] is not None:
         return _pair_values(then, now)
-    if not _has_counted(now) or not _has_counted(then):
+    if not now["numbers"] or not then["numbers"]:
         return _Distribution(None)
+    if not _has_counted(now) or not _has_counted(then):
+        return _Distribution(None, left_out="it has so few numbers that none is in a counted row")
     if now["cut_points"] and then["cut_points"]:
         return _pair_counts(then, now)
     if now["bins"] and then["bins"]:
@@ -201,9 +207,21 @@ def _pair_counts(then: Record, now: Record) -> _Distribution:
 
 
 def _has_counted(record: Record) -> bool:
-    """Tell whether numbers are counted: of very few in large units none may be."""
-    # Profiles of older versions count all, and say no more.
-    return bool(record["numbers"]) and record.get("counted") != 0
+    """Tell whether some numbers are counted: of very few in large units none may be."""
+    # Profiles of older versions, and of training, count all, and say no more.
+    return record.get("counted") != 0
+
+
+def _count_chosen(then: Record, now: Record) -> int | None:
+    """Return how many numbers the one of both counted that counted fewer; None where both counted all."""
+    counted = []
+    is_whole = True
+    for record in (then, now):
+        numbers: int = record["numbers"] or 0
+        chosen = record.get("counted")
+        counted.append(numbers if chosen is None else chosen)
+        is_whole = is_whole and counted[-1] == numbers
+    return None if is_whole else min(counted)
 
 
 def _to_counted(record: Record, counts: np.ndarray) -> np.ndarray:

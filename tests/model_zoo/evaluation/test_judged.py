@@ -1,5 +1,7 @@
 """Which changes are told, and how: thresholds, chance, levels."""
 
+from dataclasses import replace
+
 import pytest
 
 from model_zoo.evaluation.drift import Change
@@ -32,6 +34,16 @@ def test_what_chance_may_give_is_a_note() -> None:
     assert finding.says == (
         "a: PSI is 0.9, hold from 0.25 on, which chance alone may give with 500 rows and so many comparisons"
     )
+
+
+def test_chance_is_told_by_the_numbers_that_were_counted() -> None:
+    change = Change(0.9, 0.01)
+    limits = {**PSI, "missing": Limit(warn=0.1)}
+    drift = replace(drift_of(psi=change, missing=change), chosen=31)
+    found = judge_drifts([drift], rules_of(limits))
+    of_numbers, of_missing = (finding.says for finding in found)
+    assert "with 31 counted numbers and so many" in of_numbers
+    assert "with 500 rows and so many" in of_missing
 
 
 def test_many_comparisons_ask_for_smaller_chances() -> None:

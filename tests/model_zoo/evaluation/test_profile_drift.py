@@ -65,8 +65,20 @@ def test_chance_asks_how_many_numbers_were_counted() -> None:
     assert compare(then, {**now, **of_many}).changes == compare(then, now).changes
     whole = compare(then, {**now, "numbers": 44_800, "counts": larger})
     assert whole.changes["ks"].chance != compare(then, now).changes["ks"].chance
-    nothing = {"counts": [0] * 4, "counted": 0, "squared_weights": 0}
-    assert set(compare(then, {**now, **nothing}).changes) == {"missing"}
+    assert compare(then, {**now, **of_many}).chosen == 700
+    assert (compare(then, now).chosen, whole.chosen) == (None, None)
+
+
+def test_a_column_of_which_nothing_was_counted_is_noted() -> None:
+    then, now = of_numbers(draw(1, 900)), of_numbers(draw(2, 3))
+    nothing = {**now, "counts": [0] * 4, "counted": 0, "squared_weights": 0}
+    for drift in (compare(then, nothing), compare(nothing, then)):
+        assert set(drift.changes) == {"missing"}
+        assert drift.left_out == "it has so few numbers that none is in a counted row"
+        assert drift.chosen == 0
+    # Where there are no numbers, the missing ones tell it.
+    empty = {**nothing, "rows": 3, "missing": 3, "numbers": 0}
+    assert compare(then, empty).left_out is None
 
 
 def test_bins_of_chosen_numbers_are_compared_as_so_many() -> None:
