@@ -5,6 +5,7 @@ them, writes addresses into them, and has them initialise themselves. While an i
 keeps all of its threads waiting; while one of them calls the linker itself, the others go on.
 """
 
+from contextlib import suppress
 import ctypes
 from importlib import import_module
 from importlib.util import find_spec
@@ -41,13 +42,27 @@ def load_torch_libraries_aside() -> None:
     spec = find_spec("torch")
     if spec is None or spec.origin is None:
         return
-    folder = Path(spec.origin).parent / "lib"
+    package = Path(spec.origin).parent
+    if _loads_others_before(package):
+        return
     for name in _IMPORTED_FIRST:
-        import_module(name)
+        # Whoever needs it tells that it cannot be imported.
+        with suppress(ImportError):
+            import_module(name)
     # No daemon: a process that ends as Python does, as of an import that fails, would take apart what the
     # linker is just putting together, and crash. A program's own end (`end_process`) waits for nobody.
-    thread = threading.Thread(target=_load_libraries, args=[folder])
+    thread = threading.Thread(target=_load_libraries, args=[package / "lib"])
     thread.start()
+
+
+def _loads_others_before(package: Path) -> bool:
+    """Tell whether `import torch` sees to it that its libraries find the right ones of CUDA or ROCm.
+
+    The linker, asked before that, would take those that it finds first.
+    """
+    # Of CUDA's own libraries, some look there before they look beside them.
+    names_folders = bool(os.environ.get("LD_LIBRARY_PATH"))
+    return names_folders or (package / "_rocm_init.py").exists()
 
 
 def _load_libraries(folder: Path) -> None:

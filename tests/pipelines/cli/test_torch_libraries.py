@@ -1,6 +1,7 @@
 """torch's libraries are loaded beside other imports, which do not wait for it."""
 
 from importlib.machinery import ModuleSpec
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -42,6 +43,7 @@ print(torch.ones(2).sum().item())
 
 @pytest.mark.program
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they have other names")
+@pytest.mark.skipif("LD_LIBRARY_PATH" in os.environ, reason="there torch loads them itself")
 def test_they_are_there_before_torch_and_no_other_import_waits_for_the_linker() -> None:
     command = [sys.executable, "-c", STARTED]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
@@ -53,6 +55,40 @@ def test_where_there_are_none_nothing_is_told_and_torch_is_imported_as_ever(tmp_
     _load_libraries(tmp_path)
     (tmp_path / "libtorch_global_deps.so").write_bytes(b"no library")
     _load_libraries(tmp_path)
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return the folders whose libraries are asked for."""
+    folders: list[Path] = []
+    monkeypatch.setattr(torch_libraries, "_load_libraries", folders.append)
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    return folders
+
+
+def find_in(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ModuleSpec("torch", None, origin=str(package / "__init__.py"))
+    monkeypatch.setattr(torch_libraries, "find_spec", lambda _: spec)
+
+
+def test_where_torch_loads_others_before_its_own_it_is_left_to_it(
+    begun: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_in(tmp_path, monkeypatch)
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/cuda/lib64")
+    load_torch_libraries_aside()
+    monkeypatch.delenv("LD_LIBRARY_PATH")
+    rocm = tmp_path / "_rocm_init.py"
+    rocm.touch()
+    load_torch_libraries_aside()
+    assert begun == []
+    rocm.unlink()
+    monkeypatch.setattr(torch_libraries, "_IMPORTED_FIRST", ("mmap", "no_such_module"))
+    before = set(threading.enumerate())
+    load_torch_libraries_aside()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert begun == [tmp_path / "lib"], "what cannot be imported is told by who needs it"
 
 
 @pytest.mark.parametrize("spec", [None, ModuleSpec("torch", None)])
