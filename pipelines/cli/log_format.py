@@ -40,8 +40,9 @@ _ASSIGNED = re.compile(
 _BEARER = re.compile(r"\b(bearer|authorization:? basic) [\w.~+/=-]{8,}", re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(_KIND, re.IGNORECASE)
 # A variable that names a place holds no secret, and a tokenizer is none: with a folder of models in
-# TOKENIZER_DIR, every path in it would be blotted out.
+# TOKENIZER_DIR, every path in it would be blotted out. But some put the secret itself there.
 _PLACE_VARIABLE = re.compile(r"_(?:file|path|dir|home)$", re.IGNORECASE)
+_PLACE = re.compile(r"[/~.]|\w+://")
 _TOKENIZER = re.compile(r"tokeni[sz]er", re.IGNORECASE)
 # A shorter value of a variable would be found in words that have nothing to do with it.
 _SHORTEST_SECRET = 8
@@ -120,7 +121,7 @@ def _list_secrets_of_environment() -> list[str]:
     """Return what no line may hold, the longest first."""
     secrets: set[str] = set()
     for name, value in os.environ.items():
-        if _is_secret(name):
+        if _is_secret(name, value):
             secrets.add(value)
             # A private key counts line by line, too.
             secrets.update(value.splitlines())
@@ -129,14 +130,18 @@ def _list_secrets_of_environment() -> list[str]:
     return sorted(long_enough, key=len, reverse=True)
 
 
-def _is_secret(name: str) -> bool:
-    """Tell whether a variable of this name holds a secret.
+def _is_secret(name: str, value: str) -> bool:
+    """Tell whether a variable holds a secret.
 
-    >>> [_is_secret(name) for name in ("API_TOKEN", "API_TOKEN_FILE", "TOKENIZER", "TOKENIZER_TOKEN")]
+    >>> names = ("API_TOKEN", "API_TOKEN_FILE", "TOKENIZER", "TOKENIZER_TOKEN")
+    >>> [_is_secret(name, "/run/api") for name in names]
     [True, False, False, True]
+    >>> _is_secret("API_TOKEN_FILE", "x7rK")
+    True
     """
     words = _TOKENIZER.sub("", name)
-    return bool(_SECRET_VARIABLE.search(words)) and not _PLACE_VARIABLE.search(name)
+    names_place = _PLACE_VARIABLE.search(name) and _PLACE.match(value)
+    return bool(_SECRET_VARIABLE.search(words)) and not names_place
 
 
 def _redact_strings(value: Any) -> Any:

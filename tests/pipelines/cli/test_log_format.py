@@ -21,6 +21,9 @@ from pipelines.cli.log_format import json_line, redacted
             "/models/x/1 /run/api",
             "/models/x/1 /run/api",
         ),
+        # The secret itself, where its place was asked for.
+        ({"API_TOKEN_FILE": "abc/defgh"}, "said abc/defgh", "said ***"),
+        ({"API_TOKEN_PATH": "s3://b/api"}, "said s3://b/api", "said s3://b/api"),
         ({"TOKENIZERS_API_KEY": "abcdefgh"}, "said abcdefgh", "said ***"),
         ({"PRIVATE_KEY": "BEGIN\nline of a key\nEND"}, "a line of a key", "a ***"),
     ],
