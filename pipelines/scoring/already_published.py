@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from configs.errors import HeldError, VerifyError, refusal_of
+from configs.errors import HeldError, PublishError, VerifyError, refusal_of
 from configs.redaction import shown_with_class
 from pipelines.cli.run_log import RunLog
 from pipelines.planning.plan import Plan
 from pipelines.scoring import summary
 from pipelines.scoring.status import told_plainly
 from storage import inputs
-from storage.layout import find_current_run, is_held, read_held, read_manifest
+from storage.layout import find_current_run, is_held, is_published, read_held, read_manifest
 from storage.run_folder import RunFolder
 from transforms.announce import announce
 from transforms.hold import end_as_held
@@ -35,7 +35,7 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
     Raises:
         SupersededError: readers stay with a run that was planned later.
         VerifyError: the run is not whole any more.
-        PublishError: the output cannot be read.
+        PublishError: the output cannot be read, or the run was just removed.
     """
     with told_plainly(plan.run.output):
         run, manifest = read_manifest(plan.run.output, plan.run.run_id)
@@ -73,6 +73,11 @@ def _refuse_damaged(run: RunFolder, manifest: summary.Manifest) -> None:
     found = [problem for problem in problems if problem is not None]
     if not found:
         return
+    # Its manifest goes first; scored again, it is whole.
+    if not is_published(run):
+        raise PublishError(
+            f"{run.published}: was removed by another program; run the same command again"
+        )
     shown = "; ".join(found[:_SHOWN_PROBLEMS])
     if len(found) > _SHOWN_PROBLEMS:
         shown += f"; and {len(found) - _SHOWN_PROBLEMS:,} more"
