@@ -17,8 +17,9 @@ _STANDARD_FILES = 3
 _STDOUT = 1
 # By the number of what was closed: what nobody holds is closed again.
 _held: dict[int, IO[bytes]] = {}
-# What a stream fails with: the system's reasons, and Python's own for one that is closed.
-_LOST = (OSError, ValueError)
+# What a stream fails with: the system's reasons, and Python's own for one that is closed, or that a
+# signal has interrupted in the midst of writing.
+_LOST = (OSError, ValueError, RuntimeError)
 # What moves the cursor, colours, renames windows, or turns the order of letters round. A name of a
 # file or column may hold any of it. The line break is ours.
 _CONTROLS = re.compile(
@@ -70,7 +71,7 @@ def make_unicode(text: str) -> str:
     return _BYTES.sub(_write_out, text)
 
 
-def write_text(stream: TextIO, text: str) -> OSError | ValueError | None:
+def write_text(stream: TextIO, text: str) -> Exception | None:
     """Write text and a line break, at once.
 
     Letters that the stream's encoding lacks are written out.

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 import subprocess
 import sys
+from typing import Any
 import unicodedata
 
 from hypothesis import given
@@ -20,6 +21,7 @@ from pipelines.cli.command_line import run_program
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.terminal import (
     LenientStream,
+    flush_quietly,
     hold_standard_files,
     make_harmless,
     write_result,
@@ -393,6 +395,30 @@ def test_a_stream_that_is_closed_takes_all_and_says_why() -> None:
     assert lenient.write("abc") == 3
     lenient.flush()
     assert lenient.encoding is None
+
+
+class Interrupted(io.RawIOBase):
+    """A file in the midst of whose writing a signal comes, whose handler wants to write, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stream = io.TextIOWrapper(io.BufferedWriter(self))
+        self.errors: list[Exception | None] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self.errors.append(write_text(self.stream, "stopped"))
+        flush_quietly(self.stream)
+        return len(content)
+
+
+def test_a_signal_in_the_midst_of_writing_is_no_error_of_its_handler() -> None:
+    """Python refuses to write twice at a time, with an error that the interrupted program would end with."""
+    file = Interrupted()
+    assert write_text(file.stream, "a") is None
+    assert [type(error) for error in file.errors][:1] == [RuntimeError]
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
