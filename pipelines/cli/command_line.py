@@ -21,7 +21,14 @@ from model_zoo.library_caches import refuse_shared_caches
 from pipelines.cli.log_format import JsonFormatter, TextFormatter
 from pipelines.cli.python_private import list_flags
 from pipelines.cli.run_log import RunLog
-from pipelines.cli.shutdown import call_within, cancel_jobs, end_process
+from pipelines.cli.shutdown import (
+    call_within,
+    cancel_jobs,
+    close_put_off,
+    closed_when_told,
+    end_process,
+    put_off,
+)
 from pipelines.cli.startup import end_imports
 from pipelines.cli.terminal import dropped_stderr, flush_quietly, hold_standard_files, is_file
 
@@ -140,9 +147,9 @@ def run_program(main: Main, argv: Words | None = None) -> int:
     if argv is None:
         argv = sys.argv[1:]
     _quiet_libraries("--debug" in argv)
-    status = _run(main, list(argv))
-    _log.write_metrics(status)
-    _until_told.close()
+    with closed_when_told():
+        status = _run(main, list(argv))
+        _log.write_metrics(status)
     return status
 
 
@@ -225,6 +232,8 @@ def workers_kept_quiet() -> Iterator[None]:
         yield
         return
 
+    # Of what failed before and was mended: stderr is to be as it was found.
+    close_put_off()
     # What is buffered was written before, and is not to be dropped.
     flush_quietly(sys.stderr)
     with ExitStack() as quiet:
@@ -236,12 +245,10 @@ def workers_kept_quiet() -> Iterator[None]:
         except BaseException:
             # Where another stream is in its place, as a test's, the last words belong there.
             if is_file(sys.stderr, _STDERR):
-                _until_told.callback(quiet.pop_all().close)
+                put_off(quiet)
             raise
 
 
-# Of what failed while nobody was heard.
-_until_told = ExitStack()
 # One for the process: a signal's handler has nothing but this to find it by.
 _log = RunLog()
 # Whether what the program has done is kept when it is stopped. Of one that keeps nothing, nobody shall

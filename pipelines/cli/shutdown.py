@@ -5,7 +5,7 @@ it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 import logging
 import os
 import sys
@@ -25,6 +25,8 @@ T = TypeVar("T")
 Cancel: TypeAlias = Callable[[], object]
 # One list for the process: a signal's handler has nothing but this to find them by.
 _jobs: list[Cancel] = []
+# None outside of a program, where nobody would tell its end.
+_put_off: ExitStack | None = None
 
 
 @contextmanager
@@ -56,6 +58,32 @@ def _confirms(cancel: Cancel) -> bool:
         return True
 
     return bool(call_within(_CANCEL_SECONDS, confirm))
+
+
+@contextmanager
+def closed_when_told() -> Iterator[None]:
+    """Close what is put off in the block behind it: the block tells how a program ends.
+
+    However that goes: Python's own last words are to be heard.
+    """
+    global _put_off
+    try:
+        with ExitStack() as _put_off:
+            yield
+    finally:
+        _put_off = None
+
+
+def put_off(block: ExitStack) -> None:
+    """Leave open, until the end of the program is told, what a block would close; in no program it closes that."""
+    if _put_off is not None:
+        _put_off.callback(block.pop_all().close)
+
+
+def close_put_off() -> None:
+    """Close now what was put off."""
+    if _put_off is not None:
+        _put_off.close()
 
 
 def end_process(status: int) -> NoReturn:

@@ -1,6 +1,7 @@
 """How every program begins and ends: its words, its exit status, and where its lines and those of libraries go."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 import io
 import json
 import logging
@@ -208,6 +209,65 @@ def test_what_workers_write_is_dropped_but_for_debugging_people(
     said = capfd.readouterr().err
     assert ("noise" not in said) is is_dropped
     assert [said.count(text) for text in ("before\n", "the run's own line", "after\n")] == [1] * 3
+
+
+@contextmanager
+def of_the_file_descriptor() -> Iterator[None]:
+    """Let stderr be Python's own, and not one of pytest's."""
+    before = sys.stderr
+    with open(2, "w", closefd=False) as sys.stderr:
+        yield
+    sys.stderr = before
+
+
+def fail_quietly() -> None:
+    with pytest.raises(ZeroDivisionError), workers_kept_quiet():
+        raise ZeroDivisionError
+
+
+def test_who_calls_no_program_hears_all_that_comes_after_a_failure(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody would tell its end: its own traceback would be lost."""
+    with of_the_file_descriptor():
+        fail_quietly()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
+def test_after_a_failure_that_was_mended_the_log_goes_on_where_it_was(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def main(argv: Any) -> int:
+        log = open_log(argv)
+        fail_quietly()
+        os.write(2, b"late noise\n")
+        log.tell_trouble("trouble", "mended")
+        with workers_kept_quiet():
+            os.write(2, b"noise\n")
+            log.tell_trouble("trouble", "the run's own line")
+        return 0
+
+    with of_the_file_descriptor():
+        assert run_program(main, []) == 0
+    os.write(2, b"after\n")
+    said = capfd.readouterr().err
+    assert "noise" not in said
+    assert [said.count(text) for text in ("mended", "own line", "after\n")] == [1] * 3
+
+
+def test_a_program_whose_end_cannot_be_told_leaves_python_its_last_words(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_again(*_: object) -> int:
+        fail_quietly()
+        raise MemoryError
+
+    monkeypatch.setattr(command_line, "_run", fail_again)
+    with of_the_file_descriptor(), pytest.raises(MemoryError):
+        run_program(lambda argv: 0, [])
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
 
 
 def test_what_libraries_log_is_in_the_json_log_also_while_workers_are_kept_quiet(
