@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import ClassVar, TypeAlias
 
 import pyarrow as pa
@@ -55,6 +54,7 @@ from transforms.formats.parquet_ways import (
     USUAL,
     align,
     put_together,
+    skip_rows,
 )
 from transforms.formats.read_failures import (
     explain_failure,
@@ -186,8 +186,9 @@ class ParquetFormat:
         decoded_bytes = 0
         limit = max(BOMB_BYTES, self.max_expansion * unit.bytes)
 
-        def open_from(batch: int) -> Iterator[_Read]:
-            return _read_batches(unit, schema, rows_per_batch, batch)
+        def open_from(_: int) -> Iterator[_Read]:
+            # By rows: entered another way, a row group comes in other batches.
+            return _read_batches(unit, schema, rows_per_batch, done)
 
         for rows, reasons in resumed(open_from):
             # Once more, in what was decoded: a footer may tell less than there is.
@@ -226,14 +227,14 @@ def _read_batches(
     unit: WorkUnit,
     schema: Schema,
     rows_per_batch: int,
-    start: int,
+    rows_done: int,
 ) -> Iterator[_Read]:
-    """Yield the unit's rows from batch `start` on, and which of them were not read exactly.
+    """Yield the unit's rows behind those that came, and which of them were not read exactly.
 
-    The batches before it are read again, as they are needed only after a failure.
+    Those that came are read again, as that is needed only after a failure.
     """
     # A file that was replaced meanwhile would go on with other rows.
-    if start:
+    if rows_done:
         check_unchanged(unit)
     with ExitStack() as stack:
         # Texts that a run has in a dictionary are not made to be put into one.
@@ -259,8 +260,10 @@ def _read_batches(
             # Nearly always each is a batch.
             if rows_at_once < rows_per_batch:
                 steps = gather_batches(steps, rows_per_batch, _BATCH_BYTES)
+            if rows_done:
+                steps = skip_rows(steps, rows_done)
             streams.append(steps)
-        for batches in islice(align(streams), start, None):
+        for batches in align(streams):
             by_reading = dict(zip(readings, batches, strict=True))
             yield put_together(by_reading, schema, units)
 

@@ -27,8 +27,11 @@ def read_head(source: Source, begin: int, stop: int) -> Numbers:
         stop: behind it, or behind the last one of its chunk.
 
     Raises:
-        IndexError, KeyError, ValueError: there is none.
+        IndexError, KeyError, OverflowError, ValueError: there is none.
     """
+    # So many bytes less than none would be all that follow.
+    if begin >= stop:
+        raise ValueError("is behind the end")
     try:
         content = source.read(begin, min(stop, begin + _HEAD_BYTES))
         return read_numbers(content)
@@ -42,6 +45,9 @@ def find_page_end(begin: int, head: Numbers) -> int:
     """Return the place behind a page.
 
     Raises:
-        KeyError: its head does not tell.
+        KeyError, ValueError: its head does not tell.
     """
-    return begin + head.end + head.own[_PAGE_BYTES]
+    page_bytes = head.own[_PAGE_BYTES]
+    if page_bytes < 0:
+        raise ValueError("has less than no bytes")
+    return begin + head.end + page_bytes

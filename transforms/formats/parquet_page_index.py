@@ -50,8 +50,6 @@ STORED_BYTES, DATA_PAGE, DICTIONARY_PAGE = 7, 9, 11
 _LOCATIONS = 1
 _PLACE, _STORED_BYTES, _FIRST_ROW = 1, 2, 3
 _NULL_PAGES, _LEAST, _MOST, _NULL_COUNTS = 1, 2, 3, 5
-
-
 _Fields: TypeAlias = tuple[int, int]
 
 
@@ -88,7 +86,7 @@ class GroupPages:
     """The pages of a row group.
 
     Attributes:
-        footer: of the file.
+        footer: of the file, without its row groups.
         chunks: of all leaves, as the footer has them.
         columns: leaves by the column that they are of, of the columns that are read.
         repeated: leaves of which a row may have several values.
@@ -112,7 +110,7 @@ class ToldGroup(NamedTuple):
     """What a footer tells of a row group.
 
     Attributes:
-        footer: all of it.
+        footer: all of it but the row groups.
         chunks: of all leaves, as the footer has them.
         told: of those that were asked for.
         rows: how many.
@@ -246,8 +244,9 @@ def tell_group(end: FileEnd, number: int, leaves: Sequence[int]) -> ToldGroup:
     Raises:
         IndexError, KeyError, ValueError: it does not, or the leaves are elsewhere or encrypted.
     """
-    footer = read_struct(end.footer).fields
-    group = list_structs(footer[ROW_GROUPS])[number]
+    footer = dict(read_struct(end.footer).fields)
+    # By far the most of a footer, and not kept.
+    group = list_structs(footer.pop(ROW_GROUPS))[number]
     chunks = list_values(group[CHUNKS])
     told = {leaf: read_struct(chunks[leaf].stored).fields for leaf in leaves}
     if any(_FILE_PATH in chunk or _ENCRYPTED in chunk for chunk in told.values()):
@@ -290,7 +289,9 @@ def find_pages(pages: LeafPages, first_row: int, stop: int) -> range:
         stop: the one behind the last.
     """
     first_rows = pages.first_rows
-    return range(bisect_right(first_rows, first_row) - 1, bisect_left(first_rows, stop))
+    # Up to the last page, of a file that has fewer rows by now than were planned.
+    behind = min(bisect_left(first_rows, stop), len(first_rows) - 1)
+    return range(bisect_right(first_rows, first_row) - 1, behind)
 
 
 def _find_place(chunk: Struct, fields: _Fields) -> Extent:

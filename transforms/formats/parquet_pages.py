@@ -137,8 +137,9 @@ def iterate_pages(
             buffer_size=_READ_BYTES,
         )
         stack.enter_context(file)
-        steps = file.iter_batches(rows_at_once, columns=names, use_threads=False)
-        wanted = cut_out(steps, rows.start - first_row, len(rows))
+        ahead = rows.start - first_row
+        steps = _iterate_evenly(file, names, ahead, rows_at_once)
+        wanted = cut_out(steps, ahead, len(rows))
         streams.append(wanted)
     return _join(streams, reading.names)
 
@@ -168,6 +169,29 @@ def cut_out(
             yield here
         if not left:
             return
+
+
+def _iterate_evenly(
+    file: pq.ParquetFile,
+    names: Sequence[str],
+    ahead: int,
+    rows_at_once: int,
+) -> Iterator[RecordBatch]:
+    """Yield all rows in batches, one of which begins behind some rows.
+
+    Else batches of files that begin at different rows would be cut into as many pieces, to be put together.
+
+    Args:
+        file: the open file.
+        names: the columns.
+        ahead: how many rows.
+        rows_at_once: rows of a batch, but for the first and the last one.
+    """
+    first_rows = ahead % rows_at_once or rows_at_once
+    for step in file.iter_batches(first_rows, columns=names, use_threads=False):
+        yield step
+        # It is looked up for each batch anew.
+        file.reader.set_batch_size(rows_at_once)
 
 
 def _group_columns(group: GroupPages, names: Sequence[str], row: int) -> dict[int, list[str]]:

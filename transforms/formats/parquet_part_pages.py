@@ -1,4 +1,4 @@
-"""The pages of a row group that a unit begins inside of, as an index or their own heads tell: most files have no index.
+"""The pages of a row group that a unit begins inside of, as their own heads or an index tell: most files have no index.
 
 The unit enters at one of them: Arrow would decode all that comes before, so that of four parts of a row group
 the last one took four times as long as the first.
@@ -6,6 +6,8 @@ the last one took four times as long as the first.
 
 from collections.abc import Sequence
 from functools import lru_cache
+
+from pyarrow.parquet import FileMetaData
 
 from storage import files
 from transforms.batches import WorkUnit
@@ -27,12 +29,15 @@ from transforms.formats.parquet_page_index import (
     find_chunk,
     list_leaves_of_columns,
     list_repeated,
+    read_page_index,
     tell_group,
 )
-from transforms.formats.thrift import BROKEN
+from transforms.formats.thrift import BROKEN, Numbers
 
-# To look at a head takes as long as to decode so many values.
-_LEAST_PAGE_ROWS = 1_000
+# To look at a head takes as long as to decode so many values, or so many bytes of long ones.
+_LEAST_PAGE_ROWS, _LEAST_PAGE_BYTES = 1_000, 1 << 16
+# Numbers of a footer or an index take longer to read than so many times as many bytes to decode.
+_MOST_TOLD_SHARE = 64
 
 
 def find_pages_of_part(unit: WorkUnit, names: Sequence[str]) -> GroupPages | None:
@@ -53,15 +58,16 @@ def find_pages_of_part(unit: WorkUnit, names: Sequence[str]) -> GroupPages | Non
     return group if any(row <= first_row for row in second_pages) else None
 
 
-# The parts of a row group are read one after the other, by as many workers as there are.
-@lru_cache(maxsize=2)
+# The parts of a row group are read one after the other, by as many workers as there are, and each of them
+# may read some columns in several ways.
+@lru_cache(maxsize=8)
 def _find_pages(
     url: str,
     version: str,
     number: int,
     names: tuple[str, ...],
 ) -> GroupPages | None:
-    """Return the pages of a row group; None where neither an index nor heads tell.
+    """Return the pages of a row group; None where neither heads nor an index tell, or it takes too long.
 
     Args:
         url: the file.
@@ -76,6 +82,9 @@ def _find_pages(
         return None
     leaves = [leaf for of_column in columns.values() for leaf in of_column]
     repeated = list_repeated(metadata, leaves)
+    most_bytes = _estimate_bytes(metadata, number, len(leaves)) // _MOST_TOLD_SHARE
+    if end.footer_bytes > most_bytes:
+        return None
     try:
         footer, chunks, told, rows = tell_group(end, number, leaves)
         with files.open_read(url) as file:
@@ -86,8 +95,24 @@ def _find_pages(
                 pages[leaf] = _list_pages(source, extent, rows, leaf in repeated)
     # Whatever it is, Arrow meets it as well, and says so.
     except (*BROKEN, OSError):
-        return None
+        return read_page_index(end, metadata, number, columns, most_bytes)
     return GroupPages(footer, chunks, columns, repeated, pages, values={})
+
+
+def _estimate_bytes(metadata: FileMetaData, number: int, leaves: int) -> int:
+    """Return about how many bytes some leaves have in a row group before they are compressed.
+
+    As many as others: to ask pyarrow about a column that is encrypted, or told wrongly, ends the process.
+
+    Args:
+        metadata: the file's footer.
+        number: of the row group.
+        leaves: how many they are.
+    """
+    # Of a file that took the place of another.
+    if not leaves or number >= metadata.num_row_groups:
+        return 0
+    return metadata.row_group(number).total_byte_size * leaves // metadata.num_columns
 
 
 def _list_pages(source: Source, chunk: Extent, rows: int, is_repeated: bool) -> LeafPages:
@@ -100,29 +125,42 @@ def _list_pages(source: Source, chunk: Extent, rows: int, is_repeated: bool) -> 
         is_repeated: whether a row may have several values.
 
     Raises:
-        IndexError, KeyError, ValueError: heads do not tell, or are too many.
+        IndexError, KeyError, OverflowError, ValueError: heads do not tell, or are too many.
     """
     begin, stop = chunk
     place = begin
     head = read_head(source, place, stop)
     if head.own[KIND] == DICTIONARY_KIND:
         place = find_page_end(place, head)
+    most_pages = 1 + rows // _LEAST_PAGE_ROWS + (stop - begin) // _LEAST_PAGE_BYTES
     places = [place]
     first_rows = [0]
     while first_rows[-1] < rows:
-        if len(places) > 1 + rows // _LEAST_PAGE_ROWS:
+        if len(places) > most_pages:
             raise ValueError("has small pages")
         head = read_head(source, place, stop)
-        kind = head.own[KIND]
-        rest_field, _ = HEADS[kind]
-        # Where a row may have several values, the first version does not tell rows.
-        counted = ROWS if kind == SECOND_KIND or is_repeated else VALUES
-        rows_here = head.inner[rest_field].own[counted]
-        if rows_here <= 0:
-            raise ValueError("has a page without rows")
+        rows_here = _count_rows(head, is_repeated)
         first_rows.append(first_rows[-1] + rows_here)
         place = find_page_end(place, head)
         places.append(place)
-    if first_rows[-1] != rows or place != stop:
+    if not rows or first_rows[-1] != rows or place != stop:
         raise ValueError("has other pages than the footer")
     return LeafPages(begin, places, first_rows)
+
+
+def _count_rows(head: Numbers, is_repeated: bool) -> int:
+    """Return how many rows a page has; arguments as the head of a page, and as for `_list_pages`.
+
+    Raises:
+        KeyError, ValueError: its head does not tell, or it has none.
+    """
+    kind = head.own[KIND]
+    rest_field, _ = HEADS[kind]
+    rest = head.inner[rest_field].own
+    # Where a row may have several values, the first version does not tell rows.
+    if is_repeated and kind != SECOND_KIND:
+        raise ValueError("tells values alone")
+    rows = rest[ROWS if kind == SECOND_KIND else VALUES]
+    if rows <= 0:
+        raise ValueError("has a page without rows")
+    return rows

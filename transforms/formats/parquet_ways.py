@@ -240,6 +240,16 @@ def _find_source(url: str) -> Any:
     return files.open_read(url)
 
 
+def skip_rows(steps: Stream, rows: int) -> Stream:
+    """Yield what comes behind the first rows."""
+    ahead = rows
+    for step in steps:
+        dropped = min(ahead, step.num_rows)
+        ahead -= dropped
+        if dropped < step.num_rows:
+            yield step.slice(dropped)
+
+
 def align(streams: Sequence[Stream]) -> Iterator[list[RecordBatch]]:
     """Yield batches of the same rows, one of each stream.
 

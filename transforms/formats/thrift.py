@@ -19,8 +19,8 @@ _END_OF_STRUCT = 0
 _MOST_NUMBER_BYTES = 10
 # Deeper than Parquet's own, and not so deep that Python gives up.
 _MOST_LEVELS = 32
-# What is raised where the bytes are not those of a struct.
-BROKEN = (IndexError, KeyError, ValueError)
+# What is raised where the bytes are not those of a struct, or a place that they tell is none of a file.
+BROKEN = (IndexError, KeyError, OverflowError, ValueError)
 
 
 class Value(NamedTuple):

@@ -133,7 +133,7 @@ def test_values_in_an_order_that_nobody_told_are_not_known(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("index", [PAGES, VALUES])
-@pytest.mark.parametrize("place", [-1, 0, 4, 1 << 40])
+@pytest.mark.parametrize("place", [-1, 0, 4, 1 << 40, 1 << 66])
 def test_an_index_that_is_elsewhere_is_none(
     index: tuple[int, int], place: int, tmp_path: Path
 ) -> None:
