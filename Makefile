@@ -24,7 +24,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # one process that has imported all tests: imports took as long as a fifth of the quick ones.
 WORKERS ?= 2
 TESTS := tests.support.forked_workers --workers $(WORKERS)
-QUICK_TESTS := $(TESTS) --in_memory -m "not program and not slow"
+# Quick tests wait for a quarter of their time: a third worker takes 17 s of 2 min 17 s, and a fourth brings nothing more.
+QUICK_WORKERS ?= 3
+QUICK_TESTS := tests.support.forked_workers --workers $(QUICK_WORKERS) --in_memory -m "not program and not slow"
 # mypy keeps one core busy, and the tests begin by waiting for one another: so they run at once. What mypy says comes last.
 define TYPES_AND_TESTS
 @mkdir -p build
