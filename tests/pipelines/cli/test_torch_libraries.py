@@ -51,10 +51,13 @@ def test_they_are_there_before_torch_and_no_other_import_waits_for_the_linker() 
     assert ended.stdout.splitlines() == ["False", "[]", "False True", "2.0"]
 
 
-def test_where_there_are_none_nothing_is_told_and_torch_is_imported_as_ever(tmp_path: Path) -> None:
+def test_where_there_are_none_nothing_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     _load_libraries(tmp_path)
     (tmp_path / "libtorch_global_deps.so").write_bytes(b"no library")
     _load_libraries(tmp_path)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.fixture
