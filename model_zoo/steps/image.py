@@ -5,7 +5,7 @@ times as fast; about one number in a thousand comes out one or two larger or sma
 were trained on what Pillow resizes get exactly that (`resize_with: pillow`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 import operator
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
@@ -26,6 +26,7 @@ from model_zoo.picture_pixels import (
 )
 from model_zoo.pictures import open_picture
 from model_zoo.piece_watch import one_piece
+from model_zoo.png_stacks import PngStack, stack_pngs
 from model_zoo.steps.arrays import get_column
 from model_zoo.steps.columns import Columns, NewColumns, to_arrow
 from model_zoo.steps.step import StepModel, Widths
@@ -161,6 +162,14 @@ class Image(StepModel):
             )
         return new_height, new_width
 
+    def keeps_size(self) -> bool:
+        """Return whether a picture of the size that the network takes stays as it is."""
+        resized = self._resized_at_least()
+        if self.resize == "shorter":
+            shorter = min(self.height, self.width)
+            return resized == (shorter, shorter)
+        return resized == (self.height, self.width)
+
     def _most_resized(self) -> int:
         # A package may say any `max_pixels`, and its author delivers none of these pixels.
         pixels = self.height * self.width
@@ -212,10 +221,10 @@ def decode_images(encoded: Array, step: Image) -> np.ndarray:
     reasons: dict[int, Exception] = {}
     for first in range(0, rows, at_once):
         values = encoded[first : first + at_once]
-        for place, value in enumerate(values):
+        for place in _decode_together(values, step, decoded):
             try:
                 with one_piece(), crashes_as_errors():
-                    picture = value.as_py()
+                    picture = values[place].as_py()
                     image = _decode_image(picture, step)
                 decoded[place] = image.reshape(shape)
             except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
@@ -259,6 +268,42 @@ def _normalise(decoded: np.ndarray, by: _Normalisation, into: np.ndarray) -> Non
     into *= by.factor
 
 
+def _decode_together(values: Array, step: Image, into: np.ndarray) -> Sequence[int]:
+    """Decode the plain small PNGs of a size that stays, and return the places of all other pictures.
+
+    Args:
+        values: (rows,) of encoded images.
+        step: target size and mode.
+        into: uint8 (rows or more, height, line_length), where the pixels are written.
+    """
+    places = range(len(values))
+    if len(into) == 1 or not step.keeps_size():
+        return places
+    pictures = (value.as_py() for value in values)
+    done = set[int]()
+    for stack in stack_pngs(pictures, step.height, step.width):
+        try:
+            with one_piece(), crashes_as_errors():
+                images = _decode_stack(stack, step)
+            into[stack.places] = images.reshape(-1, *into.shape[1:])
+            done.update(stack.places)
+        except Exception:  # noqa: BLE001, S112 - which of them is broken shows when each is decoded by itself
+            continue
+    return [place for place in places if place not in done]
+
+
+def _decode_stack(stack: PngStack, step: Image) -> np.ndarray:
+    """Return uint8 (pictures, height, width) or (pictures, height, width, 3)."""
+    count = len(stack.places)
+    height = count * (step.height + 1)
+    with open_picture(stack.make_png(), max_pixels=height * step.width) as image:
+        shallow = _read_pixels(image, step.mode)
+        lines = np.asarray(shallow)
+    # The last line of each is what keeps it from the next one.
+    images = lines.reshape(count, step.height + 1, *lines.shape[1:])
+    return images[:, :-1]
+
+
 def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
     """Return one image as uint8 (height, width) or (height, width, 3), in the size of the step."""
     if not encoded:
@@ -267,11 +312,7 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
         size = None
         if step.decoding == "scaled" and image.format in _SCALABLE:
             size = _ask_for_smaller(image, step)
-        turn_upright(image)
-        shallow = to_8_bits(image)
-        # Else it would be a copy.
-        if shallow.mode != step.mode:
-            shallow = shallow.convert(step.mode)
+        shallow = _read_pixels(image, step.mode)
         old_width, old_height = shallow.size
         height, width = size or step.choose_size(old_height, old_width)
         if step.resize_with == "pillow":
@@ -283,6 +324,16 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
             decoded = np.array(shallow)
             pixels = resize(decoded, height, width, step.interpolation)
     return crop_centre(pixels, step.height, step.width, step.crop_starts)
+
+
+def _read_pixels(image: Any, mode: str) -> Any:
+    """Return an image of Pillow upright, in 8 bits, and of the mode."""
+    turn_upright(image)
+    shallow = to_8_bits(image)
+    # Else it would be a copy.
+    if shallow.mode != mode:
+        shallow = shallow.convert(mode)
+    return shallow
 
 
 def _ask_for_smaller(image: Any, step: Image) -> tuple[int, int]:
