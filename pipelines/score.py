@@ -6,7 +6,7 @@ beside that, and what comes after it in `launch.py`.
 
 import argparse
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from model_zoo.meta_kernels import meta_kernels_left_out
 from pipelines.cli.command_line import (
@@ -18,11 +18,14 @@ from pipelines.cli.command_line import (
     run_program,
     stop_on_terminate,
 )
-from pipelines.cli.job_flags import add_job_flags, load_job
+from pipelines.cli.job_flags import add_job_flags
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.startup import is_program, pandas_left_out, quick_imports
-from pipelines.planning.jobs import ScoringJob
+
+# What a job is made of takes longer to import than help and a wrong flag take in all.
+if TYPE_CHECKING:
+    from pipelines.planning.jobs import ScoringJob
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,6 +34,9 @@ def main(argv: Sequence[str]) -> int:
     log = open_log(argv)
     let_resume()
     arguments, flags = _parse(argv)
+    with quick_imports():
+        from pipelines.cli.load_job import load_job
+
     job = load_job(arguments)
     log.facts.job = job.name
     try:
@@ -46,12 +52,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _score(
-    job: ScoringJob,
+    job: "ScoringJob",
     arguments: argparse.Namespace,
     flags: Sequence[str],
     log: RunLog,
 ) -> int:
-    # Planning reads tables, whose libraries help, a wrong flag and a wrong job do without.
+    # Planning reads tables, whose libraries a wrong job does without.
     with quick_imports():
         from pipelines.scoring.plan_job import plan_job
 

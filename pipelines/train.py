@@ -33,7 +33,6 @@ from pipelines.cli.terminal import write_result
 from pipelines.packing.asking.questions import Questions
 from pipelines.packing.network_packing import pack_network
 from pipelines.packing.networks.state import Weights, read_weights
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.checkpointing import make_checkpoints
 from pipelines.training.continuing import (
     Before,
@@ -43,6 +42,7 @@ from pipelines.training.continuing import (
     take_over,
 )
 from pipelines.training.described import describe_job, name_model, to_packaging
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.learning import find_activation, learn
 from pipelines.training.named_files import load_named_files
 from pipelines.training.network_sizes import Outputs, add_usual

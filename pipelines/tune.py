@@ -19,7 +19,8 @@ from model_zoo.scoring.devices import resolve_devices, threads_for
 from model_zoo.scoring.freed_memory import keep_freed_memory
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
 from pipelines.cli.command_line import say as say_on_stdout
-from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
+from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags
+from pipelines.cli.load_job import load_job
 from pipelines.cli.shutdown import end_process
 from pipelines.planning.batch_rows import default_batch_rows
 from pipelines.planning.jobs import ScoringJob, choose_activation, choose_threshold

@@ -184,6 +184,7 @@ def open_log(argv: Words) -> RunLog:
         quiet="--quiet" in argv,
         metrics_file=metrics_file,
     )
+    _log.prepare_metrics()
     if _log.json:
         _log_libraries_in_json()
     return _log

@@ -10,53 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 import os
 import time
-from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Gauge, Info, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipelines.cli.run_facts import RunFacts
 from storage import files
-from storage.run_folder import RunFolder
 
 # For everybody to read: node_exporter is another user.
 _MODE = 0o644
 _UNKNOWN_JOB = "unknown"
 _PREFIX = "batch_prediction"
 _LAST_SUCCESS = f"{_PREFIX}_last_success_timestamp_seconds"
-Texts: TypeAlias = dict[str, str]
-Counts: TypeAlias = dict[str, int]
-Seconds: TypeAlias = dict[str, float]
-
-
-@dataclass
-class RunFacts:
-    """What is known of a run so far.
-
-    Attributes:
-        job: its name; None before the job was read.
-        info: run_id, model, version, runner; none before the run was planned.
-        rows: by outcome: in, scored, filtered, rejected, of a job with a filter of its rows also
-            left_out; none before the run was published.
-        broken_shards: of a job that allows some.
-        stage_seconds: by stage, summed over workers; none where nothing was scored.
-        peak_memory_bytes: of the worker that needed most.
-        published: whether a run of these inputs, this model and these settings stands, published
-            now or before.
-        findings: of the run's monitor, by level: warn and hold; none of a job without one.
-        run: where it stands; None until its manifest was read.
-    """
-
-    job: str | None = None
-    info: Texts = field(default_factory=dict)
-    rows: Counts = field(default_factory=dict)
-    files: int | None = None
-    broken_shards: int | None = None
-    stage_seconds: Seconds = field(default_factory=dict)
-    rows_per_second: float | None = None
-    peak_memory_bytes: int | None = None
-    published: bool = False
-    findings: Counts = field(default_factory=dict)
-    run: RunFolder | None = None
 
 
 def write_metrics(

@@ -6,13 +6,14 @@ facts, and so does the metrics file, which is written last, however a run ends.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 import sys
 import time
 from typing import Any, TextIO, TypeAlias
 
 from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.log_format import json_line, redacted
-from pipelines.cli.metrics_file import RunFacts, write_metrics
+from pipelines.cli.run_facts import RunFacts
 from pipelines.cli.terminal import make_harmless, write_text
 from storage.listing_rules import count_by_rule
 from storage.run_folder import RunFolder
@@ -270,6 +271,14 @@ class RunLog:
         before = trace or ""
         self.say_aside(f"{before}{word}{message}")
 
+    def prepare_metrics(self) -> None:
+        """Import what writes the metrics file, if one is wanted.
+
+        Other programs start without it. At the end it may be too late: a signal ends a program amid other imports too.
+        """
+        if self.metrics_file is not None:
+            import_module("pipelines.cli.metrics_file")
+
     def write_metrics(self, exit_status: int) -> None:
         """Leave the metrics file, if one is wanted.
 
@@ -279,6 +288,9 @@ class RunLog:
             return
         seconds = time.monotonic() - self.began
         try:
+            # Imported by `prepare_metrics`, and by no program that writes no such file.
+            from pipelines.cli.metrics_file import write_metrics
+
             write_metrics(self.metrics_file, self.facts, exit_status, seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, what was published stands
             reason = getattr(error, "strerror", None) or error

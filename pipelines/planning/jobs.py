@@ -1,11 +1,10 @@
-"""The jobs with the steps, formats and engines that there are, which `configs` does not know."""
+"""A scoring job with the steps, formats and engines that there are, which `configs` does not know."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
 from configs.job import Job
-from configs.training import TrainingJob
 from model_zoo.engines.table import ENGINES
 from model_zoo.evaluation.agreement import Threshold
 from model_zoo.package.card import ModelCard
@@ -28,7 +27,6 @@ else:
     SummaryName = Annotated[str, AfterValidator(check_summary_name)]
 
 ScoringJob = Job[AnyStep, InputFormat, OutputFormat, EngineName, SummaryName]
-FittingJob = TrainingJob[AnyStep]
 
 
 def choose_activation(job: ScoringJob, card: ModelCard) -> str:

@@ -8,7 +8,7 @@ from model_zoo.training.epoch import Epoch, OnEpoch
 from model_zoo.training.examples import Examples
 from model_zoo.training.gan import train_gan
 from model_zoo.training.repeatable import repeatable
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.network_sizes import Parameters
 from pipelines.training.prepared import Prepared
 from pipelines.training.recipe import make_recipe

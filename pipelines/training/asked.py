@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from configs.errors import InputError, JobError
 from configs.missing import list_exceptions
 from configs.suggest import nearest
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.label_tasks import find_task, quote_names
 from pipelines.training.labels import find_labelled
 from pipelines.training.source import Source

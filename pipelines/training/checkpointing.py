@@ -5,7 +5,7 @@ import json
 
 from model_zoo.architectures.users_own import hash_source, is_users_own, module_of
 from model_zoo.training.checkpoints import Checkpoints
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from storage import files
 
 

@@ -25,7 +25,7 @@ from model_zoo.steps.graph import Graph
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.networks.state import Weights
 from pipelines.planning.arrow_types import parse_type
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from pipelines.versions.names import resolve
 from storage import files
 from transforms.logical_types import cast_exactly

@@ -5,7 +5,7 @@ import yaml
 from configs.fields import Fields
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.held_out import SHARDS
 from pipelines.training.loading_steps import list_loading_steps
 from storage import files

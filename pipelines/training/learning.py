@@ -14,9 +14,9 @@ from model_zoo.training.epoch import Epoch
 from model_zoo.training.examples import Augment, Examples
 from model_zoo.training.loop import train
 from model_zoo.training.objective import Activation, Task
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.adversaries import learn_adversaries
 from pipelines.training.figures import Scored, measure, score_part
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.learned import Learned
 from pipelines.training.pictures import make_augment
 from pipelines.training.prepared import Prepared

@@ -1,7 +1,7 @@
 """Which steps of a training job read files."""
 
 from model_zoo.steps.load_file import LoadFile
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 
 
 def list_loading_steps(job: FittingJob) -> tuple[LoadFile, ...]:

@@ -12,7 +12,7 @@ from configs.errors import InputError, JobError
 from configs.suggest import nearest
 from model_zoo.steps.load_file import LoadFile
 from pipelines.packing.sample.named_files import read_named
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.loading_steps import list_loading_steps
 from pipelines.training.source import Source
 

@@ -8,8 +8,8 @@ import torch
 
 from model_zoo.package.card import ModelCard
 from pipelines.packing.writing.packed import Packed
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.described_steps import describe_step
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.learned import Learned
 from pipelines.training.prepared import Prepared
 from pipelines.training.report import Report, ReportedColumn

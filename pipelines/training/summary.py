@@ -6,10 +6,10 @@ import shlex
 from configs.joined_words import join_some
 from model_zoo.evaluation.metrics import Evaluation, render
 from pipelines.packing.writing.packed import Packed
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import held_out_folder
 from pipelines.training.described_steps import describe_step
 from pipelines.training.figures import Figures
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.held_out import LABELS
 from pipelines.training.learned import Learned
 from pipelines.training.prepared import Prepared

@@ -9,9 +9,9 @@ from configs.errors import InputError, JobError
 from configs.fields import Names
 from configs.training_data import How
 from model_zoo.steps.table import STEPS
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.asked import ask, take_columns
 from pipelines.training.columns import choose_features
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.label_tasks import find_task
 from pipelines.training.labels import Labelled, describe_balance, find_labelled, find_labels
 from pipelines.training.leaks import find_leaks

@@ -20,9 +20,9 @@ from configs.errors import JobError, PublishError
 from model_zoo.package.card import CARD
 from pipelines.packing.material import Material, Reading, Trained
 from pipelines.packing.networks.state import Weights
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import held_out_folder
 from pipelines.training.figures import Figures
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.held_out import SHARDS, WRITTEN, write_held_out
 from pipelines.training.prepared import Packaging, Part, Prepared
 from storage import files

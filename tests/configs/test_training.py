@@ -6,7 +6,7 @@ import pytest
 from configs.errors import JobError
 from configs.load import load
 from configs.recipe import Training
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from tests.support.repository import REPOSITORY
 
 EXAMPLES = sorted(

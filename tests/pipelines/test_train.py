@@ -24,7 +24,7 @@ from model_zoo.scoring.smoke import smoke_arrays
 from model_zoo.training import datasets
 from pipelines import train
 from pipelines.cli.command_line import run_program
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.source import Source
 from pipelines.training.understanding import list_parts, understand
 from tests.support.drawing import draw

@@ -15,7 +15,8 @@ import pytest
 
 from pipelines import score, train, verify
 from pipelines.cli.command_line import run_program
-from pipelines.cli.metrics_file import RunFacts, write_metrics
+from pipelines.cli.metrics_file import write_metrics
+from pipelines.cli.run_facts import RunFacts
 from tests.pipelines.json_lines import lines_of
 from tests.support.programs import Programs
 

@@ -51,6 +51,14 @@ def test_help_imports_neither_beam_nor_torch(program: str) -> None:
 
 
 @pytest.mark.program
+def test_help_of_scoring_imports_nothing_but_flags() -> None:
+    """Nothing that reads a file, a job or a table: each of these takes longer than all else."""
+    imported = started("-m", "pipelines.score", "--help").stderr
+    for library in ("fsspec", "numpy", "prometheus_client", "pyarrow", "pydantic", "yaml"):
+        assert f" {library}\n" not in imported
+
+
+@pytest.mark.program
 def test_a_wrong_job_is_refused_before_beam_and_torch_are_imported(tmp_path: Path) -> None:
     job = tmp_path / "job.yaml"
     job.write_text("name: wrong\n")
@@ -74,6 +82,9 @@ def test_a_run_that_is_published_is_found_without_beam_and_torch(
     # pyarrow asks for pandas, and does not find it.
     for library in ("apache_beam", "torch", "pandas.core", "scipy"):
         assert f" {library}\n" not in again.stderr
+    # Of ours, what other programs and flags are for.
+    for unused in ("configs.training", "pipelines.cli.metrics_file"):
+        assert f" {unused}\n" not in again.stderr
 
 
 def test_later_imports_are_quick_too(monkeypatch: pytest.MonkeyPatch) -> None:

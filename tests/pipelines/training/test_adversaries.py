@@ -15,8 +15,8 @@ from configs.errors import JobError
 from model_zoo.package.package import read_package
 from pipelines import train
 from pipelines.cli.command_line import run_program
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.adversaries import _size_generator, learn_adversaries
+from pipelines.training.fitting_job import FittingJob
 
 EXAMPLE = "configs/train_digits_gan.yaml"
 ONE_EPOCH = ("--set", "training.epochs=1", "--set", "report=false", "--quiet")

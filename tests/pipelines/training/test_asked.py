@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import InputError, JobError
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.asked import ask
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.source import Source
 
 ROWS = 40

@@ -12,7 +12,6 @@ from model_zoo.steps.encode import Ordinal
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.scale import Standardise
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.continuing import (
     _find_task,
     _take_columns,
@@ -20,6 +19,7 @@ from pipelines.training.continuing import (
     cast_to_contract,
     take_over,
 )
+from pipelines.training.fitting_job import FittingJob
 
 
 def test_what_was_found_in_the_rows_is_found_again_and_what_was_said_is_kept() -> None:

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import (
     describe_job,
     held_out_folder,
     name_model,
     to_packaging,
 )
+from pipelines.training.fitting_job import FittingJob
 
 OWN_ROWS = {"paths": ["rows.csv"], "key": "id", "label": "y", "labels": ["a", "b"]}
 BUNDLED = {"dataset": "breast_cancer", "key": "id", "label": "diagnosis"}

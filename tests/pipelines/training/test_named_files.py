@@ -8,8 +8,8 @@ import yaml
 
 from configs.errors import InputError, JobError
 from model_zoo.steps.load_file import LoadFile
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import describe_job
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.named_files import load_named_files
 from pipelines.training.source import Source
 

@@ -17,8 +17,8 @@ from model_zoo.package.package import read_package
 from model_zoo.training import datasets
 from pipelines import train
 from pipelines.cli.command_line import run_program
-from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import to_packaging
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.network_sizes import Outputs
 from pipelines.training.prepared import Packaging, Part
 from pipelines.training.preparing import _ROW, _choose_taken, _find_target, _name_stack, _name_taken

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.reporting import _describe_recipe
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import JobError
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.fitting_job import FittingJob
 from pipelines.training.source import Source
 from pipelines.training.understanding import _settle_split, understand
 

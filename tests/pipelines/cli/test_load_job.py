@@ -7,7 +7,8 @@ import pytest
 
 from configs.errors import JobError
 from pipelines import train
-from pipelines.cli.job_flags import add_job_flags, load_job
+from pipelines.cli.job_flags import add_job_flags
+from pipelines.cli.load_job import load_job
 from pipelines.planning.jobs import ScoringJob
 
 ODD = ["a, b] #c", "größe 😀", "line\nbreak", "'\"\\", "~", "01", "{a: 1}", " "]
