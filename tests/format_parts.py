@@ -27,18 +27,28 @@ FORMAT_PARTS = {
     "parquet_batches": (
         "parquet_page_index", "parquet_pages", "parquet_part_pages", "parquet_split", "parquet_ways",
     ),
-    "parquet_page_bounds": ("parquet_page_index", "parquet_statistics"),
-    "parquet_page_index": ("parquet_footer", "parquet_given_file", "parquet_prefix", "thrift"),
+    "parquet_group_pages": ("thrift",),
+    "parquet_page_bounds": ("parquet_group_pages", "parquet_statistics"),
+    "parquet_page_index": (
+        "parquet_footer", "parquet_given_file", "parquet_group_pages", "parquet_page_values", "parquet_prefix",
+        "parquet_told_group", "thrift",
+    ),
+    "parquet_page_values": ("parquet_group_pages", "thrift"),
     "parquet_page_heads": ("parquet_given_file", "thrift"),
-    "parquet_pages": ("parquet_given_file", "parquet_page_heads", "parquet_page_index", "parquet_ways", "thrift"),
+    "parquet_pages": (
+        "parquet_given_file", "parquet_group_pages", "parquet_page_heads", "parquet_told_group", "parquet_ways",
+        "thrift",
+    ),
     "parquet_part_pages": (
-        "parquet_footer", "parquet_given_file", "parquet_page_heads", "parquet_page_index", "thrift",
+        "parquet_footer", "parquet_given_file", "parquet_group_pages", "parquet_page_heads", "parquet_page_index",
+        "parquet_told_group", "thrift",
     ),
     "parquet_prefix": ("thrift",),
     "parquet_sections": (
-        "parquet_footer", "parquet_page_bounds", "parquet_page_index", "parquet_prefix", "parquet_row_ranges",
-        "parquet_split", "parquet_statistics",
+        "parquet_footer", "parquet_group_pages", "parquet_page_bounds", "parquet_page_index", "parquet_prefix",
+        "parquet_row_ranges", "parquet_split", "parquet_statistics",
     ),
     "parquet_sizes": ("parquet_footer",),
+    "parquet_told_group": ("parquet_given_file", "parquet_prefix", "thrift"),
     "broken_texts": ("parquet_ways",),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """The footers of Parquet files: what they say of columns and row groups, before any row is read."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -229,6 +229,27 @@ def list_columns_of_leaves(metadata: FileMetaData, names: set[str]) -> dict[int,
         name = _find_column(leaf.path, names)
         if name is not None:
             columns[number] = name
+    return columns
+
+
+def list_leaves_of_columns(
+    schema: Schema,
+    metadata: FileMetaData,
+    names: Sequence[str],
+) -> dict[str, list[int]] | None:
+    """Return the leaves of some columns; None where their names do not tell them apart.
+
+    Args:
+        schema: the file's columns.
+        metadata: its footer.
+        names: those of the columns.
+    """
+    # The path of a leaf has dots, too.
+    if any("." in name for name in schema.names):
+        return None
+    columns: dict[str, list[int]] = {name: [] for name in names}
+    for leaf, name in list_columns_of_leaves(metadata, set(names)).items():
+        columns[name].append(leaf)
     return columns
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from storage import files
 from storage.kept_in_memory import is_kept
 from transforms.bounds import Bounds
-from transforms.formats.parquet_page_index import GroupPages, find_pages
+from transforms.formats.parquet_group_pages import GroupPages, find_pages
 from transforms.formats.parquet_statistics import PlainColumn, read_bound
 
 # What is read of a disk in the time that another reading takes before its first row comes: alone, and for each leaf.
@@ -45,7 +45,8 @@ def list_points(pages: GroupPages, rows: range) -> list[int]:
     points = {rows.start, rows.stop}
     for leaf in pages.values:
         points.update(pages.pages[leaf].first_rows)
-    return sorted(point for point in points if rows.start <= point <= rows.stop)
+    inside = [point for point in points if rows.start <= point <= rows.stop]
+    return sorted(inside)
 
 
 def bound_rows(
@@ -68,20 +69,23 @@ def bound_rows(
 
 
 def _bound_values(pages: GroupPages, column: PlainColumn, rows: range) -> Bounds:
-    numbers = find_pages(pages.pages[column.number], rows.start, rows.stop)
-    of_pages = pages.values[column.number][numbers.start : numbers.stop]
-    may_be_null = any(values.may_be_null for values in of_pages)
-    having = [values for values in of_pages if values.may_be_value]
-    if not having:
+    leaf = column.number
+    numbers = find_pages(pages.pages[leaf], rows.start, rows.stop)
+    pages_here = pages.values[leaf][numbers.start : numbers.stop]
+    may_be_null = any(page.may_be_null for page in pages_here)
+    with_values = [page for page in pages_here if page.may_be_value]
+    if not with_values:
         return Bounds(may_be_null=may_be_null, may_be_value=False)
-    lower = [values.least for values in having]
-    upper = [values.most for values in having]
-    nothing = Bounds(may_be_null=may_be_null)
+
+    unbounded = Bounds(may_be_null=may_be_null)
+    lower = [page.least for page in with_values]
+    upper = [page.most for page in with_values]
+    # One page that tells no bounds may hold anything.
     if None in lower:
-        return nothing
+        return unbounded
     # As they are stored they are in the order of their values, for all types that a bound is known of.
     least = read_bound(min(lower), column)
     most = read_bound(max(upper), column)
     if least is None or most is None:
-        return nothing
+        return unbounded
     return Bounds(least, most, may_be_null)

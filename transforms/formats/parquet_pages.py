@@ -25,6 +25,7 @@ from transforms.formats.parquet_given_file import (
     list_places,
     open_source,
 )
+from transforms.formats.parquet_group_pages import GroupPages, find_pages
 from transforms.formats.parquet_page_heads import (
     DICTIONARY_KIND,
     HEADS,
@@ -35,7 +36,7 @@ from transforms.formats.parquet_page_heads import (
     find_page_end,
     read_head,
 )
-from transforms.formats.parquet_page_index import (
+from transforms.formats.parquet_told_group import (
     CHUNK_METADATA,
     CHUNKS,
     DATA_PAGE,
@@ -43,8 +44,6 @@ from transforms.formats.parquet_page_index import (
     GROUP_ROWS,
     ROW_GROUPS,
     STORED_BYTES,
-    GroupPages,
-    find_pages,
 )
 from transforms.formats.parquet_ways import Reading, align, hide_arrow_types
 from transforms.formats.thrift import (

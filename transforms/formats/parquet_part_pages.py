@@ -11,8 +11,9 @@ from pyarrow.parquet import FileMetaData
 
 from storage import files
 from transforms.batches import WorkUnit
-from transforms.formats.parquet_footer import parse_footer, read_end
+from transforms.formats.parquet_footer import list_leaves_of_columns, parse_footer, read_end
 from transforms.formats.parquet_given_file import Extent, Source
+from transforms.formats.parquet_group_pages import FileVersion, GroupPages, LeafPages
 from transforms.formats.parquet_page_heads import (
     DICTIONARY_KIND,
     HEADS,
@@ -23,15 +24,8 @@ from transforms.formats.parquet_page_heads import (
     find_page_end,
     read_head,
 )
-from transforms.formats.parquet_page_index import (
-    GroupPages,
-    LeafPages,
-    find_chunk,
-    list_leaves_of_columns,
-    list_repeated,
-    read_page_index,
-    tell_group,
-)
+from transforms.formats.parquet_page_index import read_page_index
+from transforms.formats.parquet_told_group import find_chunk, list_repeated, tell_group
 from transforms.formats.thrift import BROKEN, Numbers
 
 # To look at a head takes as long as to decode so many values, or so many bytes of long ones.
@@ -51,7 +45,8 @@ def find_pages_of_part(unit: WorkUnit, names: Sequence[str]) -> GroupPages | Non
         InputError: the file cannot be read, or is no Parquet file any more.
     """
     number, _, first_row, *_ = unit.span
-    group = _find_pages(unit.shard, unit.version, number, tuple(names))
+    file = FileVersion(unit.shard, unit.version)
+    group = _find_pages(file, number, tuple(names))
     if group is None:
         return None
     second_pages = (pages.first_rows[1] for pages in group.pages.values())
@@ -62,20 +57,18 @@ def find_pages_of_part(unit: WorkUnit, names: Sequence[str]) -> GroupPages | Non
 # may read some columns in several ways.
 @lru_cache(maxsize=8)
 def _find_pages(
-    url: str,
-    version: str,
+    file: FileVersion,
     number: int,
     names: tuple[str, ...],
 ) -> GroupPages | None:
     """Return the pages of a row group; None where neither heads nor an index tell, or it takes too long.
 
     Args:
-        url: the file.
-        version: of the file; another one has other pages.
+        file: the file; its version tells what is kept of it from what is kept of another one there.
         number: of the row group.
         names: the columns that are read.
     """
-    end = read_end(url)
+    end = read_end(file.url)
     schema, metadata = parse_footer(end)
     columns = list_leaves_of_columns(schema, metadata, names)
     if columns is None:
@@ -86,17 +79,17 @@ def _find_pages(
     if end.footer_bytes > most_bytes:
         return None
     try:
-        footer, chunks, told, rows = tell_group(end, number, leaves)
-        with files.open_read(url) as file:
-            source = Source({0: file}, [0])
+        group = tell_group(end, number, leaves)
+        with files.open_read(file.url) as opened:
+            source = Source({0: opened}, [0])
             pages = {}
             for leaf in leaves:
-                extent = find_chunk(told[leaf])
-                pages[leaf] = _list_pages(source, extent, rows, leaf in repeated)
+                extent = find_chunk(group.told[leaf])
+                pages[leaf] = _list_pages(source, extent, group.rows, leaf in repeated)
     # Whatever it is, Arrow meets it as well, and says so.
     except (*BROKEN, OSError):
         return read_page_index(end, metadata, number, columns, most_bytes)
-    return GroupPages(footer, chunks, columns, repeated, pages, values={})
+    return GroupPages(group.footer, group.chunks, columns, repeated, pages, values={})
 
 
 def _estimate_bytes(metadata: FileMetaData, number: int, leaves: int) -> int:

@@ -7,12 +7,15 @@ left out   0   1   2   -   -   -   6   7      page 2 has none, and was not to be
 """
 
 from collections.abc import Callable, Sequence
-from itertools import groupby, pairwise
+from heapq import nlargest
+from itertools import pairwise
 from typing import TypeAlias
 
 # Each range of rows is read by itself, and where the index lies from the row group's first row on.
 _MOST_GAPS = 8
 MayPassRows: TypeAlias = Callable[[range], bool]
+# Each as the rows that it holds.
+_Pages: TypeAlias = Sequence[range]
 
 
 def find_ranges(
@@ -30,41 +33,54 @@ def find_ranges(
         least_gap: how many rows in a row are worth leaving out.
         may_pass: tells of rows whether one of them may pass the filter.
     """
-    pages = [range(first, stop) for first, stop in pairwise(points)]
+    first = points[0]
+    stop = points[-1]
+    pages = [range(begin, end) for begin, end in pairwise(points)]
     blocks = _group_pages(pages, least_gap)
-    passing = [may_pass(_hull(block)) for block in blocks]
-    left_out: list[bool] = []
-    for number, block in enumerate(blocks):
-        if not passing[number]:
-            left_out += [True] * len(block)
-            continue
-        begin = end = 0
-        if number > 0 and not passing[number - 1]:
-            begin = _count_failing(block, may_pass)
-        if number + 1 < len(blocks) and not passing[number + 1]:
-            end = _count_failing(block[::-1], may_pass)
-        kept = max(0, len(block) - begin - end)
-        behind = len(block) - begin - kept
-        left_out += [True] * begin + [False] * kept + [True] * behind
-    return _list_between(_choose_gaps(pages, left_out, least_gap), points[0], points[-1])
+    passing_pages = _list_passing(blocks, may_pass)
+    gaps = _list_between(passing_pages, first, stop)
+    worthwhile = [gap for gap in gaps if len(gap) >= least_gap]
+    left_out = _choose_largest(worthwhile)
+    return _list_between(left_out, first, stop)
 
 
-def _group_pages(pages: Sequence[range], least_gap: int) -> list[list[range]]:
-    """Return pages in blocks, of which any gap that is worth it has a whole one."""
+def _group_pages(pages: _Pages, least_gap: int) -> list[list[range]]:
+    """Return pages in blocks, of which every gap that is worth leaving out holds a whole one."""
+    # In the other half of such a gap is what is left of the block that it begins in. A page that is larger
+    # is a block by itself, as gaps consist of pages.
+    most_rows = least_gap // 2
     blocks: list[list[range]] = []
     for page in pages:
-        # The block, and the page before it, are in the gap then, or behind.
-        fits = blocks and 2 * (page.stop - blocks[-1][0].start) <= least_gap
-        if fits:
+        if blocks and page.stop - blocks[-1][0].start <= most_rows:
             blocks[-1].append(page)
         else:
             blocks.append([page])
     return blocks
 
 
-def _count_failing(pages: Sequence[range], may_pass: MayPassRows) -> int:
+def _list_passing(blocks: Sequence[_Pages], may_pass: MayPassRows) -> list[range]:
+    """Return the pages of blocks that may pass, but those beside a gap that may not."""
+    passing = [may_pass(_join(block)) for block in blocks]
+    # At the ends of the row group no gap goes on.
+    neighbours = [True, *passing, True]
+    pages: list[range] = []
+    for number, block in enumerate(blocks):
+        if not passing[number]:
+            continue
+        begin = 0
+        end = len(block)
+        if not neighbours[number]:
+            begin = _count_failing(block, may_pass)
+        if not neighbours[number + 2]:
+            end -= _count_failing(block[::-1], may_pass)
+        # None where no page may pass, though all of them together may.
+        pages += block[begin:end]
+    return pages
+
+
+def _count_failing(pages: _Pages, may_pass: MayPassRows) -> int:
     """Return of how many pages from the first one on no row may pass; pages may be in either order."""
-    if not may_pass(_hull(pages)):
+    if not may_pass(_join(pages)):
         return len(pages)
     if len(pages) == 1:
         return 0
@@ -75,31 +91,22 @@ def _count_failing(pages: Sequence[range], may_pass: MayPassRows) -> int:
     return half + _count_failing(pages[half:], may_pass)
 
 
-def _hull(pages: Sequence[range]) -> range:
+def _join(pages: _Pages) -> range:
+    """Return the rows of pages that stand side by side, in either order."""
     first = min(pages[0].start, pages[-1].start)
     stop = max(pages[0].stop, pages[-1].stop)
     return range(first, stop)
 
 
-def _choose_gaps(
-    pages: Sequence[range],
-    left_out: Sequence[bool],
-    least_gap: int,
-) -> list[range]:
-    """Return the largest gaps, in order, that are worth it."""
-    gaps = []
-    runs = groupby(zip(pages, left_out, strict=True), key=lambda page: page[1])
-    for is_gap, run in runs:
-        gap = _hull([page for page, _ in run])
-        if is_gap and len(gap) >= least_gap:
-            gaps.append(gap)
-    largest = sorted(gaps, key=len, reverse=True)[:_MOST_GAPS]
+def _choose_largest(gaps: Sequence[range]) -> list[range]:
+    """Return as many gaps as may be left out, in order."""
+    largest = nlargest(_MOST_GAPS, gaps, key=len)
     return sorted(largest, key=lambda gap: gap.start)
 
 
-def _list_between(gaps: Sequence[range], first: int, stop: int) -> list[range]:
-    """Return the rows between gaps, of those from a first one up to another that is none of them."""
-    begins = [first, *(gap.stop for gap in gaps)]
-    ends = [*(gap.start for gap in gaps), stop]
+def _list_between(ranges: Sequence[range], first: int, stop: int) -> list[range]:
+    """Return the rows between ranges, from a first row on up to the one behind the last."""
+    begins = [first, *(rows.stop for rows in ranges)]
+    ends = [*(rows.start for rows in ranges), stop]
     between = [range(begin, end) for begin, end in zip(begins, ends, strict=True)]
     return [rows for rows in between if rows]

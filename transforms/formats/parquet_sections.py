@@ -16,21 +16,18 @@ from transforms.batches import WorkUnit
 from transforms.bounds import Bounds
 from transforms.formats.format import MayPass, Section
 from transforms.formats.parquet_footer import (
+    list_leaves_of_columns,
     parse_footer,
     read_end,
     refuse_encrypted_end,
 )
+from transforms.formats.parquet_group_pages import GroupPages
 from transforms.formats.parquet_page_bounds import (
     bound_rows,
     find_least_gap,
     list_points,
 )
-from transforms.formats.parquet_page_index import (
-    GroupPages,
-    list_leaves_of_columns,
-    read_page_index,
-    remember_pages,
-)
+from transforms.formats.parquet_page_index import read_page_index, remember_pages
 from transforms.formats.parquet_prefix import FileEnd
 from transforms.formats.parquet_row_ranges import find_ranges
 from transforms.formats.parquet_split import cut_by_pages, is_part_of_group

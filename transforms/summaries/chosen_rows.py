@@ -14,8 +14,8 @@ import numpy as np
 
 # Of a unit of so many rows all are counted: few units have more, and of fewer a sample saves little.
 MOST_WHOLE_ROWS = 1 << 18
-# Of a larger one at least the 16th part of that, of which the noise is far below any threshold.
-_FEWER = 4
+# Of a larger one at least this part of that, of which the noise is far below any threshold.
+_LEAST_PART = 16
 # Of SplitMix64 (Steele, Lea and Flood, 2014): neighbours get numbers that have nothing in common.
 _ODD_NUMBERS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _RIGHT_SHIFTS = (30, 27, 31)
@@ -55,11 +55,15 @@ def choose_rows(places: RowPlaces, most_whole_rows: int | None) -> ChosenRows | 
     numbers, unit_rows = places
     if most_whole_rows is None or unit_rows is None or unit_rows <= most_whole_rows:
         return None
-    fewest_chosen = max(1, most_whole_rows >> _FEWER)
-    # As many neighbours as leave so many rows: a power of two.
-    bits = (unit_rows // fewest_chosen).bit_length() - 1
-    positions = _find_chosen(numbers, bits) if len(numbers) else numbers
-    return ChosenRows(positions, 1 << bits)
+    least_chosen = max(1, most_whole_rows // _LEAST_PART)
+    neighbours = unit_rows // least_chosen
+    # Of a power of two of them, at most so many, the digest's first bits draw one.
+    bits = neighbours.bit_length() - 1
+    weight = 1 << bits
+    if not len(numbers):
+        return ChosenRows(numbers, weight)
+    positions = _find_chosen(numbers, bits)
+    return ChosenRows(positions, weight)
 
 
 def _find_chosen(numbers: np.ndarray, bits: int) -> np.ndarray:
@@ -67,23 +71,29 @@ def _find_chosen(numbers: np.ndarray, bits: int) -> np.ndarray:
     first = int(numbers[0])
     last = int(numbers[-1])
     first_group = first >> bits
-    drawn = _draw_rows(first_group, (last >> bits) + 1, bits)
-    # As most batches are: nothing was left out between the first and the last.
-    if last - first == len(numbers) - 1:
+    last_group = last >> bits
+    drawn = _draw_rows(first_group, last_group + 1, bits)
+    is_contiguous = last - first == len(numbers) - 1
+    # As most batches are. Then only those that were drawn are looked at, and not every row.
+    if is_contiguous:
         is_here = (drawn >= first) & (drawn <= last)
         return drawn[is_here] - first
-    is_chosen = drawn[(numbers >> bits) - first_group] == numbers
+    groups = (numbers >> bits) - first_group
+    is_chosen = drawn[groups] == numbers
     return np.flatnonzero(is_chosen)
 
 
 def _draw_rows(first_group: int, end_group: int, bits: int) -> np.ndarray:
     """Return the number of one row of each group of neighbours."""
     groups = np.arange(first_group, end_group)
-    # What is larger than 64 bits is cut off.
-    mixed = groups.astype(np.uint64) + np.uint64(1)
+    mixed = groups.astype(np.uint64)
+    # As 0 is mixed to 0.
+    mixed += np.uint64(1)
     for odd_number, shift in zip(_ODD_NUMBERS, _RIGHT_SHIFTS, strict=True):
+        # What is larger than 64 bits is cut off.
         mixed *= np.uint64(odd_number)
         mixed ^= mixed >> np.uint64(shift)
     # The first bits are as good as any others.
     places = mixed >> np.uint64(64 - bits)
-    return (groups << bits) + places.astype(np.int64)
+    first_rows = groups << bits
+    return first_rows + places.astype(np.int64)

@@ -16,12 +16,9 @@ from transforms.formats import parquet_page_bounds, parquet_sections
 from transforms.formats.column import Column
 from transforms.formats.format import Format, make_unit
 from transforms.formats.parquet import ParquetFormat
-from transforms.formats.parquet_footer import parse_footer, read_end
-from transforms.formats.parquet_page_index import (
-    GroupPages,
-    list_leaves_of_columns,
-    read_page_index,
-)
+from transforms.formats.parquet_footer import list_leaves_of_columns, parse_footer, read_end
+from transforms.formats.parquet_group_pages import GroupPages
+from transforms.formats.parquet_page_index import read_page_index
 from transforms.formats.thrift import (
     I32,
     STRUCT,

@@ -22,7 +22,7 @@ from tests.transforms.formats.pages import (
     read_where,
     write,
 )
-from transforms.formats.parquet_page_index import PageValues, find_pages
+from transforms.formats.parquet_group_pages import PageValues, find_pages
 from transforms.formats.thrift import LIST, Value, list_values, make_int, make_list
 
 ROWS = make_rows()
