@@ -10,7 +10,6 @@ least, so no pipeline reaches these ratios. On a busy machine loops look slower 
 clock and, as threads that wait for one another count, by CPU seconds too.
 """
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from tests.benchmarks.precisions import (
     INPUTS,
     Measurement,
     load_settings,
+    parse_flags,
     plan_workload,
     score_all,
 )
@@ -201,12 +201,7 @@ def describe(name: str, bound: Bound, cores_here: int) -> list[str]:
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--rows", type=int, help="of each workload, in place of its own number")
-    parser.add_argument("--folder", type=Path, help="where inputs are made once, and kept")
-    arguments = parser.parse_args()
+    arguments = parse_flags(__doc__, list(WORKLOADS), repeats=3)
     print("µs a row: all cores while the loop runs, the loop's CPU, preprocessing, network")
     print("| workload | loop | all cores | CPU | preprocessing | network | computed by | "
           "at most | by CPU | without preprocessing |")  # fmt: skip

@@ -238,14 +238,25 @@ def _agree(agreement: Agreement | None) -> str:
     return ", ".join(words)
 
 
-def main() -> None:
-    """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workloads", nargs="+", choices=INPUTS, default=list(INPUTS))
-    parser.add_argument("--repeats", type=int, default=5)
+def parse_flags(description: str, workloads: Sequence[str], repeats: int) -> argparse.Namespace:
+    """Return what this process's command line says of workloads that are measured one after the other.
+
+    Args:
+        description: of the program.
+        workloads: that it can measure.
+        repeats: how often, where nothing is said.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--workloads", nargs="+", choices=workloads, default=workloads)
+    parser.add_argument("--repeats", type=int, default=repeats)
     parser.add_argument("--rows", type=int, help="of each workload, in place of its own number")
     parser.add_argument("--folder", type=Path, help="where inputs are made once, and kept")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    arguments = parse_flags(__doc__, list(INPUTS), repeats=5)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         print("| workload | engine | setting | CPU µs a row | times as fast | agreement |")
