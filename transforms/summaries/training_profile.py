@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 from pyarrow import Table
 
-from model_zoo.evaluation.profile_drift import estimate_counts
+from model_zoo.evaluation.profile_counts import estimate_counts
 from transforms.summaries.profile_schema import SCHEMA
 from transforms.summaries.reference import find_training_place
 from transforms.summaries.summary import decode_table

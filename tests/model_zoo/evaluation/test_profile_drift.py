@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from model_zoo.evaluation.drift import Change, compare_categories, compare_psi
-from model_zoo.evaluation.profile_drift import Drift, compare_profiles, estimate_counts
+from model_zoo.evaluation.profile_counts import estimate_counts
+from model_zoo.evaluation.profile_drift import Drift, compare_profiles
 
 CUTS = [-1.0, 0.0, 1.0]
 
