@@ -1,9 +1,11 @@
-from typing import Any
+import re
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 import pytest
 
 from model_zoo.steps.table import AnyStep
+from tests.support.repository import REPOSITORY
 
 STEP: TypeAdapter[Any] = TypeAdapter(AnyStep)
 COMPLETE = [
@@ -24,6 +26,18 @@ COMPLETE = [
     {"step": "function", "function": "package.module:f"},
     {"step": "load_file", "column": "a", "into": "x", "root": "photos"},
 ]
+
+
+def test_every_step_is_tried_here_and_told_of_on_the_page() -> None:
+    union, _ = get_args(AnyStep)
+    words = {
+        word for step in get_args(union) for word in get_args(step.model_fields["step"].annotation)
+    }
+    # It is complete with a file alone, see test_tokenize.py.
+    assert words - {fields["step"] for fields in COMPLETE} == {"tokenize"}
+    page = (REPOSITORY / "docs/score.md").read_text()
+    told = re.findall(r"step: (\w+)|`(\w+)`", page)
+    assert words <= {word for pair in told for word in pair}
 
 
 @pytest.mark.parametrize("fields", COMPLETE, ids=lambda f: f["step"])
