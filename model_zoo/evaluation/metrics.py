@@ -70,21 +70,25 @@ def evaluate(
     names = list(labels)
     _check_labels(truth, predicted, names)
     _check_scores(scores, len(truth), len(names))
+    # By their numbers: scikit-learn would sort the texts of all rows for each of the figures.
+    true_numbers = _number(truth, names)
+    numbers = _number(predicted, names)
+    all_numbers = list(range(len(names)))
     options: Fields = {
-        "labels": names,
+        "labels": all_numbers,
         "zero_division": 0,
         "average": "macro",
     }
     # With two labels everybody means the positive one, and not the mean of both.
     if len(names) == 2:
         options["average"] = "binary"
-        options["pos_label"] = names[1]
+        options["pos_label"] = 1
     # The fourth, true rows of each label, is None for a mean.
-    figures = metrics.precision_recall_fscore_support(truth, predicted, **options)
+    figures = metrics.precision_recall_fscore_support(true_numbers, numbers, **options)
     precision, recall, f1, _ = figures
-    accuracy = metrics.accuracy_score(truth, predicted)
-    confusion = metrics.confusion_matrix(truth, predicted, labels=names)
-    roc_auc = _compute_roc_auc(truth, names, scores)
+    confusion = metrics.confusion_matrix(true_numbers, numbers, labels=all_numbers)
+    accuracy = np.mean(true_numbers == numbers)
+    roc_auc = _compute_roc_auc(true_numbers, len(names), scores)
     # Plain Python values: numpy's own do not become JSON or YAML.
     return Evaluation(
         rows=len(truth),
@@ -160,20 +164,31 @@ def _render_confusion(evaluation: Evaluation) -> list[str]:
     return lines
 
 
+def _number(values: Sequence[str], labels: list[str]) -> np.ndarray:
+    """Return the number of each row's label."""
+    by_label = {label: number for number, label in enumerate(labels)}
+    numbers = [by_label[value] for value in values]
+    return np.array(numbers)
+
+
 def _compute_roc_auc(
-    truth: Sequence[str],
-    labels: list[str],
+    numbers: np.ndarray,
+    labels: int,
     scores: np.ndarray | None,
 ) -> float | None:
-    """Return the area under the ROC curve; None without scores, or where a label has no true row."""
+    """Return the area under the ROC curve; None without scores, or where a label has no true row.
+
+    Args:
+        numbers: of the true labels, by row.
+        labels: how many there are.
+        scores: as for `evaluate`.
+    """
     if scores is None:
         return None
-    if set(truth) != set(labels):
+    if len(np.unique(numbers)) != labels:
         return None
 
-    classes = [labels.index(label) for label in truth]
-    numbers = np.array(classes)
-    if len(labels) == 2:
+    if labels == 2:
         # A matrix of scores is as good as its second column.
         positive = scores
         if scores.ndim != 1:

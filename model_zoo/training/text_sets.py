@@ -43,11 +43,14 @@ def character_names() -> pa.Table:
         by_kind[kind] = []
     for code in range(sys.maxunicode + 1):
         character = chr(code)
-        name = _DATABASE.name(character, "")
         category = _DATABASE.category(character)
         kind = _KINDS.get(category[0], "")
+        # Nine of ten codes are no character, and a name takes long to look for.
+        if not kind:
+            continue
+        name = _DATABASE.name(character, "")
         is_numbered = name.startswith(_NUMBERED)
-        if not name or not kind or is_numbered:
+        if not name or is_numbered:
             continue
         row = (code, name, kind)
         by_kind[kind].append(row)

@@ -4,6 +4,7 @@ JSON is for those who ship logs to a place that can search them.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 import json
 import logging
 import os
@@ -139,9 +140,17 @@ def _is_secret(name: str, value: str) -> bool:
     >>> _is_secret("API_TOKEN_FILE", "x7rK")
     True
     """
-    words = _TOKENIZER.sub("", name)
+    if not _names_secret(name):
+        return False
     names_place = _PLACE_VARIABLE.search(name) and _PLACE.match(value)
-    return bool(_SECRET_VARIABLE.search(words)) and not names_place
+    return not names_place
+
+
+# A line of log asks for every variable, again and again.
+@lru_cache(maxsize=1_000)
+def _names_secret(name: str) -> bool:
+    words = _TOKENIZER.sub("", name)
+    return _SECRET_VARIABLE.search(words) is not None
 
 
 def _redact_strings(value: Any) -> Any:

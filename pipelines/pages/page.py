@@ -5,10 +5,14 @@ jinja2, which torch needs itself, escapes whatever it is given, but for pictures
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from configs.fields import Names
 from pipelines.pages.template import PAGE
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 # How a page shows what is told: as it should be, to be looked at, not to be used, or by the way.
 Level: TypeAlias = Literal["good", "care", "bad", "note"]
@@ -147,6 +151,19 @@ def render_page(
         answer: shown before all else.
         with_contents: whether links to the sections come before them.
     """
+    template = _compile_page()
+    return template.render(
+        title=title,
+        words=words,
+        sections=sections,
+        answer=answer,
+        with_contents=with_contents,
+    )
+
+
+@cache
+def _compile_page() -> "Template":
+    """Return the page's template, which takes longer to compile than most pages to render."""
     # A tenth of a second, and only a report needs it.
     from jinja2 import Environment, StrictUndefined
 
@@ -157,11 +174,4 @@ def render_page(
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    template = environment.from_string(PAGE)
-    return template.render(
-        title=title,
-        words=words,
-        sections=sections,
-        answer=answer,
-        with_contents=with_contents,
-    )
+    return environment.from_string(PAGE)

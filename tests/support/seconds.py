@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 import json
 import os
 from pathlib import PurePath
+import resource
 import time
 from typing import Any
 
@@ -97,9 +98,12 @@ def _is_quick(item: pytest.Item) -> bool:
 
 def _core_seconds(item: pytest.Item) -> float:
     """Return user and system seconds of this process and of its children, of which only programs have some that still run."""
-    own = psutil.Process()
-    alive = [] if item.get_closest_marker("program") is None else own.children(recursive=True)
-    return sum(map(_of_process, [own, *alive]))
+    # To read it from /proc takes as long as many a test, and it stands there in hundredths of a second.
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = time.process_time() + ended.ru_utime + ended.ru_stime
+    if item.get_closest_marker("program") is None:
+        return own
+    return own + sum(map(_of_process, psutil.Process().children(recursive=True)))
 
 
 def _of_process(process: psutil.Process) -> float:

@@ -32,7 +32,9 @@ MOST_TOKENS = 24
 def make_texts(count: int) -> list[str]:
     """Return texts of 0 to 40 words, so that some are cut."""
     draw = np.random.default_rng(0)
-    return [" ".join(draw.choice(_WORDS, draw.integers(0, 41))) for _ in range(count)]
+    # Of their numbers, as an array of the words would be made for each text.
+    drawn = [draw.choice(len(_WORDS), draw.integers(0, 41)).tolist() for _ in range(count)]
+    return [" ".join(_WORDS[number] for number in numbers) for numbers in drawn]
 
 
 def make_tokenizer() -> Any:

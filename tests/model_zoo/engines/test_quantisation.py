@@ -1,7 +1,9 @@
 """A graph in 8-bit integers, made on rows of a job: close to float32, the same bytes every time, and data like any other graph."""
 
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import replace
+import os
 from typing import Any
 
 import numpy as np
@@ -43,8 +45,25 @@ def sample(rows: int) -> Iterator[dict[str, torch.Tensor]]:
 
 
 @pytest.fixture(scope="module")
-def settings(package: Package) -> Settings:
-    return OpenVinoEngine().calibrate(package, INT8, sample)
+def calibrated(
+    package: Package, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Settings, bytes]:
+    """Calibrate once, as it takes longer than all else here, and keep what libraries print of it."""
+    printed = tmp_path_factory.mktemp("printed") / "out"
+    stdout = os.dup(1)
+    with printed.open("w") as file, redirect_stdout(file):
+        os.dup2(file.fileno(), 1)
+        try:
+            settings = OpenVinoEngine().calibrate(package, INT8, sample)
+        finally:
+            os.dup2(stdout, 1)
+            os.close(stdout)
+    return settings, printed.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def settings(calibrated: tuple[Settings, bytes]) -> Settings:
+    return calibrated[0]
 
 
 def score(package: Package, settings: Settings, x: np.ndarray, threads: int = 1) -> np.ndarray:
@@ -156,9 +175,9 @@ def test_settings_worth_trying_are_those_of_the_processor(
     assert "int8" not in [each.dtype for each in engine.list_settings(package.card, cpu, 64, ())]
 
 
-def test_nothing_is_printed(package: Package, capfd: pytest.CaptureFixture[str]) -> None:
-    OpenVinoEngine().calibrate(package, INT8, sample)
-    assert capfd.readouterr().out == ""
+def test_nothing_is_printed(calibrated: tuple[Settings, bytes]) -> None:
+    _, printed = calibrated
+    assert printed == b""
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ RANDOM = np.random.default_rng(7)
 
 def encoded(pixels: np.ndarray, format: str = "PNG") -> bytes:
     sink = io.BytesIO()
-    Pillow.fromarray(pixels).save(sink, format)
+    # Of PNG: to look for a shorter form takes longer than all that is done with it.
+    Pillow.fromarray(pixels).save(sink, format, compress_level=0)
     return sink.getvalue()
 
 

@@ -32,11 +32,12 @@ def make_step(**changes: Any) -> Image:
 
 def make_photo(width: int, height: int, **options: Any) -> bytes:
     """Return a JPEG with waves that no scale can make vanish, and of which no part is another's."""
-    y, x = np.mgrid[0:height, 0:width]
-    red = 127 + 100 * np.sin(x / width * 9)
-    green = 127 + 100 * np.cos(y / height * 7)
-    blue = 255 * x / width * y / height
-    pixels = np.stack([red, green, blue], axis=-1).astype(np.uint8)
+    x = np.arange(width)
+    y = np.arange(height)[:, None]
+    pixels = np.empty((height, width, 3), np.uint8)
+    pixels[..., 0] = 127 + 100 * np.sin(x / width * 9)
+    pixels[..., 1] = 127 + 100 * np.cos(y / height * 7)
+    pixels[..., 2] = 255 * x / width * y / height
     sink = io.BytesIO()
     Pillow.fromarray(pixels).save(sink, options.pop("format", "JPEG"), **options)
     return sink.getvalue()
@@ -74,13 +75,18 @@ def test_a_jpeg_is_decoded_in_the_smallest_scale_that_is_twice_as_long_as_it_is_
     np.testing.assert_array_equal(actual.transpose(1, 2, 0), expected)
 
 
+@pytest.fixture(scope="module")
+def photos() -> list[bytes]:
+    """Large ones, of both ways to stand."""
+    return [make_photo(1201, 903), make_photo(700, 999)]
+
+
 @pytest.mark.parametrize("resize_with", ["torch", "pillow"])
 @pytest.mark.parametrize("resize", ["exact", "shorter"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_a_photograph_looks_as_if_it_had_been_decoded_whole(
-    resize_with: str, resize: str, mode: str
+    photos: list[bytes], resize_with: str, resize: str, mode: str
 ) -> None:
-    photos = [make_photo(1201, 903), make_photo(700, 999)]
     changes: dict[str, Any] = {"resize_with": resize_with, "resize": resize, "mode": mode}
     scaled = decode(make_step(**changes), *photos)
     whole = decode(make_step(**changes, decoding="whole"), *photos)

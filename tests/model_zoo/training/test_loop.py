@@ -60,7 +60,7 @@ def run(how: Recipe, parameters: dict[str, Any] = MLP) -> tuple[torch.nn.Module,
     ("optimiser", "learning_rate"), [("sgd", 0.5), ("momentum", 0.2), ("adam", 0.05)]
 )
 def test_each_optimiser_learns(optimiser: Any, learning_rate: float) -> None:
-    network, epochs = run(recipe(optimiser=optimiser, learning_rate=learning_rate))
+    network, epochs = run(recipe(optimiser=optimiser, learning_rate=learning_rate, epochs=15))
     test = circles(300, 2)
     accuracy = np.mean((forward(network, test.inputs)["logit"] > 0) == test.targets)
     assert epochs[-1].training_loss < epochs[0].training_loss / 2
@@ -77,7 +77,7 @@ def test_optimisers_differ() -> None:
 
 def test_softmax_learns_as_well() -> None:
     parameters = {**MLP, "out_features": 2}
-    network, _ = fit(parameters, circles(200, 0), circles(80, 1), "softmax", recipe())
+    network, _ = fit(parameters, circles(200, 0), circles(80, 1), "softmax", recipe(epochs=15))
     test = circles(300, 2)
     assert np.mean(forward(network, test.inputs)["logits"].argmax(1) == test.targets) > 0.9
 

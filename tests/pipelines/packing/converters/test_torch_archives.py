@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 import pickle
+import shutil
 from typing import Any
 import zipfile
 
@@ -40,14 +41,21 @@ class Planted:
         return Path.write_text, (self.path, "ran")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A file of each kind."""
+@pytest.fixture(scope="module")
+def _files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archives")
     network = Small().eval()
-    exported(tmp_path / "exported.pt2", network, [first_rows(numbers(8))])
-    torch.jit.save(torch.jit.script(network), tmp_path / "script.pt")
-    torch.save(network.state_dict(), tmp_path / "state.pt")
-    torch.save(network, tmp_path / "whole.pt")
+    exported(folder / "exported.pt2", network, [first_rows(numbers(8))])
+    torch.jit.save(torch.jit.script(network), folder / "script.pt")
+    torch.save(network.state_dict(), folder / "state.pt")
+    torch.save(network, folder / "whole.pt")
+    return folder
+
+
+@pytest.fixture
+def folder(_files: Path, tmp_path: Path) -> Path:
+    """A file of each kind, for each test its own."""
+    shutil.copytree(_files, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
