@@ -6,6 +6,7 @@ real knows nothing of this.
 """
 
 from argparse import Namespace
+import bz2
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
@@ -17,7 +18,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from types import MethodType, NoneType
+from types import MethodType, NoneType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,6 +42,9 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     look_once_at_transforms(patch)
     parse_options_once(patch)
     note_no_origins(patch)
+    list_options_once(patch)
+    compress_once(patch)
+    weigh_nothing(patch)
     see_failures_at_once(patch)
     wait_for_servers_that_end(patch)
 
@@ -186,6 +190,59 @@ def parse_options_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PipelineOptions, "__init__", look)
     # Beam sorts all that an object has, for each look at one option.
     patch.setattr(PipelineOptions, "_visible_option_list", _list_options)
+
+
+def list_options_once(patch: pytest.MonkeyPatch) -> None:
+    """Let Beam parse the same flags once for what it calls all options, which each run asks for three times."""
+    if "apache_beam" not in sys.modules:
+        return
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    list_all = PipelineOptions.get_all_options
+    remembered: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    def look(self: Any, **asked: Any) -> dict[str, Any]:
+        own = self._all_options
+        key = tuple(self._flags), tuple(sorted(asked.items())), repr(own)
+        if key not in remembered:
+            # A list of its own, as who asked may change what it gets.
+            remembered[key] = deepcopy(list_all(self, **asked))
+        return {
+            name: own[name] if name in own else deepcopy(value)
+            for name, value in remembered[key].items()
+        }
+
+    patch.setattr(PipelineOptions, "get_all_options", look)
+
+
+def compress_once(patch: pytest.MonkeyPatch) -> None:
+    """Let Beam pack the same bytes once, and unpack them once: each graph is packed twice, and a thousand graphs are much alike."""
+    if "apache_beam" not in sys.modules:
+        return
+    from apache_beam.internal import cloudpickle_pickler
+
+    pack = lru_cache(maxsize=_MOST_TEXTS)(bz2.compress)
+    unpack = lru_cache(maxsize=_MOST_TEXTS)(bz2.decompress)
+
+    def compress(data: bytes, compresslevel: int = 9) -> bytes:
+        is_short = len(data) <= _MOST_CHARACTERS
+        return (pack if is_short else bz2.compress)(data, compresslevel)
+
+    def decompress(data: bytes) -> bytes:
+        is_short = len(data) <= _MOST_CHARACTERS
+        return (unpack if is_short else bz2.decompress)(data)
+
+    remembering = SimpleNamespace(compress=compress, decompress=decompress)
+    patch.setattr(cloudpickle_pickler, "bz2", remembering)
+
+
+def weigh_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Let Beam take what it keeps of a side input for light: to weigh it, it walks through all that every module holds."""
+    if "apache_beam" not in sys.modules:
+        return
+    from apache_beam.runners.worker import statecache
+
+    patch.setattr(statecache, "get_deep_size", lambda *values: len(values))
 
 
 def _list_options(options: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """What is remembered between tests is what Beam itself would say again."""
 
+import bz2
 from collections.abc import Callable
 import queue
 import signal
@@ -10,6 +11,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.coders import VarIntCoder
+from apache_beam.internal import cloudpickle_pickler as pickler
 from apache_beam.options.pipeline_options import (
     DebugOptions,
     DirectOptions,
@@ -17,7 +19,7 @@ from apache_beam.options.pipeline_options import (
     SetupOptions,
     StandardOptions,
 )
-from apache_beam.runners.worker import data_plane
+from apache_beam.runners.worker import data_plane, statecache
 from apache_beam.transforms import core, userstate
 from apache_beam.transforms.userstate import CombiningValueStateSpec, ReadModifyWriteStateSpec
 from apache_beam.utils import subprocess_server
@@ -25,12 +27,15 @@ import pytest
 import yaml
 
 from tests.support.shortcuts import (
+    compress_once,
+    list_options_once,
     look_once_at_transforms,
     note_no_origins,
     parse_options_once,
     remember_dumped,
     see_failures_at_once,
     wait_for_servers_that_end,
+    weigh_nothing,
 )
 
 COUNT = CombiningValueStateSpec("count", VarIntCoder(), sum)
@@ -129,6 +134,63 @@ def test_what_is_set_by_name_counts_more_than_a_flag(monkeypatch: pytest.MonkeyP
     first = PipelineOptions(flags).view_as(SetupOptions)
     first.save_main_session = True
     assert not PipelineOptions(flags).view_as(SetupOptions).save_main_session
+
+
+def test_all_options_are_those_of_flags_and_of_what_was_set_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = ["--direct_num_workers=3", "--experiments=a", "--other=1"]
+    asked = [{}, {"drop_default": True}, {"retain_unknown_options": True}]
+
+    def tell() -> list[Any]:
+        options = PipelineOptions(list(flags))
+        told = [options.get_all_options(**how) for how in asked]
+        options.view_as(DebugOptions).add_experiment("b")
+        options.view_as(SetupOptions).save_main_session = True
+        return told + [options.get_all_options(**how) for how in asked]
+
+    expected = tell()
+    list_options_once(monkeypatch)
+
+    for _ in range(2):
+        told = tell()
+        assert told == expected
+        # Who asked may change the answer.
+        told[1]["experiments"].append("c")
+
+
+def test_what_is_packed_is_packed_by_bz2_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bytes] = []
+    pack, graph = bz2.compress, {"a": list(range(100))}
+    expected = pickler.dumps(graph)
+
+    def note(data: bytes, level: int) -> bytes:
+        calls.append(data)
+        return pack(data, level)
+
+    monkeypatch.setattr(bz2, "compress", note)
+    compress_once(monkeypatch)
+
+    for _ in range(2):
+        assert pickler.dumps(graph) == expected
+        assert pickler.loads(expected) == graph
+        assert len(calls) == 1
+    # A long one is remembered by nobody.
+    for _ in range(2):
+        long = pickler.dumps(bytes(60_000))
+        assert pickler.loads(long) == bytes(60_000)
+    assert len(calls) == 3
+
+
+def test_what_is_kept_of_a_side_input_is_not_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, kept = statecache.StateCache(10_000), "a" * 9_000
+    weigh_nothing(monkeypatch)
+
+    for key in (1, 2):
+        cache.put(key, kept)
+
+    # Both together are more than it may hold.
+    assert [cache.peek(key) for key in (1, 2)] == [kept, kept]
 
 
 def test_yaml_is_written_as_ever_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
