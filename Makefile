@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-# One empty file for each lock that is installed in VENV: what running needs, and everything besides that tests need.
+# One empty file for each step of installing in VENV: libraries that running needs, with them this program, and all else that tests need.
+LIBRARIES := $(VENV)/.libraries
 RUNTIME := $(VENV)/.requirements.lock
 TESTING := $(VENV)/.requirements-test.lock
 AIRFLOW := build/airflow/.airflow.lock
@@ -40,7 +41,7 @@ $(1) -m ruff check .
 $(call TYPES_AND_TESTS,$(1),$(QUICK_TESTS) $(2))
 endef
 
-.PHONY: score test quick test-long mutants newest pythons flink-test airflow-check servers bench gpu-check train-samples dataflow-template dataflow-run lock clean
+.PHONY: score test quick quick-tests libraries test-long mutants newest pythons libraries-of-pythons flink-test airflow-check servers bench gpu-check train-samples dataflow-template dataflow-run lock clean
 
 # SCORE adds flags: SCORE='--output elsewhere'.
 score: $(RUNTIME)
@@ -55,6 +56,10 @@ test: $(TESTING)
 # The part of `make test` for while one writes: what starts no program.
 quick: $(TESTING)
 	$(call QUICK,$(RUN))
+
+# The tests of it alone.
+quick-tests: $(TESTING)
+	$(RUN) -m $(QUICK_TESTS)
 
 # What breaks on purpose, as often as the table in docs/reliability.md says, every benchmark on a few rows, and every engine; takes hours.
 test-long: $(TESTING)
@@ -78,17 +83,30 @@ newest:
 	build/newest/bin/python -m pip install --quiet --editable '.[test]'
 	$(call QUICK,build/newest/bin/python,--ignore=tests/installation)
 
-# The other supported interpreters, each in an environment of its own, as far as they are there: on PATH, or where pyenv keeps them. One
-# that is found may still not run.
+# The main job and the quick tests on the other supported interpreters, each in an environment of its own, as far as they are there: on
+# PATH, or where pyenv keeps them. One that is found may still not run. Lint and types are those of `make quick`: mypy checks for Python
+# 3.11 whatever it runs on.
+define ON_PYTHON
+@for python in python$* $(HOME)/.pyenv/versions/$*.*/bin/python$*; do \
+  if $$python -c '' 2>/dev/null; then \
+    rm -rf build/scores-$*; \
+    exec $(MAKE) VENV=build/python-$* PYTHON=$$python SCORE='--output build/scores-$*' $(1); \
+  fi; \
+done; echo "python$* does not run on this machine: left out"
+endef
+
 pythons: python-3.12 python-3.13
 
 python-%:
-	@for python in python$* $(HOME)/.pyenv/versions/$*.*/bin/python$*; do \
-	  if $$python -c '' 2>/dev/null; then \
-	    rm -rf build/scores-$*; \
-	    exec $(MAKE) VENV=build/$@ PYTHON=$$python SCORE='--output build/scores-$*' score quick; \
-	  fi; \
-	done; echo "python$* does not run on this machine: left out"
+	+$(call ON_PYTHON,score quick-tests)
+
+# To have their libraries at once: make -j2 libraries-of-pythons. pip keeps less than one core busy.
+libraries-of-pythons: libraries-of-3.12 libraries-of-3.13
+
+libraries-of-%:
+	+$(call ON_PYTHON,libraries)
+
+libraries: $(LIBRARIES)
 
 # The part of `make test` that needs Java 17 and Maven: builds a job server, and runs Flink as a real cluster on this machine.
 flink-test: $(TESTING)
@@ -147,11 +165,14 @@ clean:
 	rm -rf $(VENV) build *.egg-info scores samples/digits .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Where the lock has changed, the environment is made anew, so that it holds what is locked and nothing that was.
-$(RUNTIME): requirements.lock setup.py pyproject.toml
+$(LIBRARIES): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11 ...")'
 	@test ! -e $(VENV) || test -e $(VENV)/pyvenv.cfg || { echo "$(VENV) is there, and no virtual environment: make VENV=..."; exit 1; }
-	$(PYTHON) -m venv $(if $(filter requirements.lock,$?),--clear) $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(RUN) $(INSTALL_LOCK) requirements.lock --only-binary :all:
+	touch $@
+
+$(RUNTIME): $(LIBRARIES) setup.py pyproject.toml
 	$(RUN) $(INSTALL) --editable .
 	$(RUN) $(CHECK)
 	touch $@
