@@ -211,35 +211,37 @@ def remove(path: Path) -> None:
     _remove_once(path)
 
 
-def leads_out(path: str, root: str) -> bool:
+def leads_out(path: str, root: str, no_links: set[str] | None = None) -> bool:
     """Tell whether a name below a folder is, through symbolic links, a place that is not below it.
 
     Args:
         path: the name; it may not be there yet.
         root: the folder.
+        no_links: folders below it that were found to be no links, which are not looked at again;
+            the folders above the name are added.
 
     >>> leads_out("/proc/self/cwd", "/proc")
     True
     """
     # Nearly always: to resolve a name looks at all that is above the root, too, again and again.
     # Of texts, as each run asks for dozens of names, and to make a Path takes as long as to look.
-    if path.startswith(f"{root}/") and not _passes_link(path, root):
+    found = set() if no_links is None else no_links
+    if path.startswith(f"{root}/") and not _passes_link(path, root, found):
         return False
     place = Path(os.path.realpath(path))
     real_root = os.path.realpath(root)
     return not place.is_relative_to(real_root)
 
 
-def _passes_link(path: str, root: str) -> bool:
+def _passes_link(path: str, root: str, no_links: set[str]) -> bool:
     """Tell whether a name, or a folder above it that is below the root, may be a link."""
-    place = root
-    below = path.removeprefix(f"{root}/")
-    for part in below.split("/"):
-        place = f"{place}/{part}"
-        # Behind a link, the folder above is another than the name says.
-        if part == ".." or os.path.islink(place):
+    folder, _, name = path.rpartition("/")
+    if folder != root and folder not in no_links:
+        if _passes_link(folder, root, no_links):
             return True
-    return False
+        no_links.add(folder)
+    # Behind a link, the folder above is another than the name says.
+    return name == ".." or os.path.islink(path)
 
 
 def _remove_once(path: Path) -> None:

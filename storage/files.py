@@ -136,6 +136,9 @@ def open_read(url: str, ahead: bool = True) -> Any:
 def exists(url: str) -> bool:
     """Tell whether there is a file or folder now (nothing cached)."""
     fs, path = locate(url)
+    # fsspec would ask a disk for all that it knows of the file.
+    if isinstance(fs, LocalFileSystem):
+        return os.path.exists(path)
     return bool(fs.exists(path))
 
 
@@ -145,6 +148,8 @@ def list_names(folder: str) -> list[str]:
     """Return the sorted base names in a folder; none when there is no folder."""
     fs, path = locate(folder)
     try:
+        if isinstance(fs, LocalFileSystem):
+            return sorted(os.listdir(path))
         found = fs.ls(path, detail=False)
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -24,6 +24,9 @@ def to_local_path(fs: LocalFileSystem, url: str) -> str:
         fs: the file system.
         url: the path.
     """
+    # Nearly all are, and a run asks for a hundred.
+    if url.startswith("/") and not url.endswith("/"):
+        return url
     # fsspec's public ways to it read a name with `::` as a chain of file systems. If the method
     # goes, every local path fails with an AttributeError, at once.
     path: str = fs._strip_protocol(url)

@@ -21,6 +21,8 @@ Fields: TypeAlias = dict[str, Any]
 _ITEMS_AT_ONCE = 256
 _decode = JSONDecoder().raw_decode
 _SPACE = re.compile(r"[ \t\n\r]*")
+# Each mark with the white space on both of its sides: looked for at every item of a list.
+_MARKS = {mark: re.compile(rf"[ \t\n\r]*\{mark}[ \t\n\r]*") for mark in "{}[],:"}
 # Without spaces: a plan may hold a million units. Made once, as `json` would make it for each of them.
 _encode = JSONEncoder(separators=(",", ":")).encode
 
@@ -139,10 +141,11 @@ def _starts(text: str, place: int, mark: str) -> bool:
 
 def _skip(text: str, place: int, mark: str) -> int:
     """Return the place behind a mark and the white space on both of its sides."""
-    begin = _skip_space(text, place)
-    if not _starts(text, begin, mark):
+    match = _MARKS[mark].match(text, place)
+    if match is None:
+        begin = _skip_space(text, place)
         raise JSONDecodeError(f"Expecting {mark!r}", text, begin)
-    return _skip_space(text, begin + len(mark))
+    return match.end()
 
 
 def _skip_space(text: str, place: int) -> int:

@@ -167,22 +167,29 @@ def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
     former = (run.former_rejected, run.former_manifest)
     frozen = (run.listed_files, run.table_files, run.reference)
     temporary = (run.temporary, *frozen, run.attempts, run.done, run.progress)
+    no_links: set[str] = set()
     for url in (*published, *former, *temporary):
-        refuse_link(run, url, refusal)
+        refuse_link(run, url, refusal, no_links)
 
 
-def refuse_link(run: RunFolder, url: str, refusal: type[Refusal]) -> None:
+def refuse_link(
+    run: RunFolder,
+    url: str,
+    refusal: type[Refusal],
+    no_links: set[str],
+) -> None:
     """Refuse a name in the output that is, through links, a place outside.
 
     Args:
         run: the run.
         url: the name.
         refusal: what to raise.
+        no_links: folders that were looked at for other names just before, as for `leads_out`.
     """
     # Only a disk has links.
     if not files.is_local(url):
         return
-    if leads_out(url, run.output):
+    if leads_out(url, run.output, no_links):
         raise refusal(
             f"{url}: is, or is below, a link that leads out of {run.output}; "
             "put a folder there instead of the link"
@@ -244,8 +251,9 @@ def _parse_manifest(folder: RunFolder, url: str, content: bytes) -> dict[str, An
             f"{url}: lists {outside[0]!r}, which is not in the run's folder; "
             "do not trust this output"
         )
+    no_links: set[str] = set()
     for path in paths:
-        refuse_link(folder, f"{folder.published}/{path}", VerifyError)
+        refuse_link(folder, f"{folder.published}/{path}", VerifyError, no_links)
     return manifest
 
 

@@ -11,8 +11,8 @@ import sys
 import sysconfig
 
 _ROOT = str(Path(__file__).parents[2])
-# Folders of installed packages, in the words of sysconfig.
-_OF_PACKAGES = ("purelib", "platlib")
+# Folders of installed packages, in the words of sysconfig; it puts them together anew whenever it is asked.
+_PACKAGES = [sysconfig.get_path(kind) for kind in ("purelib", "platlib")]
 
 
 def leave_out_current_folder() -> None:
@@ -38,10 +38,9 @@ def keep_current_folder_from_workers() -> None:
 
     They still find a checkout's packages.
     """
-    packages = [sysconfig.get_path(kind) for kind in _OF_PACKAGES]
     folders = _list_named_folders()
     # An installed program is found anyway, and its folder holds more than this.
-    if _ROOT not in packages:
+    if _ROOT not in _PACKAGES:
         folders = [_ROOT, *folders]
     once_each = dict.fromkeys(folders)
     os.environ["PYTHONSAFEPATH"] = "1"

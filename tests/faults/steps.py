@@ -28,7 +28,7 @@ _AT_STEP = "__at_step__"
 LOOKS = {
     "files": "can_publish_to compute_sha256 exists is_local join list_names open_read read read_end read_link read_ranges to_absolute",
     "disk": "leads_out read_end read_range",
-    "os": "_exit close cpu_count dup dup2 fdopen fsdecode fsencode fspath fstat getcwd getpid getppid getuid islink kill pread readlink scandir sched_getaffinity set_inheritable stat strerror walk",
+    "os": "_exit close cpu_count dup dup2 fdopen fsdecode fsencode fspath fstat getcwd getpid getppid getuid islink kill listdir pread readlink scandir sched_getaffinity set_inheritable stat strerror walk",
     "shutil": "which disk_usage get_terminal_size",
     "tempfile": "gettempdir",
     "fcntl": "flock",

@@ -85,7 +85,7 @@ class A:
     def b(self, lock):
         with files.open_synced(files.join("a", "b")) as f, open("a", "wb"), p.open("w"), fs.open(p, mode="ab"), open("a"), fs.open(p, "rb"):
             (disk.make_folders if f else disk.make_folder)(os.path.join("a"))
-            return [os.unlink(p) for p in os.listdir("a")], files.brand_new(files.read("x")), self.file.write(b""), lock.acquire()
+            return [os.unlink(p) for p in os.listxattr("a")], files.brand_new(files.read("x")), self.file.write(b""), lock.acquire()
     def c(self):
         return p.replace(q), "a".replace("b", "c"), time.replace(second=0), tempfile.mkstemp(tempfile.gettempdir()), f.close()
 """
@@ -94,7 +94,7 @@ class A:
         for room in ("storage", "transforms")
     }
     assert names["transforms"] == (
-        "files.open_synced open .open .open disk.make_folders os.unlink os.listdir files.brand_new .replace tempfile.mkstemp"
+        "files.open_synced open .open .open disk.make_folders os.unlink os.listxattr files.brand_new .replace tempfile.mkstemp"
     )
     assert names["storage"] == names["transforms"].replace("new .r", "new .write .r") + " .close"
     assert next(steps_of(source, "storage.x")).name == "storage.x.A.b:files.open_synced"

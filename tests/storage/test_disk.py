@@ -159,3 +159,9 @@ def test_a_name_leads_out_through_links_and_through_nothing_else(
 
     path = f"{tmp_path}/{name.replace('root', root, 1)}"
     assert disk.leads_out(path, f"{tmp_path}/{root}") is leads
+    no_links: set[str] = set()
+    # Where others were looked at before, nothing else is said.
+    for other in ("inside/a", "inner/a", "out/a"):
+        disk.leads_out(f"{tmp_path}/{root}/{other}", f"{tmp_path}/{root}", no_links)
+    assert no_links == {f"{tmp_path}/{root}/inner"}
+    assert disk.leads_out(path, f"{tmp_path}/{root}", no_links) is leads

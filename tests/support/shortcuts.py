@@ -18,7 +18,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from types import MethodType, NoneType, SimpleNamespace
+from types import FunctionType, MethodType, NoneType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -112,6 +112,7 @@ def look_once_at_transforms(patch: pytest.MonkeyPatch) -> None:
     if "apache_beam" not in sys.modules:
         return
     from apache_beam.transforms import core, userstate
+    from apache_beam.typehints.decorators import IOTypeHints
 
     inspect_method = _of_methods_once(core.get_function_args_defaults)
     patch.setattr(core, "get_function_args_defaults", inspect_method)
@@ -119,6 +120,8 @@ def look_once_at_transforms(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(userstate, "get_dofn_specs", find_specs)
     read_body = _of_codes_once(core._get_function_body_without_inners)
     patch.setattr(core, "_get_function_body_without_inners", read_body)
+    read_hints = _of_signatures_once(IOTypeHints.from_callable)
+    patch.setattr(IOTypeHints, "from_callable", staticmethod(read_hints))
 
 
 def _of_methods_once(inspect: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -143,6 +146,24 @@ def _of_codes_once(read: Callable[[Any], str]) -> Callable[[Any], str]:
     def look(function: Any) -> str:
         code = getattr(inspect.unwrap(function), "__code__", None)
         return read(function) if code is None else remembered(code)
+
+    return look
+
+
+def _of_signatures_once(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Remember what is read of a function's signature, which those have in common that a transform makes anew for each graph."""
+    remembered: dict[Any, Any] = {}
+
+    def look(function: Any) -> Any:
+        plain = getattr(function, "__func__", function)
+        # A function's own attributes may tell of another signature.
+        if not isinstance(plain, FunctionType) or vars(plain):
+            return read(function)
+        is_bound = plain is not function
+        key = plain.__code__, is_bound, tuple(plain.__annotations__.items())
+        if key not in remembered:
+            remembered[key] = read(function)
+        return remembered[key]
 
     return look
 

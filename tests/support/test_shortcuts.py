@@ -22,6 +22,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.worker import data_plane, statecache
 from apache_beam.transforms import core, userstate
 from apache_beam.transforms.userstate import CombiningValueStateSpec, ReadModifyWriteStateSpec
+from apache_beam.typehints.decorators import IOTypeHints
 from apache_beam.utils import subprocess_server
 import pytest
 import yaml
@@ -221,6 +222,23 @@ def test_the_names_of_options_are_beams(monkeypatch: pytest.MonkeyPatch) -> None
     parse_options_once(monkeypatch)
     assert [view._visible_option_list() for view in views] == expected
     assert "runner" in expected[1]
+
+
+def test_the_types_of_a_function_are_its_own_though_another_has_its_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look_once_at_transforms(monkeypatch)
+
+    def make(kind: type) -> Callable[[Any], Any]:
+        def turn(element: kind) -> kind:  # type: ignore[valid-type]
+            return element
+
+        return turn
+
+    found = [IOTypeHints.from_callable(make(kind)) for kind in (int, str, int)]
+    assert [hints.input_types[0] for hints in found] == [(int,), (str,), (int,)]
+    assert found[0] is found[2]
+    assert IOTypeHints.from_callable(lambda element: element) is None
 
 
 def test_types_are_found_without_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,9 +63,10 @@ def move_files(run: RunFolder, parts: Parts) -> dict[str, list[Entry]]:
     summarised = list(_name_summaries(parts))
     moves = [*scored, *rejected, *summarised]
     # A move takes a link as it is, and it would then be published.
+    no_links: set[str] = set()
     for move in moves:
         stored = _locate_stored(run, move)
-        refuse_link(run, stored, PublishError)
+        refuse_link(run, stored, PublishError, no_links)
 
     folders = [run.published, run.scored, *_list_partition_folders(run, scored)]
     if rejected:
@@ -194,8 +195,9 @@ def _list_partition_folders(run: RunFolder, moves: Sequence[Move]) -> list[str]:
             folders.add(folder)
             folder, _, _ = folder.rpartition("/")
     urls = [files.join(run.published, folder) for folder in sorted(folders)]
+    no_links: set[str] = set()
     for url in urls:
-        refuse_link(run, url, PublishError)
+        refuse_link(run, url, PublishError, no_links)
     return urls
 
 
@@ -276,7 +278,7 @@ def _take_up_former(run: RunFolder, move: Move) -> bool:
     Tell whether the file is there.
     """
     former = _locate_former(run, move)
-    refuse_link(run, former, PublishError)
+    refuse_link(run, former, PublishError, set())
     # The former name stays until a manifest stands: that version may still be at work.
     published = _locate_published(run, move)
     with suppress(FileNotFoundError):
