@@ -57,11 +57,13 @@ class Check(BaseModel):
     @property
     def rules(self) -> dict[str, Any]:
         """Return what is asked for, by the name of the rule."""
-        wanted = {name: getattr(self, name) for name in RULES}
-        # Not by `in`: 0 is equal to False.
-        return {
-            name: value for name, value in wanted.items() if not (value is None or value is False)
-        }
+        wanted = {}
+        for name in RULES:
+            value = getattr(self, name)
+            # Not by `in`: 0 is equal to False.
+            if value is not None and value is not False:
+                wanted[name] = value
+        return wanted
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:

@@ -71,13 +71,20 @@ class Limit(_Section):
         return self
 
 
+def _refuse_late_warning(limit: Limit) -> None:
+    """Refuse a limit of large changes that holds a run back before it warns of it."""
+    warn = limit.warn
+    hold = limit.hold
+    if warn is not None and hold is not None and warn >= hold:
+        raise ValueError(f"warn {warn:g} must be below hold {hold:g}")
+
+
 class Above(Limit):
     """A limit that larger changes are beyond."""
 
     @model_validator(mode="after")
     def _warns_first(self) -> Self:
-        if self.warn is not None and self.hold is not None and self.warn >= self.hold:
-            raise ValueError(f"warn {self.warn:g} must be below hold {self.hold:g}")
+        _refuse_late_warning(self)
         return self
 
 
@@ -97,9 +104,11 @@ class Fewer(_Times):
 
     @model_validator(mode="after")
     def _warns_first(self) -> Self:
-        if self.warn is not None and self.hold is not None and self.warn <= self.hold:
-            raise ValueError(f"warn {self.warn:g} must be above hold {self.hold:g}")
-        if max(self.warn or 0, self.hold or 0) >= 1:
+        warn = self.warn
+        hold = self.hold
+        if warn is not None and hold is not None and warn <= hold:
+            raise ValueError(f"warn {warn:g} must be above hold {hold:g}")
+        if max(warn or 0, hold or 0) >= 1:
             raise ValueError("must be below 1: it is a part of the reference's rows")
         return self
 
@@ -109,9 +118,9 @@ class More(_Times):
 
     @model_validator(mode="after")
     def _warns_first(self) -> Self:
-        if self.warn is not None and self.hold is not None and self.warn >= self.hold:
-            raise ValueError(f"warn {self.warn:g} must be below hold {self.hold:g}")
-        if any(times is not None and times <= 1 for times in (self.warn, self.hold)):
+        _refuse_late_warning(self)
+        said = [times for times in (self.warn, self.hold) if times is not None]
+        if any(times <= 1 for times in said):
             raise ValueError("must be above 1: it is a multiple of the reference's rows")
         return self
 

@@ -116,7 +116,10 @@ def remove_temporary(run: RunFolder) -> None:
     files.remove(run.temporary)
 
 
-def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, dict[str, Any]]:
+def read_manifest(
+    output: str,
+    run_id: str | None = None,
+) -> tuple[RunFolder, dict[str, Any]]:
     """Return folder and manifest of a published run.
 
     Every file that it lists is in the run's folder.
@@ -144,7 +147,9 @@ def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, di
     folder = RunFolder(absolute, run_id)
     refuse_links(folder, VerifyError)
     manifest = find_manifest(folder)
-    content = None if manifest is None else files.read(manifest)
+    content = None
+    if manifest is not None:
+        content = files.read(manifest)
     # Somebody may have removed it since it was found.
     if manifest is None or content is None:
         _refuse_held(folder)
@@ -217,7 +222,8 @@ def list_below_scored(run: RunFolder, folder: str = SCORED) -> list[str]:
         folder: where to look.
     """
     found = []
-    for name in files.list_names(files.join(run.published, folder)):
+    url = files.join(run.published, folder)
+    for name in files.list_names(url):
         path = f"{folder}/{name}"
         if is_path_of_names(name):
             found += list_below_scored(run, path)

@@ -75,8 +75,9 @@ def _group(unit: WorkUnit, read: Read, rows_per_batch: int) -> Iterator[_Group]:
                 is_plain = has_plain_sizes(batch.rows.schema)
                 count_bytes = _count_plain_bytes if is_plain else count_decoded_bytes
             batch_bytes = count_bytes(batch.rows)
-            is_full = rows + len(batch) > rows_per_batch or size_bytes + batch_bytes > _BATCH_BYTES
-            if group and is_full:
+            has_too_many = rows + len(batch) > rows_per_batch
+            is_too_large = size_bytes + batch_bytes > _BATCH_BYTES
+            if group and (has_too_many or is_too_large):
                 yield group
                 group = []
                 rows = 0

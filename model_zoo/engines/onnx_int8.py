@@ -130,16 +130,19 @@ def _leave_scores_whole(graph: Any) -> None:
         widen = makers.get(output.name)
         if widen is None or widen.op_type != "DequantizeLinear":
             continue
-        narrow = makers.get(widen.input[0])
+        in_bytes = widen.input[0]
+        narrow = makers.get(in_bytes)
         # What other layers take of it stays as it is.
-        is_last = output.name not in takers and takers[widen.input[0]] == [widen]
-        if narrow is None or not is_last or takers[narrow.input[0]] != [narrow]:
+        is_last = output.name not in takers and takers[in_bytes] == [widen]
+        if narrow is None or not is_last:
             continue
-        maker = makers.get(narrow.input[0])
-        if maker is None:
+        in_floats = narrow.input[0]
+        maker = makers.get(in_floats)
+        if maker is None or takers[in_floats] != [narrow]:
             continue
         places = list(maker.output)
-        places[places.index(narrow.input[0])] = output.name
+        place = places.index(in_floats)
+        places[place] = output.name
         maker.output[:] = places
         graph.node.remove(narrow)
         graph.node.remove(widen)

@@ -64,7 +64,8 @@ def compare_psi(reference: Counts, counts: Counts) -> Change:
     terms = (share_now - share_then) * growth
     distance = float(terms.sum())
     expected = 1 / rows_then + 1 / rows_now
-    chance = _find_tail(distance / expected, bins - 1)
+    statistic = distance / expected
+    chance = _find_tail(statistic, bins - 1)
     return Change(distance, chance)
 
 
@@ -132,8 +133,10 @@ def compare_categories(reference: Counts, counts: Counts) -> Change:
         return _NO_CHANGE
     both = then + now
     all_rows = rows_then + rows_now
-    of_then = _sum_deviations(then, both * rows_then / all_rows)
-    of_now = _sum_deviations(now, both * rows_now / all_rows)
+    expected_then = both * rows_then / all_rows
+    expected_now = both * rows_now / all_rows
+    of_then = _sum_deviations(then, expected_then)
+    of_now = _sum_deviations(now, expected_now)
     statistic = of_then + of_now
     share_then = then / rows_then
     share_now = now / rows_now
@@ -160,19 +163,20 @@ def compare_shares(
     share_then = reference / reference_rows
     share_now = count / rows
     distance = abs(share_now - share_then)
-    both = reference + count
-    without = reference_rows + rows - both
-    if not both or not without:
+    all_rows = reference_rows + rows
+    with_it = reference + count
+    without_it = all_rows - with_it
+    if not with_it or not without_it:
         return Change(distance, 1.0)
     # Exact, while that is quick.
-    if min(both, without) < _FEW:
+    if min(with_it, without_it) < _FEW:
         from scipy.stats import fisher_exact
 
         then = (reference, reference_rows - reference)
         now = (count, rows - count)
         exact = fisher_exact([then, now])
         return Change(distance, float(exact.pvalue))
-    share = both / (reference_rows + rows)
+    share = with_it / all_rows
     variance_of_one = share * (1 - share)
     variance = variance_of_one * (1 / reference_rows + 1 / rows)
     normal_score = distance / sqrt(variance)

@@ -56,9 +56,10 @@ def _refuse_other_names(where: str, card: ModelCard, described: Description) -> 
     ours = sorted(card.inputs)
     theirs = sorted(described.inputs)
     if ours != theirs:
+        taken = ", ".join(theirs)
+        given = ", ".join(ours)
         raise ModelError(
-            f"{where} takes {', '.join(theirs)}, and the package gives {', '.join(ours)}; "
-            "pack the model again"
+            f"{where} takes {taken}, and the package gives {given}; pack the model again"
         )
 
 
@@ -71,13 +72,14 @@ def _refuse_other_tensors(
     for name, tensor in ours.items():
         spec = theirs.get(name)
         if spec is None:
-            raise ModelError(
-                f"{where} has no {kind} {name}, but {', '.join(theirs)}; pack the model again"
-            )
+            others = ", ".join(theirs)
+            raise ModelError(f"{where} has no {kind} {name}, but {others}; pack the model again")
         if not _is_same(tensor, spec):
+            their_shape = _show(spec.shape)
+            our_shape = _show(tensor.shape)
             raise ModelError(
-                f"{where}: its {kind} {name} is {spec.dtype} {_show(spec.shape)} a row, and the "
-                f"package's is {tensor.dtype} {_show(tensor.shape)}; pack the model again"
+                f"{where}: its {kind} {name} is {spec.dtype} {their_shape} a row, and the "
+                f"package's is {tensor.dtype} {our_shape}; pack the model again"
             )
 
 
@@ -86,7 +88,9 @@ def _is_same(tensor: Tensor, spec: TensorSpec) -> bool:
         # A text is bytes side by side, on our side.
         is_text = tensor.dtype == TEXT_DTYPE and len(tensor.shape) == 1
         return is_text and has_shape((), spec)
-    return tensor.dtype == spec.our_dtype and has_shape(tensor.shape, spec)
+    if tensor.dtype != spec.our_dtype:
+        return False
+    return has_shape(tensor.shape, spec)
 
 
 def _show(shape: tuple[int | None, ...]) -> str:
@@ -96,4 +100,5 @@ def _show(shape: tuple[int | None, ...]) -> str:
     ('(any, 3)', '()')
     """
     sizes = ["any" if size is None else str(size) for size in shape]
-    return f"({', '.join(sizes)})"
+    joined = ", ".join(sizes)
+    return f"({joined})"

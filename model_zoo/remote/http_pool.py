@@ -37,15 +37,18 @@ def open_pool(address: Address, target: Target) -> Pool:
     options: dict[str, Any] = {"maxsize": target.max_in_flight}
     if address.has_tls:
         options["ssl_context"] = make_context(target.tls)
+    host = address.host
+    port = address.port
     proxy = find_proxy(address)
     if proxy is not None:
         manager = _open_proxy(proxy, options)
-        through = manager.connection_from_host(address.host, address.port, address.scheme)
+        through = manager.connection_from_host(host, port, address.scheme)
         # With TLS it is a tunnel, and the server itself is asked in it.
-        prefix = "" if address.has_tls else f"http://{address.host}:{address.port}"
+        prefix = "" if address.has_tls else f"http://{host}:{port}"
         return Pool(through, prefix + address.path)
     make = urllib3.HTTPSConnectionPool if address.has_tls else urllib3.HTTPConnectionPool
-    return Pool(make(address.host, address.port, **options), address.path)
+    connections = make(host, port, **options)
+    return Pool(connections, address.path)
 
 
 def find_proxy(address: Address) -> str | None:
@@ -68,5 +71,7 @@ def _open_proxy(proxy: str, options: dict[str, Any]) -> Any:
         # Not shown: it may hold a password.
         raise JobError("the environment names a proxy that is none of HTTP; set NO_PROXY")
     parsed = urllib3.util.parse_url(url)
-    headers = urllib3.util.make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None
+    headers = None
+    if parsed.auth:
+        headers = urllib3.util.make_headers(proxy_basic_auth=parsed.auth)
     return urllib3.ProxyManager(url, proxy_headers=headers, **options)

@@ -26,8 +26,10 @@ def read_json(content: bytes) -> Json:
     """
     try:
         # Some servers write NaN and Infinity, which JSON does not have and Python reads.
-        load = json.loads if b"NaN" in content or b"Infinity" in content else orjson.loads
-        value = load(content)
+        if b"NaN" in content or b"Infinity" in content:
+            value = json.loads(content)
+        else:
+            value = orjson.loads(content)
     except (ValueError, RecursionError) as error:
         raise WrongError("the answer is no JSON") from error
     if not isinstance(value, dict):
@@ -47,7 +49,8 @@ def list_values(array: np.ndarray, name: str) -> Any:
     """
     if array.dtype.kind in "OSU":
         texts = [_decode(text, name) for text in array.ravel()]
-        return np.array(texts, object).reshape(array.shape).tolist()
+        in_shape = np.array(texts, object).reshape(array.shape)
+        return in_shape.tolist()
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise RefusedError(
             f"input {name} has NaN or infinity, which JSON does not have; "
@@ -73,7 +76,10 @@ def read_values(values: Any, dtype: str, name: str) -> np.ndarray:
     try:
         if dtype == "bytes":
             return _read_texts(values)
-        return _read_numbers(values, "float32" if dtype == "bfloat16" else dtype)
+        # numpy has no bfloat16.
+        if dtype == "bfloat16":
+            return _read_numbers(values, "float32")
+        return _read_numbers(values, dtype)
     # Lists of several lengths, texts among numbers, and numbers beyond the dtype.
     except (ValueError, TypeError, OverflowError, FloatingPointError) as error:
         raise WrongError(f"output {name} must be a list of {dtype}") from error
@@ -92,7 +98,9 @@ def guess_dtype(values: Any) -> str:
         return "bool"
     if isinstance(value, int):
         return "int64"
-    return "bytes" if isinstance(value, str) else "float32"
+    if isinstance(value, str):
+        return "bytes"
+    return "float32"
 
 
 def _read_numbers(values: list[Any], dtype: str) -> np.ndarray:
@@ -114,7 +122,8 @@ def _read_integers(values: list[Any], found: np.ndarray, wanted: np.dtype) -> np
     if found.dtype.kind == "f":
         # Fractions; or integers on both sides of 2**63, which numpy takes for floats.
         elements = np.array(values, object).ravel()
-        if not all(type(value) is int for value in elements):
+        kinds = {type(value) for value in elements}
+        if kinds - {int}:
             raise ValueError(found.dtype)
     # From the list: numpy tells of integers that are too large for the dtype.
     return np.array(values, wanted)
@@ -123,7 +132,8 @@ def _read_integers(values: list[Any], found: np.ndarray, wanted: np.dtype) -> np
 def _read_floats(values: list[Any], found: np.ndarray, wanted: np.dtype) -> np.ndarray:
     if found.dtype.kind == "O":
         # Among numbers, null: how servers write NaN, which JSON does not have.
-        if not all(value is None or isinstance(value, int | float) for value in found.ravel()):
+        others = [value for value in found.ravel() if value is not None]
+        if not all(isinstance(value, int | float) for value in others):
             raise ValueError(found.dtype)
         found = np.array(values, np.float64)
     with np.errstate(over="raise"):
@@ -134,7 +144,8 @@ def _cast_exactly(found: np.ndarray, wanted: np.dtype) -> np.ndarray:
     """Return the same values in another dtype."""
     with np.errstate(invalid="raise"):
         array = found.astype(wanted)
-    if (array != found).any():
+    is_changed = array != found
+    if is_changed.any():
         raise ValueError(found.dtype)
     return array
 

@@ -57,7 +57,8 @@ def decode_array(content: bytes, dtype: str, shape: Sequence[int], name: str) ->
     if dtype == "bytes":
         texts = _split_texts(content, count, name)
         return reshape(texts, shape, name)
-    in_memory = np.dtype("uint16" if dtype == "bfloat16" else dtype)
+    is_bfloat16 = dtype == "bfloat16"
+    in_memory = np.dtype("uint16" if is_bfloat16 else dtype)
     stored = in_memory.newbyteorder("<")
     wanted_bytes = count * stored.itemsize
     if len(content) != wanted_bytes:
@@ -67,11 +68,10 @@ def decode_array(content: bytes, dtype: str, shape: Sequence[int], name: str) ->
         )
     flat = np.frombuffer(content, stored)
     values = reshape(flat, shape, name)
-    if dtype == "bfloat16":
+    if is_bfloat16:
         return widen_bfloat16(values)
-    # numpy and torch would take any other byte for a third value.
-    if dtype == "bool" and (values.view(np.uint8) > 1).any():
-        raise WrongError(f"output {name} of bool has bytes that are neither 0 nor 1")
+    if dtype == "bool":
+        _refuse_other_bytes(values, name)
     # A copy: torch wants memory that it may write to.
     return values.astype(in_memory)
 
@@ -124,15 +124,24 @@ def reshape(values: np.ndarray, shape: Sequence[int], name: str) -> np.ndarray:
         ) from error
 
 
+def _refuse_other_bytes(values: np.ndarray, name: str) -> None:
+    # numpy and torch would take any other byte for a third value.
+    is_other = values.view(np.uint8) > 1
+    if is_other.any():
+        raise WrongError(f"output {name} of bool has bytes that are neither 0 nor 1")
+
+
 def _with_length(text: str | bytes) -> bytes:
     encoded = text.encode() if isinstance(text, str) else text
-    return _LENGTH.pack(len(encoded)) + encoded
+    length = _LENGTH.pack(len(encoded))
+    return length + encoded
 
 
 def _split_texts(content: bytes, count: int, name: str) -> np.ndarray:
+    too_short = WrongError(f"output {name} must have {count:,} texts, and its bytes end before")
     # Each has four bytes at least: a shape alone may not take memory.
     if count * _LENGTH.size > len(content):
-        raise WrongError(f"output {name} must have {count:,} texts, and its bytes end before")
+        raise too_short
     texts = np.empty(count, object)
     start = 0
     for position in range(count):
@@ -140,7 +149,7 @@ def _split_texts(content: bytes, count: int, name: str) -> np.ndarray:
         first = start + _LENGTH.size
         header = content[start:first]
         if len(header) < _LENGTH.size:
-            raise WrongError(f"output {name} must have {count:,} texts, and its bytes end before")
+            raise too_short
         (length,) = _LENGTH.unpack(header)
         start = first + length
         # A slice behind the end is short, or empty.

@@ -140,7 +140,8 @@ def _describe_inputs(described: Description, wiring: Mapping[str, Columns]) -> F
 
 def _find_sizes(name: str, spec: TensorSpec) -> list[int]:
     """Return the sizes of a row of an input that takes one column."""
-    if len(spec.shape) <= 1 and all(size in (None, 1) for size in spec.shape):
+    # One number a row, which some servers call a list of one.
+    if spec.shape in ((), (1,), (None,)):
         return []
     sizes = [size for size in spec.shape if size is not None]
     if len(sizes) < len(spec.shape):
@@ -164,10 +165,13 @@ def _describe_outputs(
     Raises:
         JobError: a size that nobody says, or an output that there is not.
     """
-    known = described.outputs or {name: TensorSpec("float32", tuple(said[name])) for name in said}
+    of_job = {name: TensorSpec("float32", tuple(sizes)) for name, sizes in said.items()}
+    # Some servers describe nothing.
+    known = described.outputs or of_job
     for name in said:
         if name not in known:
-            raise JobError(f"model.outputs.{name}: the server gives none, but {', '.join(known)}")
+            names = ", ".join(known)
+            raise JobError(f"model.outputs.{name}: the server gives none, but {names}")
     outputs: Fields = {}
     for name, spec in known.items():
         if spec.dtype == TEXTS:

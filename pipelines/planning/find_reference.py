@@ -204,7 +204,9 @@ def _compare_with(
     ids = [run.run_id for run, _ in runs]
     word = "run" if len(ids) == 1 else "runs"
     rows = [_count_rows(manifest) for _, manifest in runs]
-    says = f"{word} {join_some(ids, _SHOWN_RUNS)} ({sum(rows):,} rows)"
+    listed = join_some(ids, _SHOWN_RUNS)
+    all_rows = sum(rows)
+    says = f"{word} {listed} ({all_rows:,} rows)"
     head = ReferenceHead(asked, kind, says, tuple(ids), tuple(rows), tuple(notes))
     return ComparedReference(head, merged)
 

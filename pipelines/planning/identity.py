@@ -209,7 +209,8 @@ def _list_summarised(monitor: Fields, source: Fields) -> Fields:
     # Jobs of older versions have a list of them. Columns of the model are summarised anyway.
     carried = {source.get("key"), *source.get("passthrough", ())}
     columns = [name for name in monitor["columns"] if name in carried]
-    decides: dict[str, Any] = {"summaries": list(monitor["summaries"]), "columns": columns}
+    summaries = list(monitor["summaries"])
+    decides: dict[str, Any] = {"summaries": summaries, "columns": columns}
     # Others keep the id that they had before rows were chosen.
     if monitor.get("every_row"):
         decides["every_row"] = True
@@ -218,7 +219,10 @@ def _list_summarised(monitor: Fields, source: Fields) -> Fields:
 
 def _list_checks(columns: Fields) -> Fields:
     """Return the checks of columns as far as they change a file: which rows fail, and which are rejected."""
-    return {column: list(map(_leave_out_judgement, checks)) for column, checks in columns.items()}
+    deciding = {}
+    for column, checks in columns.items():
+        deciding[column] = [_leave_out_judgement(check) for check in checks]
+    return deciding
 
 
 def _leave_out_judgement(check: Fields) -> Fields:
@@ -247,7 +251,8 @@ def _leave_out_files(section: str, deciding: dict[str, Any]) -> None:
         ]
 
 
-def _leave_out_new(fields: Mapping[str, Any], unchanged: Mapping[str, Any]) -> dict[str, Any]:
+def _leave_out_new(fields: Fields, unchanged: Fields) -> dict[str, Any]:
+    """Return fields but those that say what was so before there was such a field."""
     return {
         name: value
         for name, value in fields.items()

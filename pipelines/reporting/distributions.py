@@ -76,7 +76,8 @@ def _name_bins(points: int) -> Names:
     """Return what is said of each bin, of which there is one more than points between them."""
     bins = points + 1
     if points != len(_LEVELS):
-        return tuple(f"bin {number} of {bins}" for number in range(1, bins + 1))
+        names = [f"bin {number + 1} of {bins}" for number in range(bins)]
+        return tuple(names)
     between = [f"{low} to {high}" for low, high in pairwise(_LEVELS)]
     first = f"below {_LEVELS[0]}"
     last = f"above {_LEVELS[-1]}"
@@ -94,11 +95,13 @@ def _pair_bins(now: Row, then: Row | None) -> Distribution:
     starts = range(0, len(in_order), together)
     groups = [in_order[start : start + together] for start in starts]
     parts = len(groups)
-    names = [f"part {number} of {parts}, from the lowest" for number in range(1, parts + 1)]
+    names = [f"part {number + 1} of {parts}, from the lowest" for number in range(parts)]
+    counts_then = _add_up(before, groups)
+    counts = _add_up(found, groups)
     return Distribution(
         names=tuple(names),
-        then=_to_shares(_add_up(before, groups)),
-        now=_to_shares(_add_up(found, groups)),
+        then=_to_shares(counts_then),
+        now=_to_shares(counts),
     )
 
 
@@ -131,17 +134,20 @@ def _pair_values(
     # Of no row they would be a bar that nobody sees.
     if counts[-1] or counts_then[-1]:
         names.append(_OTHERS)
+    bars = len(names)
     return Distribution(
         names=tuple(names),
-        then=_to_shares(counts_then[: len(names)]),
-        now=_to_shares(counts[: len(names)]),
+        then=_to_shares(counts_then[:bars]),
+        now=_to_shares(counts[:bars]),
     )
 
 
 def _count_with_others(row: Row | None, counts: Counts, shown: Sequence[str]) -> list[int]:
     """Return the rows of each shown value, and last those of all others, also of values that are not kept."""
     listed = [counts.get(value, 0) for value in shown]
-    rows = row["with_value"] if row is not None and counts else 0
+    rows = 0
+    if row is not None and counts:
+        rows = row["with_value"]
     others = rows - sum(listed)
     return [*listed, others]
 

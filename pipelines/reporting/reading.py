@@ -129,7 +129,8 @@ def count_reasons(told: ToldRun) -> tuple[Reason, ...]:
         url = files.join(told.run.published, entry["path"])
         counts += _count_in_file(url)
     ranked = sorted(counts.items(), key=_rank)
-    reasons = [Reason(*reason, rows) for reason, rows in ranked[:_MOST_REASONS]]
+    frequent = ranked[:_MOST_REASONS]
+    reasons = [Reason(*reason, rows) for reason, rows in frequent]
     rest = [rows for _, rows in ranked[_MOST_REASONS:]]
     if rest:
         others = Reason("", "", f"{len(rest):,} other reasons", sum(rest))
@@ -144,7 +145,8 @@ def read_runs(told: ToldRun, last: int) -> list[ToldRun]:
         told: the run, which is the first one.
         last: how many at most.
     """
-    candidates = [dated for dated in _list_runs(told.run.output) if dated.run != told.run]
+    all_runs = _list_runs(told.run.output)
+    candidates = [dated for dated in all_runs if dated.run != told.run]
     own = _find_written(told.run)
     if own is not None:
         # What came later is no past of this run's.

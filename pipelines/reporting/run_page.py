@@ -63,8 +63,9 @@ def render_report(report: RunReport) -> str:
     Args:
         report: what it tells.
     """
+    published_at = to_minute(report.published_at)
     words = [
-        f"Run {report.run_id} of job {report.job}, of {to_minute(report.published_at)} (UTC), in {report.output}."
+        f"Run {report.run_id} of job {report.job}, of {published_at} (UTC), in {report.output}."
     ]
     is_drawn = can_draw()
     if not is_drawn:
@@ -99,15 +100,17 @@ def _make_books_section(books: Books) -> Section:
     for outcome, name in _OUTCOMES.items():
         if outcome in books.rows:
             count = books.rows[outcome]
-            lines.append((name, f"{count:,}", f"{count / total:.2%}"))
+            share = count / total
+            lines.append((name, f"{count:,}", f"{share:.2%}"))
     balance = "They balance" if books.is_balanced else "They do not balance"
     words = [
         f"{balance}, for each of {books.units:,} units of work and in total. "
         f"Read from {books.inputs:,} files, written to {books.files:,}."
     ]
     if books.left_out:
-        counts = ", ".join(f"{count:,} {rule}" for rule, count in books.left_out.items())
-        words.append(f"Input paths that were left out, by the rule: {counts}.")
+        counts = [f"{count:,} {rule}" for rule, count in books.left_out.items()]
+        listed = ", ".join(counts)
+        words.append(f"Input paths that were left out, by the rule: {listed}.")
     parts: list[Part] = [Table("What became of all rows", ("outcome", "rows", "share"), lines)]
     if books.broken:
         parts.append(_tabulate_broken(books.broken))
@@ -152,14 +155,11 @@ def _make_drift_section(report: RunReport, is_drawn: bool) -> Section:
         sentences.append(_NO_VALUES)
     parts: list[Part] = []
     if compared.findings:
-        found: Rows = [
-            (
-                finding.column or "all rows",
-                Mark(_LEVELS[finding.level], finding.level),
-                finding.says,
-            )
-            for finding in compared.findings
-        ]
+        found: Rows = []
+        for finding in compared.findings:
+            column = finding.column or "all rows"
+            mark = Mark(_LEVELS[finding.level], finding.level)
+            found.append((column, mark, finding.says))
         head = ("column", "level", "what was found")
         parts.append(Table("What was found", head, found, of_numbers=False))
     parts += checks
@@ -183,8 +183,10 @@ def _make_scores_section(report: RunReport, is_drawn: bool) -> Section:
 def _tabulate_labels(labels: Sequence[Label]) -> Table:
     lines: Rows = []
     for label in labels:
-        then = "" if label.share_then is None else f"{label.share_then:.2%}"
-        lines.append((label.name, f"{label.rows:,}", f"{label.share:.2%}", then))
+        rows = f"{label.rows:,}"
+        share = f"{label.share:.2%}"
+        share_then = "" if label.share_then is None else f"{label.share_then:.2%}"
+        lines.append((label.name, rows, share, share_then))
     head = ("label", "rows", "share", "share in the reference")
     return Table("How many rows were given each label", head, lines)
 
@@ -192,14 +194,12 @@ def _tabulate_labels(labels: Sequence[Label]) -> Table:
 def _make_rejected_section(reasons: Sequence[Reason]) -> Section:
     if not reasons:
         return Section("Rejected rows", ("No row was rejected.",), ())
-    lines: Rows = [
-        (
-            f"{reason.rows:,}",
-            reason.stage,
-            f"{reason.error}: {reason.message}" if reason.error else reason.message,
-        )
-        for reason in reasons
-    ]
+    lines: Rows = []
+    for reason in reasons:
+        words_of_it = reason.message
+        if reason.error:
+            words_of_it = f"{reason.error}: {reason.message}"
+        lines.append((f"{reason.rows:,}", reason.stage, words_of_it))
     table = Table(
         "By reason, the most frequent first", ("rows", "stage", "reason"), lines, of_numbers=False
     )
@@ -219,9 +219,10 @@ def _make_time_section(time: Time, is_drawn: bool) -> Section:
     if time.peak_memory_bytes:
         sentence += f", {time.peak_memory_bytes / 1e6:,.0f} MB of memory at most"
     total = sum(time.stages.values())
-    lines: Rows = [
-        (name, f"{seconds:,.3f}", f"{seconds / total:.0%}") for name, seconds in time.stages.items()
-    ]
+    lines: Rows = []
+    for name, seconds in time.stages.items():
+        share = seconds / total
+        lines.append((name, f"{seconds:,.3f}", f"{share:.0%}"))
     table = Table(
         "Seconds of each stage, all workers together",
         ("stage", "seconds", "share"),
@@ -235,24 +236,26 @@ def _make_time_section(time: Time, is_drawn: bool) -> Section:
 
 
 def _make_model_section(report: RunReport) -> Section:
-    model = Table("", (), list(report.model.items()), of_numbers=False)
-    computing = Table("How it was computed", (), list(report.computing.items()), of_numbers=False)
-    versions = Table(
-        "Versions of libraries", (), list(report.libraries.items()), folded=True, of_numbers=False
-    )
+    of_model = list(report.model.items())
+    of_computing = list(report.computing.items())
+    of_libraries = list(report.libraries.items())
+    model = Table("", (), of_model, of_numbers=False)
+    computing = Table("How it was computed", (), of_computing, of_numbers=False)
+    versions = Table("Versions of libraries", (), of_libraries, folded=True, of_numbers=False)
     words = "Nobody measured how far these settings are from float32: they are float32 themselves, or were not tuned."
     parts: list[Part] = [model, computing, versions]
     if report.agreement:
         words = "How far these settings are from float32, as tuning measured it on rows of its own, is below."
-        figures = [
-            (name.replace("_", " "), f"{value:g}")
-            for name, value in report.agreement.items()
-            if value is not None
-        ]
+        figures: Rows = []
+        for name, value in report.agreement.items():
+            if value is not None:
+                figures.append((name.replace("_", " "), f"{value:g}"))
         parts.insert(2, Table("Agreement with float32", (), figures))
     return Section("Model and versions", (words,), tuple(parts))
 
 
 def _make_job_section(report: RunReport) -> Section:
-    text = redacted(json.dumps(report.settings, indent=1, ensure_ascii=False))
-    return Section("The job", (), (Source("All settings, as they were resolved", text),))
+    settings = json.dumps(report.settings, indent=1, ensure_ascii=False)
+    text = redacted(settings)
+    source = Source("All settings, as they were resolved", text)
+    return Section("The job", (), (source,))

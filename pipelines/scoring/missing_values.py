@@ -64,10 +64,11 @@ def count_missing(plan: Plan) -> list[Missing]:
         for url, of_shard in told:
             for name, counted in found.items():
                 counted.add(url, of_shard[name])
-    return [
-        Missing(name, policy, found[name].rows, found[name].first, found[name].untold)
-        for name, policy in policies.items()
-    ]
+    missing = []
+    for name, policy in policies.items():
+        counted = found[name]
+        missing.append(Missing(name, policy, counted.rows, counted.first, counted.untold))
+    return missing
 
 
 def describe_missing(found: Sequence[Missing], shards: int) -> str:

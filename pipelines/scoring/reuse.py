@@ -291,10 +291,12 @@ def _list_shard_counts(unit: WorkUnit, books: Entry) -> tuple[ShardCounts, ...]:
     if not unit.members:
         return ()
     # A member that is alone has all of its unit's rows.
-    alone = [0, *(books[name] for name in ROW_COUNTS), books.get(LEFT_OUT, 0)]
+    rows_by_outcome = [books[name] for name in ROW_COUNTS]
+    alone = [0, *rows_by_outcome, books.get(LEFT_OUT, 0)]
+    shards = books.get("shards", [alone])
     counts: list[ShardCounts] = []
     # Numbers of a manifest are those of inputs, and here those of members.
-    for number, (_, *rows) in enumerate(books.get("shards", [alone])):
+    for number, (_, *rows) in enumerate(shards):
         rows_in, scored, filtered, rejected, left_out = rows
         counts.append((number, rows_in, scored, filtered, rejected, left_out))
     return tuple(counts)

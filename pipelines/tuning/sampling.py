@@ -121,7 +121,8 @@ def _cut(inputs: Arrays, part_rows: int) -> list[Arrays]:
     """Return a batch in parts; nothing is copied."""
     parts = []
     for start in range(0, count_rows(inputs), part_rows):
-        part = {name: values[start : start + part_rows] for name, values in inputs.items()}
+        stop = start + part_rows
+        part = {name: values[start:stop] for name, values in inputs.items()}
         parts.append(part)
     return parts
 

@@ -76,7 +76,8 @@ def _mix(bits: np.ndarray) -> np.ndarray:
     *shifts, last_shift = _SHIFTS
     mixed = bits + _STEP
     for factor, shift in zip(_FACTORS, shifts, strict=True):
-        mixed = (mixed ^ (mixed >> shift)) * factor
+        folded = mixed ^ (mixed >> shift)
+        mixed = folded * factor
     return mixed ^ (mixed >> last_shift)
 
 
@@ -87,5 +88,6 @@ def _digest_bytes(values: Array) -> np.ndarray:
         digests.append(digest.digest())
     content = b"".join(digests)
     # The same numbers on every machine.
-    halves = np.frombuffer(content, dtype=">u8")
-    return halves.astype(np.uint64).reshape(-1, 2)
+    stored = np.frombuffer(content, dtype=">u8")
+    halves = stored.astype(np.uint64)
+    return halves.reshape(-1, 2)

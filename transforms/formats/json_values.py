@@ -42,12 +42,15 @@ def has_json(dtype: DataType) -> bool:
     plain = decoded_type(dtype)
     if is_text(plain) or passes_any(plain, (*_NUMBERS, is_floating, is_null)):
         return True
+    inner: list[DataType] = []
     if passes_any(plain, _LISTS):
-        # Of a moment in a list nobody looks whether Arrow has a text for it.
-        return has_json(plain.value_type) and not is_moment(plain.value_type)
-    if is_struct(plain):
-        return all(has_json(field.type) and not is_moment(field.type) for field in plain)
-    return is_moment(plain)
+        inner = [plain.value_type]
+    elif is_struct(plain):
+        inner = [field.type for field in plain]
+    else:
+        return is_moment(plain)
+    # Of a moment in a list nobody looks whether Arrow has a text for it.
+    return all(has_json(dtype) and not is_moment(dtype) for dtype in inner)
 
 
 def write_values(column: Array) -> Array:
@@ -83,9 +86,9 @@ def quote_name(name: str) -> str:
 
 def join_texts(*parts: Array | str) -> Array:
     """Return texts behind each other, value by value."""
-    scalars = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in parts]
+    texts = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in parts]
     # The last argument is what stands between the others.
-    return pc.binary_join_element_wise(*scalars, _NOTHING)
+    return pc.binary_join_element_wise(*texts, _NOTHING)
 
 
 def _quote(texts: Array) -> Array:

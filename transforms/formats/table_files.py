@@ -283,8 +283,9 @@ def _take_live(
     """
     done = 0
     for batch in batches:
-        first = batch.id.first_row - int(np.searchsorted(deleted, batch.id.first_row))
-        batch_id = BatchId(unit.shard, first)
+        stored_first = batch.id.first_row
+        deleted_before = int(np.searchsorted(deleted, stored_first))
+        batch_id = BatchId(unit.shard, stored_first - deleted_before)
         is_live = ~np.isin(batch.row_numbers, deleted)
         numbers = batch.row_numbers[is_live]
         rejected = []
@@ -322,5 +323,7 @@ def _take_live_records(
     is_live = ~np.isin(numbers, deleted)
     kept = filter_rows(rows, is_live)
     live = numbers[is_live]
-    new_numbers: Any = pa.array(live - np.searchsorted(deleted, live), type=pa.int64())
-    return replace(records, id=id, rows=kept.set_column(position, "row", new_numbers))
+    deleted_before = np.searchsorted(deleted, live)
+    new_numbers: Any = pa.array(live - deleted_before, type=pa.int64())
+    renumbered = kept.set_column(position, "row", new_numbers)
+    return replace(records, id=id, rows=renumbered)

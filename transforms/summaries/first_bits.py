@@ -29,12 +29,14 @@ def find_bin(key: int) -> float:
     (1.0, -40.0)
     """
     bits = np.array(key << _LEFT_OUT_BITS, dtype=np.uint64)
-    return float(bits.view(np.float64))
+    nearest = bits.view(np.float64)
+    return float(nearest)
 
 
 def find_key(number: float) -> int:
     """Return the first bits of a number."""
-    bits = np.array(number, dtype=np.float64).view(np.uint64)
+    as_float = np.array(number, dtype=np.float64)
+    bits = as_float.view(np.uint64)
     return int(bits) >> _LEFT_OUT_BITS
 
 
@@ -65,14 +67,17 @@ def count_bits(values: np.ndarray, weight: int) -> dict[int, int]:
 
 def _count_bits_of_32(values: np.ndarray) -> _CountedKeys | None:
     """Return the same of floats of 32 bits, by their own first bits; None where these do not tell."""
-    counted = _count_keys(values.view(np.uint32) >> _LEFT_OUT_BITS_OF_32)
+    first_bits = values.view(np.uint32) >> _LEFT_OUT_BITS_OF_32
+    counted = _count_keys(first_bits)
     bits = counted.keys.astype(np.uint32) << _LEFT_OUT_BITS_OF_32
     nearest = bits.view(np.float32)
     # Zero of either sign, or a number so small that as one of 64 bits it has other first ones.
-    if np.abs(nearest).min() < _SMALLEST_NORMAL_OF_32:
+    sizes = np.abs(nearest)
+    if sizes.min() < _SMALLEST_NORMAL_OF_32:
         return None
     wide = nearest.astype(np.float64)
-    return _CountedKeys(wide.view(np.uint64) >> _LEFT_OUT_BITS, counted.counts)
+    keys = wide.view(np.uint64) >> _LEFT_OUT_BITS
+    return _CountedKeys(keys, counted.counts)
 
 
 def _count_keys(keys: np.ndarray) -> _CountedKeys:

@@ -55,8 +55,10 @@ class Moments:
         if not self.count:
             return None
         # Sums of floats may come to a little less than nothing.
-        spread = max(0, self.count * self.squares - self.total * self.total)
-        return _divide_and_root(spread, self.count * self.count << _DIGITS_OF_SQUARES)
+        squared_total = self.total * self.total
+        spread = max(0, self.count * self.squares - squared_total)
+        squared_count = self.count * self.count
+        return _divide_and_root(spread, squared_count << _DIGITS_OF_SQUARES)
 
 
 NO_MOMENTS = Moments()
@@ -125,7 +127,9 @@ def _measure_shifted(values: np.ndarray, minimum: float, maximum: float) -> Mome
         near = np.add.reduce(first, dtype=np.float64) / len(first)
         shift = float(values.dtype.type(near))
     # Halved for the same reason.
-    half = max(maximum / 2 - shift / 2, shift / 2 - minimum / 2)
+    half_above = maximum / 2 - shift / 2
+    half_below = shift / 2 - minimum / 2
+    half = max(half_above, half_below)
     if half and not _SMALL < half < _LARGE:
         return _measure_scaled(values, shift, half)
     differences = values - values.dtype.type(shift)
@@ -138,20 +142,25 @@ def _measure_scaled(values: np.ndarray, shift: float, half: float) -> Moments:
     # A power beyond that of all floats would itself overflow.
     exponent = max(exponent, -1000)
     wide = values.astype(np.float64)
-    differences = np.ldexp(wide, -exponent) - ldexp(shift, -exponent)
+    scaled = np.ldexp(wide, -exponent)
+    differences = scaled - ldexp(shift, -exponent)
     return _shift_back(differences, shift, exponent)
 
 
 def _shift_back(differences: np.ndarray, shift: float, scale: int) -> Moments:
     """Return the moments of `shift` + 2 ** `scale` * differences."""
     count = len(differences)
-    total = _to_units(_add_up(differences), _DIGITS + scale)
-    squares = _to_units(_add_up_squares(differences), _DIGITS_OF_SQUARES + 2 * scale)
+    sum_of_differences = _add_up(differences)
+    sum_of_squares = _add_up_squares(differences)
+    total = _to_units(sum_of_differences, _DIGITS + scale)
+    squares = _to_units(sum_of_squares, _DIGITS_OF_SQUARES + 2 * scale)
     origin = _to_units(shift, _DIGITS)
+    # (origin + x) ** 2, multiplied out.
+    mixed = 2 * origin * total
     return Moments(
         count,
         total + count * origin,
-        squares + 2 * origin * total + count * origin * origin,
+        squares + mixed + count * origin * origin,
     )
 
 

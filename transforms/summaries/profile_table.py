@@ -83,7 +83,8 @@ def _read_records(table: Table) -> Iterator[tuple[Place, ColumnState]]:
 
 def _describe_numbers(numbers: Numbers) -> _Record:
     moments = numbers.moments
-    bins = sorted((find_bin(key), count) for key, count in numbers.bins.items())
+    bins = [(find_bin(key), count) for key, count in numbers.bins.items()]
+    bins.sort()
     return {
         "nan": numbers.nan,
         "infinite": numbers.infinite,

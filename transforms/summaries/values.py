@@ -70,9 +70,12 @@ def count_values(column: Array, known: frozenset[str] | None) -> Values:
     count = int(counted.counts.sum())
     new = _count_new(counted, count, known)
     short = _take_short(counted)
-    long = count - int(short.counts.sum())
+    short_count = int(short.counts.sum())
+    long = count - short_count
     counts: Counter[str] = Counter()
-    for text, rows in zip(short.texts.to_pylist(), short.counts.tolist(), strict=True):
+    texts = short.texts.to_pylist()
+    rows_of_texts = short.counts.tolist()
+    for text, rows in zip(texts, rows_of_texts, strict=True):
         # Bytes that are no text stay different ones.
         name = text.decode(errors="backslashreplace")
         # A dictionary may hold a value twice.
@@ -86,12 +89,13 @@ def merge_values(first: Values, second: Values) -> Values:
     counts = Counter(first.counts)
     counts.update(second.counts)
     kept = _keep_smallest(counts)
+    are_whole = first.is_whole and second.is_whole
     return Values(
         first.count + second.count,
         first.long + second.long,
         first.new + second.new,
         kept,
-        is_whole=first.is_whole and second.is_whole and len(kept) == len(counts),
+        is_whole=are_whole and len(kept) == len(counts),
     )
 
 
@@ -128,7 +132,8 @@ def _count_texts(column: Array) -> _CountedTexts:
 def _take_counted(texts: Array, counts: np.ndarray) -> _CountedTexts:
     """Return those that some rows have."""
     found = np.flatnonzero(counts)
-    return _CountedTexts(texts.take(pa.array(found)), counts[found])
+    found_texts = texts.take(pa.array(found))
+    return _CountedTexts(found_texts, counts[found])
 
 
 def _count_new(counted: _CountedTexts, count: int, known: frozenset[str] | None) -> int:
@@ -138,7 +143,8 @@ def _count_new(counted: _CountedTexts, count: int, known: frozenset[str] | None)
     value_set = pa.array(in_bytes, type=pa.large_binary())
     is_known = pc.is_in(counted.texts, value_set=value_set)
     mask = is_known.to_numpy(zero_copy_only=False)
-    return count - int(counted.counts[mask].sum())
+    known_rows = counted.counts[mask].sum()
+    return count - int(known_rows)
 
 
 def _take_short(counted: _CountedTexts) -> _CountedTexts:
@@ -146,7 +152,9 @@ def _take_short(counted: _CountedTexts) -> _CountedTexts:
     is_short = lengths <= MOST_BYTES
     if is_short.all():
         return counted
-    return _CountedTexts(counted.texts.filter(pa.array(is_short)), counted.counts[is_short])
+    texts = counted.texts.filter(pa.array(is_short))
+    counts = counted.counts[is_short]
+    return _CountedTexts(texts, counts)
 
 
 def _keep_smallest(counts: Mapping[str, int]) -> dict[str, int]:
@@ -158,8 +166,11 @@ def _keep_smallest(counts: Mapping[str, int]) -> dict[str, int]:
     # With those of equal digests, among which the texts decide.
     limit = np.partition(digests, MOST_VALUES)[MOST_VALUES]
     near = np.flatnonzero(digests <= limit).tolist()
-    ranked = sorted((digests[place].item(), names[place]) for place in near)
-    return {name: counts[name] for _, name in ranked[:MOST_VALUES]}
+    names_near = [names[place] for place in near]
+    digests_near = digests[near].tolist()
+    ranked = sorted(zip(digests_near, names_near, strict=True))
+    smallest = ranked[:MOST_VALUES]
+    return {name: counts[name] for _, name in smallest}
 
 
 def _digest_text(name: str) -> int:

@@ -106,7 +106,8 @@ class Model:
         count = self._fixed_rows
         if not count:
             return self._compute(inputs, rows)
-        pieces: dict[str, list[np.ndarray]] = {place.name: [] for place in self.outputs}
+        names = [place.name for place in self.outputs]
+        pieces: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for start in range(0, rows, count):
             stop = start + count
             piece = {}

@@ -22,7 +22,9 @@ def choose_tolerance(dtypes: Iterable[object]) -> float:
     True
     """
     names = {str(dtype).removeprefix("torch.") for dtype in dtypes}
-    return _OF_HALVES if "float16" in names else _OF_SINGLES
+    if "float16" in names:
+        return _OF_HALVES
+    return _OF_SINGLES
 
 
 def choose_smoke_tolerance(tolerance: float, outputs: Arrays) -> float:
@@ -58,8 +60,9 @@ def find_difference(scored: np.ndarray, expected: np.ndarray) -> float:
     ours = scored.astype(np.float64)
     theirs = expected.astype(np.float64)
     finite = theirs[np.isfinite(theirs)]
+    sizes = np.abs(finite)
     # Numbers below 1 are compared as they are: next to 0, any difference is relatively large.
-    scale = np.abs(finite).max(initial=1.0)
+    scale = sizes.max(initial=1.0)
     # The same infinity is no difference, and neither are two NaN, which are not equal.
     both_missing = np.isnan(ours) & np.isnan(theirs)
     is_same = (ours == theirs) | both_missing
@@ -67,6 +70,7 @@ def find_difference(scored: np.ndarray, expected: np.ndarray) -> float:
         distances = np.abs(ours - theirs)
     distances[is_same] = 0.0
     # Not a number is smaller than nothing, and a proof would pass by it.
-    distances[np.isnan(distances)] = np.inf
+    is_no_number = np.isnan(distances)
+    distances[is_no_number] = np.inf
     largest = distances.max(initial=0.0)
     return float(largest / scale)
