@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.code_shape import find_longest_chain, may_import_tests, parse_file, read_imports
+from tests.code_shape import find_longest_chain, may_import_tests, nodes_of, read_imports
 from tests.faults.steps import LOOKS, steps_of
 from tests.format_parts import FORMAT_PARTS
 from tests.support.repository import REPOSITORY
@@ -297,12 +297,6 @@ WRITERS = re.compile(
 @cache
 def text_of(path: Path) -> str:
     return path.read_text()
-
-
-@cache
-def nodes_of(path: Path) -> list[ast.AST]:
-    """Every node of a file, found once for all tests."""
-    return list(ast.walk(parse_file(path)))
 
 
 def statements_of(path: Path) -> Iterator[ast.stmt]:
