@@ -22,6 +22,7 @@ from tests.support.exporting import export, export_nothing
 from tests.support.fork_servers import CHILDREN, PROGRAMS, SERVERS, ForkServers
 from tests.support.graph_trials import try_graphs, try_no_graph
 from tests.support.logs import LogsOfFailures
+from tests.support.own_folders import make_own_folder
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 from tests.support.shortcuts import take_shortcuts
@@ -144,8 +145,9 @@ def pytest_collection_finish() -> None:
             importlib.import_module(f"pipelines.scoring.{module}")
     # What the imports left behind stays too: looking for it would be one more walk.
     gc.freeze()
-    # Tests leave little behind and make much: a fortieth of the time went by in looking for garbage after each 700 objects.
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # Tests leave little behind and make much: a fortieth of the time went by in looking for garbage after each 700 objects. What is there
+    # for longer is a module's, and stays: it is looked at after 100 such looks, and not after ten.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 100)
     gc.enable()
 
 
@@ -180,15 +182,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 _may_start = True
-_is_program = False
+_test: pytest.Item
 _started: list[str] = []
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Note whether a test starts programs, for `_for_itself`: to hand it `request` takes as long as all that it does."""
-    global _is_program
-    _is_program = item.get_closest_marker("program") is not None
+    """Note which test it is, for fixtures of every test: to hand them `request` takes as long as all that they do."""
+    global _test
+    _test = item
 
 
 def _refuse_unmarked(event: str) -> None:
@@ -254,12 +256,18 @@ def _for_itself() -> Iterator[None]:
     # Paths in the example jobs are relative to the repository, as for a user who stands in it.
     os.chdir(REPOSITORY)
     _started.clear()
-    _may_start = _is_program
+    _may_start = _test.get_closest_marker("program") is not None
     before = _copy_environment()
     yield
     _may_start = True
     _leave_environment(before)
     assert not _started, _started[0]
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of the test's own, which is removed if the test passes."""
+    yield from make_own_folder(tmp_path_factory.getbasetemp(), _test)
 
 
 def _copy_environment() -> dict[bytes, bytes]:

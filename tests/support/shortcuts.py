@@ -21,6 +21,7 @@ import sys
 from types import FunctionType, MethodType, NoneType, SimpleNamespace
 from typing import Any
 
+from _pytest import fixtures
 import pytest
 import yaml
 
@@ -47,6 +48,17 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     weigh_nothing(patch)
     see_failures_at_once(patch)
     wait_for_servers_that_end(patch)
+    look_at_no_request(patch)
+
+
+def look_at_no_request(patch: pytest.MonkeyPatch) -> None:
+    """Let pytest not inspect the function behind `request`, which takes nothing: it makes a new one for each parameter of each test."""
+    find_names = fixtures.getfuncargnames
+
+    def find(function: Any, *, name: str = "", cls: type | None = None) -> tuple[str, ...]:
+        return () if name == "request" else find_names(function, name=name, cls=cls)
+
+    patch.setattr(fixtures, "getfuncargnames", find)
 
 
 def wait_for_no_disk(patch: pytest.MonkeyPatch) -> None:

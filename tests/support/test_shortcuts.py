@@ -9,6 +9,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+from _pytest import fixtures
 import apache_beam as beam
 from apache_beam.coders import VarIntCoder
 from apache_beam.internal import cloudpickle_pickler as pickler
@@ -30,6 +31,7 @@ import yaml
 from tests.support.shortcuts import (
     compress_once,
     list_options_once,
+    look_at_no_request,
     look_once_at_transforms,
     note_no_origins,
     parse_options_once,
@@ -275,3 +277,15 @@ def test_a_server_of_a_runner_is_stopped_without_a_pause(monkeypatch: pytest.Mon
     subprocess_server.SubprocessServer._cache._destructor((server, "localhost:1"))
 
     assert server.returncode == -signal.SIGINT
+
+
+def test_pytest_finds_what_fixtures_take_and_looks_at_no_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look_at_no_request(monkeypatch)
+
+    def fixture(tmp_path: Any, request: Any, known: int = 1) -> None:
+        """Take two fixtures, and a value."""
+
+    assert fixtures.getfuncargnames(fixture, name="fixture") == ("tmp_path", "request")
+    assert fixtures.getfuncargnames(None, name="request") == ()
