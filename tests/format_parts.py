@@ -49,6 +49,9 @@ FORMAT_PARTS = {
         "parquet_row_ranges", "parquet_split", "parquet_statistics",
     ),
     "parquet_sizes": ("parquet_footer",),
+    "parquet_alike": ("thrift",),
+    "parquet_sound_footers": ("parquet_alike", "thrift"),
+    "parquet_statistics": ("parquet_footer", "parquet_prefix", "parquet_sound_footers"),
     "parquet_told_group": ("parquet_given_file", "parquet_prefix", "thrift"),
     "broken_texts": ("parquet_ways",),
 }  # fmt: skip

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "model_zoo": {
         "model_zoo",
         "storage.files",
+        "storage.parquet_chunks",
         "configs.errors",
         "configs.fields",
         "configs.redaction",
@@ -115,7 +116,7 @@ SIBLINGS = {
             "transforms.formats.parquet_footer",
             "transforms.formats.parquet_prefix",
         }
-        for part in ("inspection", "statistics")
+        for part in ("inspection",)
     },
     "transforms.formats.parquet_layout": {
         f"transforms.formats.parquet_{part}" for part in ("footer", "int96", "sizes", "ways")

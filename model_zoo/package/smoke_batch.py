@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.errors import ModelError
+from storage.parquet_chunks import check_chunks
 
 # Far more than a few rows take: a small file can stand for a table that fills memory.
 _MOST_BYTES = 256 << 20
@@ -43,7 +44,9 @@ def _count_stated_values(file: pq.ParquetFile) -> int:
     """Return how many values there are, as the metadata says; repeated ones take no bytes there."""
     values = 0
     metadata = file.metadata
-    for number in range(metadata.num_row_groups):
+    groups = range(metadata.num_row_groups)
+    check_chunks(metadata, groups, range(metadata.num_columns))
+    for number in groups:
         group = metadata.row_group(number)
         for column in range(group.num_columns):
             values += group.column(column).num_values

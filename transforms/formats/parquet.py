@@ -110,7 +110,7 @@ class ParquetFormat:
             is_cut = is_cut or most_parts > 1
         # Of a store every part fetches all of the row group; of a small one there are no parts.
         if is_cut and not files.is_local(file.url):
-            fetched_bytes = count_stored_bytes(metadata, names)
+            fetched_bytes = count_stored_bytes(file.url, metadata, names)
             row_groups = limit_parts(row_groups, fetched_bytes, self.row_work)
         shard = Shard(file, metadata.num_rows, tuple(row_groups))
         return shard, inspected.schema

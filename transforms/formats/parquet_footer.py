@@ -1,6 +1,6 @@
 """The footers of Parquet files: what they say of columns and row groups, before any row is read."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from pyarrow.parquet import (
 
 from configs.errors import InputError
 from storage import files
+from storage.parquet_chunks import check_chunks
 from transforms.formats.parquet_prefix import FILE_END_BYTES, FileEnd
 from transforms.formats.parquet_ways import USUAL, declare_int96
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
@@ -35,8 +36,8 @@ Widths: TypeAlias = dict[int, int]
 Leaves: TypeAlias = dict[int, ColumnSchema]
 # A text takes at least these, which say how long it is.
 _LENGTH_BYTES = 4
-# What a disk, a store and Arrow raise.
-_UNREADABLE = (OSError, pa.ArrowException)
+# What a disk, a store and Arrow raise; the last one of a name of a column.
+_UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
 # Of a library's message.
 _MOST_CHARACTERS = 200
 # An encrypted footer ends otherwise, and is refused for that.
@@ -54,7 +55,7 @@ def read_end(url: str) -> FileEnd:
     try:
         return FileEnd(url, _read_end(url))
     except _UNREADABLE as error:
-        raise _explain(url, error) from error
+        raise explain_unreadable(url, error) from error
 
 
 def parse_footer(end: FileEnd) -> tuple[Schema, FileMetaData]:
@@ -67,7 +68,7 @@ def parse_footer(end: FileEnd) -> tuple[Schema, FileMetaData]:
         with _open_end(end) as parquet:
             return parquet.schema_arrow, parquet.metadata
     except _UNREADABLE as error:
-        raise _explain(end.url, error) from error
+        raise explain_unreadable(end.url, error) from error
 
 
 def parse_metadata(end: FileEnd) -> FileMetaData:
@@ -81,7 +82,7 @@ def parse_metadata(end: FileEnd) -> FileMetaData:
     try:
         reader.open(pa.BufferReader(end.content))
     except _UNREADABLE as error:
-        raise _explain(end.url, error) from error
+        raise explain_unreadable(end.url, error) from error
     metadata: FileMetaData = reader.metadata
     return metadata
 
@@ -114,11 +115,16 @@ def declare_types(
     try:
         return declare_int96(url, schema, metadata, declared)
     except _UNREADABLE as error:
-        raise _explain(url, error) from error
+        raise explain_unreadable(url, error) from error
 
 
-def _explain(url: str, error: Exception) -> InputError:
-    """Return the refusal of a file that cannot be read."""
+def explain_unreadable(url: str, error: Exception) -> InputError:
+    """Return the refusal of a file that cannot be read.
+
+    Args:
+        url: the file.
+        error: what a disk, a store or Arrow says.
+    """
     if is_encryption(error):
         return InputError(f"{url}: is encrypted; {_DECRYPT}")
     what = "is not a readable Parquet file"
@@ -176,6 +182,7 @@ def holds_more_than(
     if at_most <= limit:
         return False
     refuse_encrypted_columns(url, metadata)
+    refuse_broken_chunks(url, metadata, range(len(groups)), widths)
     decoded_bytes = 0
     for group in groups:
         for number, width in widths.items():
@@ -184,16 +191,21 @@ def holds_more_than(
     return decoded_bytes > limit
 
 
-def count_stored_bytes(metadata: FileMetaData, names: set[str]) -> dict[int, int]:
+def count_stored_bytes(url: str, metadata: FileMetaData, names: set[str]) -> dict[int, int]:
     """Return the bytes that some columns take in a file, by number of the row group.
 
     Args:
-        metadata: the file's footer.
+        url: the file.
+        metadata: its footer.
         names: those of the columns.
+
+    Raises:
+        InputError: its footer is broken.
     """
     leaves = list(list_widths(metadata, names))
     stored = {}
     groups = list_groups(metadata)
+    refuse_broken_chunks(url, metadata, range(len(groups)), leaves)
     for number, group in enumerate(groups):
         size_bytes = 0
         for leaf in leaves:
@@ -276,6 +288,28 @@ def refuse_intervals(
                 f"{url}: column {column_name!r} is an INTERVAL, which cannot be read as such; "
                 "write it as a number, as text, or leave it out"
             )
+
+
+def refuse_broken_chunks(
+    url: str,
+    metadata: FileMetaData,
+    groups: Sequence[int],
+    leaves: Iterable[int],
+) -> None:
+    """Refuse a file of which pyarrow cannot be asked about column chunks; see `check_chunks`.
+
+    Args:
+        url: the file.
+        metadata: its footer.
+        groups, leaves: numbers of those that will be asked about.
+
+    Raises:
+        InputError: its footer is broken.
+    """
+    try:
+        check_chunks(metadata, groups, leaves)
+    except _UNREADABLE as error:
+        raise explain_unreadable(url, error) from error
 
 
 def refuse_encrypted_columns(url: str, metadata: FileMetaData) -> None:

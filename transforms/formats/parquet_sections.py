@@ -19,6 +19,7 @@ from transforms.formats.parquet_footer import (
     list_leaves_of_columns,
     parse_footer,
     read_end,
+    refuse_broken_chunks,
     refuse_encrypted_end,
 )
 from transforms.formats.parquet_group_pages import GroupPages
@@ -34,6 +35,7 @@ from transforms.formats.parquet_split import cut_by_pages, is_part_of_group
 from transforms.formats.parquet_statistics import (
     PlainColumn,
     find_bounds,
+    have_sound_statistics,
     list_plain_columns,
 )
 
@@ -113,9 +115,14 @@ def find_sections(
     first, count, *_ = unit.span
     most_bytes = int(unit.bytes / _MOST_INDEX_SHARE / max(1, count))
     file = _File(end, schema, metadata, filtered, names, may_pass, most_bytes)
+    groups = range(first, first + count)
+    leaves = (column.number for column in filtered.values())
+    # All rows are read where nobody knows better.
+    if not have_sound_statistics(end, metadata, groups, leaves):
+        return [Section(unit, may_pass=True)]
     parts = []
     looked_into = {}
-    for number in range(first, first + count):
+    for number in groups:
         group = metadata.row_group(number)
         bounds = {name: find_bounds(group, column) for name, column in filtered.items()}
         is_passing = may_pass(bounds)
@@ -150,7 +157,7 @@ def _cut_group(
     if is_part_of_group(unit.span):
         _, _, first_row, *_ = unit.span
         rows = range(first_row, first_row + (unit.rows or 0))
-    leaves = _list_leaves(file, group)
+    leaves = _list_leaves(file, number)
     if leaves is None:
         return None
     columns, of_all = leaves
@@ -180,12 +187,13 @@ def _cut_group(
 
 def _list_leaves(
     file: _File,
-    group: pq.RowGroupMetaData,
+    number: int,
 ) -> tuple[Mapping[str, Sequence[int]], list[int]] | None:
     """Return the leaves that are read, by column and all of them; None where there is no index of them."""
     # Its bytes are read one by one, which takes longer than to read pages.
     if file.end.footer_bytes > file.most_index_bytes:
         return None
+    group = file.metadata.row_group(number)
     filtered = [column.number for column in file.filtered.values()]
     if not any(group.column(leaf).has_column_index for leaf in filtered):
         return None
@@ -193,6 +201,7 @@ def _list_leaves(
     if columns is None:
         return None
     leaves = [leaf for of_column in columns.values() for leaf in of_column]
+    refuse_broken_chunks(file.end.url, file.metadata, [number], leaves)
     if not all(group.column(leaf).has_offset_index for leaf in leaves):
         return None
     return columns, leaves

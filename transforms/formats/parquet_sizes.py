@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pyarrow.types import is_dictionary, is_fixed_size_list, is_nested, is_null
 
 from storage import files
+from storage.parquet_chunks import check_chunks
 from transforms.formats.parquet_footer import list_widths
 from transforms.logical_types import holds
 from transforms.row_sizes import count_decoded_bytes, cut_rows, find_longest
@@ -127,7 +128,11 @@ def _fit_leaves(
         others: of columns whose values are all of one size.
         rows_per_batch: rows of a batch, at most.
         most_bytes: of rows in memory.
+
+    Raises:
+        OSError, ArrowException: the footer is broken.
     """
+    check_chunks(metadata, groups, widths)
     # First as if each dictionary were one value: to look into them takes a read of each.
     unseen = []
     for leaf, width in widths.items():

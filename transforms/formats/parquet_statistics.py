@@ -1,7 +1,7 @@
 """What a Parquet footer's statistics say of values, without reading a row: how many are missing, and bounds."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import json
 import threading
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from pyarrow.types import is_date32, is_floating, is_signed_integer, is_timestam
 from transforms.bounds import Bounds
 from transforms.formats.format import NullCounts
 from transforms.formats.parquet_footer import (
+    explain_unreadable,
     list_columns_of_leaves,
     list_groups,
     parse_metadata,
@@ -22,6 +23,7 @@ from transforms.formats.parquet_footer import (
     refuse_encrypted_end,
 )
 from transforms.formats.parquet_prefix import FileEnd
+from transforms.formats.parquet_sound_footers import are_sound
 from transforms.logical_types import decoded_type, is_text
 
 # As Parquet calls the units of moments, and Arrow.
@@ -42,9 +44,34 @@ def count_nulls(url: str, names: Sequence[str]) -> NullCounts:
     metadata = parse_metadata(end)
     # To ask pyarrow about an encrypted column ends the process.
     refuse_encrypted_end(end, metadata)
-    groups = [group for group in list_groups(metadata) if group.num_rows]
     leaves_of = _list_leaves(end, metadata, names)
+    numbers = (leaf.number for leaves in leaves_of.values() for leaf in leaves)
+    if not have_sound_statistics(end, metadata, range(metadata.num_row_groups), numbers):
+        return dict.fromkeys(names)
+    groups = [group for group in list_groups(metadata) if group.num_rows]
     return {name: _count_of_column(groups, leaves) for name, leaves in leaves_of.items()}
+
+
+def have_sound_statistics(
+    end: FileEnd,
+    metadata: pq.FileMetaData,
+    groups: Sequence[int],
+    leaves: Iterable[int],
+) -> bool:
+    """Tell whether pyarrow can be asked about statistics: of some, it ends the process.
+
+    Args:
+        end: the file, from its footer on.
+        metadata: its footer.
+        groups, leaves: numbers of those that will be asked about.
+
+    Raises:
+        InputError: it cannot even be asked about the column chunks.
+    """
+    try:
+        return are_sound(end.footer, metadata, groups, leaves)
+    except (OSError, pa.ArrowException) as error:
+        raise explain_unreadable(end.url, error) from error
 
 
 class _Leaf(NamedTuple):
@@ -145,7 +172,7 @@ def list_plain_columns(
 
     Args:
         schema: the file's columns.
-        metadata: its footer, in which no column is encrypted: to ask pyarrow about one ends the process.
+        metadata: its footer.
         fields: the columns, in the types that they come out in; the file has each of them once.
     """
     leaves = list_columns_of_leaves(metadata, set(fields.names))
@@ -168,7 +195,7 @@ def find_bounds(group: pq.RowGroupMetaData, column: PlainColumn) -> Bounds:
     """Return what the statistics of a column in a row group tell.
 
     Args:
-        group: the row group.
+        group: the row group; one that pyarrow can be asked about, see `have_sound_statistics`.
         column: the column.
     """
     chunk = group.column(column.number)

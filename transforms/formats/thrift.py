@@ -9,8 +9,8 @@ nor changed. Whoever wrote it is a stranger: nothing is read behind the end, and
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-_TRUE, _FALSE, _BYTE, _I16, I32, I64, _DOUBLE, _BINARY, LIST, _SET, _, STRUCT = range(1, 13)
-_INTEGERS = (_I16, I32, I64)
+_TRUE, _FALSE, _BYTE, _I16, I32, I64, _DOUBLE, BINARY, LIST, _SET, _, STRUCT = range(1, 13)
+INTEGERS = (_I16, I32, I64)
 _DOUBLE_BYTES = 8
 # A list of as many items or more says how many behind its first byte.
 _MANY = 15
@@ -19,6 +19,8 @@ _END_OF_STRUCT = 0
 _MOST_NUMBER_BYTES = 10
 # Deeper than Parquet's own, and not so deep that Python gives up.
 _MOST_LEVELS = 32
+# Of 16 bits, with a sign.
+_MOST_FIELDS = (1 << 15) - 1
 # What is raised where the bytes are not those of a struct, or a place that they tell is none of a file.
 BROKEN = (IndexError, KeyError, OverflowError, ValueError)
 
@@ -71,11 +73,25 @@ def read_struct(content: bytes, place: int = 0) -> StructAt:
         # Too far for half a byte, or backwards.
         if not distance:
             folded, place = read_number(content, place)
-            number = _unfold(folded)
+            number = unfold(folded)
+        check_field(number)
+        # What others read of it would be a mixture of both.
+        if number in fields:
+            raise ValueError("has a field twice")
         end = find_end(content, place, kind)
         fields[number] = Value(kind, content[place:end])
         place = end
     return StructAt(fields, place + 1)
+
+
+def check_field(number: int) -> None:
+    """Refuse a number that others would take for another one, as they keep 16 bits of it.
+
+    Raises:
+        ValueError: it is none of a field.
+    """
+    if not 0 <= number <= _MOST_FIELDS:
+        raise ValueError(f"{number} is no field")
 
 
 def read_numbers(content: bytes, place: int = 0, levels: int = _MOST_LEVELS) -> Numbers:
@@ -103,15 +119,15 @@ def read_numbers(content: bytes, place: int = 0, levels: int = _MOST_LEVELS) -> 
         number += distance
         if not distance:
             folded, place = read_number(content, place)
-            number = _unfold(folded)
-        if kind in _INTEGERS:
+            number = unfold(folded)
+        if kind in INTEGERS:
             folded, place = read_number(content, place)
             # As `_unfold` does it, which would take as long again to call.
             own[number] = (folded >> 1) ^ -(folded & 1)
         elif kind == STRUCT:
             inner[number] = read_numbers(content, place, levels - 1)
             place = inner[number].end
-        elif kind == _BINARY:
+        elif kind == BINARY:
             length, place = read_number(content, place)
             place += length
         else:
@@ -142,7 +158,7 @@ def list_values(value: Value) -> list[Value]:
     if value.kind != LIST:
         raise ValueError(f"type {value.kind} is no list")
     content = value.stored
-    count, kind, place = _read_head(content)
+    count, kind, place = read_head_of_list(content)
     items = []
     for _ in range(count):
         end = find_end(content, place, kind)
@@ -171,10 +187,10 @@ def read_int(value: Value) -> int:
     Raises:
         IndexError, ValueError: it is none.
     """
-    if value.kind not in _INTEGERS:
+    if value.kind not in INTEGERS:
         raise ValueError(f"type {value.kind} is no whole number")
     folded, _ = read_number(value.stored, 0)
-    return _unfold(folded)
+    return unfold(folded)
 
 
 def read_bytes(value: Value) -> bytes:
@@ -183,7 +199,7 @@ def read_bytes(value: Value) -> bytes:
     Raises:
         IndexError, ValueError: it is none.
     """
-    if value.kind != _BINARY:
+    if value.kind != BINARY:
         raise ValueError(f"type {value.kind} has no bytes")
     _, begin = read_number(value.stored, 0)
     return value.stored[begin:]
@@ -253,9 +269,9 @@ def find_end(content: bytes, place: int, kind: int, levels: int = _MOST_LEVELS) 
         IndexError, ValueError: there is no such value.
     """
     # The most frequent ones first.
-    if kind in _INTEGERS:
+    if kind in INTEGERS:
         return read_number(content, place)[1]
-    if kind == _BINARY:
+    if kind == BINARY:
         length, begin = read_number(content, place)
         return _refuse_cut(content, begin + length)
     if kind in (_TRUE, _FALSE):
@@ -297,8 +313,16 @@ def read_number(content: bytes, place: int) -> tuple[int, int]:
     raise ValueError("is no number")
 
 
-def _read_head(content: bytes, place: int = 0) -> tuple[int, int, int]:
-    """Return how many items a list has, their type, and the place of the first one."""
+def read_head_of_list(content: bytes, place: int = 0) -> tuple[int, int, int]:
+    """Return how many items a list has, their type, and the place of the first one.
+
+    Args:
+        content: bytes, of which some are the list.
+        place: of its first one.
+
+    Raises:
+        IndexError, ValueError: there is none.
+    """
     count, kind = divmod(content[place], 16)
     place += 1
     if count == _MANY:
@@ -313,14 +337,14 @@ def _read_head_of_structs(value: Value) -> tuple[int, int]:
     """Return how many structs a list has, and the place of the first one."""
     if value.kind != LIST:
         raise ValueError(f"type {value.kind} is no list")
-    count, kind, place = _read_head(value.stored)
+    count, kind, place = read_head_of_list(value.stored)
     if kind != STRUCT:
         raise ValueError(f"items of type {kind} are no structs")
     return count, place
 
 
 def _find_end_of_list(content: bytes, place: int, levels: int) -> int:
-    count, kind, place = _read_head(content, place)
+    count, kind, place = read_head_of_list(content, place)
     # Each has a byte at least, so that this ends with the content however many are said to be.
     for _ in range(count):
         place = find_end(content, place, kind, levels)
@@ -343,7 +367,7 @@ def _refuse_cut(content: bytes, end: int) -> int:
     return end
 
 
-def _unfold(folded: int) -> int:
+def unfold(folded: int) -> int:
     """Return a number with its sign, which is stored as its lowest bit."""
     return (folded >> 1) ^ -(folded & 1)
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import InputError
 from storage import files
+from storage.parquet_chunks import check_chunks
 from transforms.formats.parquet_sizes import find_rows_of_leaves
 from transforms.lakes.delta_actions import LEFT_OUT, STATISTICS, Action, name_file
 
@@ -122,14 +123,17 @@ def _count_decoded_bytes(
     leaves: Sequence[str],
 ) -> int:
     wanted = set(leaves)
+    paths = enumerate(_list_paths(checkpoint))
+    columns = [number for number, path in paths if path in wanted]
     metadata = checkpoint.metadata
+    groups = range(metadata.num_row_groups)
+    check_chunks(metadata, groups, columns)
     decoded_bytes = 0
-    for group in range(metadata.num_row_groups):
+    for group in groups:
         row_group = metadata.row_group(group)
-        for column in range(row_group.num_columns):
+        for column in columns:
             chunk = row_group.column(column)
-            if chunk.path_in_schema in wanted:
-                decoded_bytes += chunk.total_uncompressed_size
+            decoded_bytes += chunk.total_uncompressed_size
     return decoded_bytes
 
 

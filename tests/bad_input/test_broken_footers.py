@@ -1,0 +1,120 @@
+"""No footer of a file ends the process, whatever it says: the file is refused by name, and others are scored."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from configs.errors import InputError
+from storage.parquet_chunks import check_chunks
+from tests.support.jobs import Outcome, small_table, write_parquet
+from tests.transforms.formats.chunks import (
+    ROWS,
+    WRONG_CHUNKS,
+    WRONG_STATISTICS,
+    change_chunk,
+    lengthen_histogram,
+    write_numbers,
+)
+from tests.transforms.formats.spans import describe, read_units, table_of
+from transforms.bounds import Bounds
+from transforms.formats.column import Column
+from transforms.formats.format import make_unit
+from transforms.formats.parquet import ParquetFormat
+from transforms.formats.parquet_footer import count_stored_bytes, read_footer
+
+SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.int64()), ("s", pa.string())])
+NAMES = SCHEMA.names
+broken = pytest.mark.parametrize("change", WRONG_CHUNKS)
+
+
+def find_sections(path: Path) -> list[Any]:
+    parquet = ParquetFormat()
+    shard, _ = parquet.inspect(describe(path), [Column(name, None) for name in NAMES])
+    (piece,) = parquet.split(shard, ROWS)
+    unit = make_unit(0, shard, piece)
+
+    def may_pass(bounds: Any) -> bool:
+        told: Bounds = bounds["x"]
+        return told.least is None or told.least.as_py() > ROWS
+
+    return parquet.find_sections(unit, SCHEMA, NAMES, may_pass)
+
+
+@broken
+def test_a_chunk_that_is_told_wrongly_is_refused_before_pyarrow_is_asked(
+    change: Callable[..., None], tmp_path: Path
+) -> None:
+    path = change_chunk(write_numbers(tmp_path / "a.parquet"), change)
+    _, metadata = read_footer(str(path))
+    with pytest.raises(OSError, match=r"size mismatch|does not support"):
+        check_chunks(metadata, [0], [1])
+    # Others of the same file are as they should be.
+    check_chunks(metadata, [0], [0, 2])
+    with pytest.raises(
+        InputError, match=r"a\.parquet: is not a readable Parquet file: .*; replace"
+    ):
+        count_stored_bytes(str(path), metadata, {"x"})
+    with pytest.raises(InputError, match=r"a\.parquet: is not a readable Parquet file"):
+        find_sections(path)
+    with pytest.raises(InputError, match=r"a\.parquet: cannot be read from row 0 on"):
+        read_units(path, ParquetFormat(), SCHEMA)
+
+
+@broken
+def test_in_the_last_of_several_row_groups_too(change: Callable[..., None], tmp_path: Path) -> None:
+    path = change_chunk(write_numbers(tmp_path / "a.parquet", 40), change, group=2)
+    _, metadata = read_footer(str(path))
+    check_chunks(metadata, [0, 1], [0, 1, 2])
+    with pytest.raises(OSError, match=r"size mismatch|does not support"):
+        check_chunks(metadata, [0, 1, 2], [0, 1, 2])
+
+
+@pytest.mark.parametrize("change", WRONG_STATISTICS)
+def test_statistics_that_cannot_be_ones_say_nothing_and_who_reads_rows_refuses_them(
+    change: Callable[..., None], tmp_path: Path
+) -> None:
+    path = write_numbers(tmp_path / "a.parquet")
+    (section,) = find_sections(path)
+    assert not section.may_pass
+    change_chunk(path, change)
+    (section,) = find_sections(path)
+    assert section.may_pass
+    assert ParquetFormat().count_nulls(str(path), NAMES) == dict.fromkeys(NAMES)
+    assert ParquetFormat().count_nulls(str(path), ["id", "s"]) == {"id": 0, "s": 1}
+    with pytest.raises(
+        InputError, match=r"a\.parquet: cannot be read from row 0 on, in column 'x'"
+    ):
+        read_units(path, ParquetFormat(), SCHEMA)
+    # Others can be read.
+    others = read_units(path, ParquetFormat(), pa.schema([SCHEMA.field("s")]))
+    assert table_of(others).num_rows == ROWS
+
+
+def test_a_name_that_is_no_text_is_refused_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write_parquet(path, pa.table({"column_of_a_name": [1]}), store_schema=False)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"column_of_a_name", b"column_\xff\xff_a_name"))
+    with pytest.raises(InputError, match=r"a\.parquet: is not a readable Parquet file"):
+        ParquetFormat().inspect(describe(path), [Column("id", None)])
+
+
+def test_others_are_scored_and_the_broken_one_is_told(
+    score_it: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    paths = []
+    for number in range(3):
+        path = tmp_path / f"{number}.parquet"
+        # So many that their sizes are asked about.
+        write_parquet(path, small_table(20_000, first=number * 20_000))
+        paths.append(path)
+    change_chunk(paths[1], lengthen_histogram)
+    texts = {"source.where": "a > -1000"}
+    outcome = score_it(*paths, settings={"errors.max_broken_shards": 1, **texts})
+    assert outcome.manifest["rows"]["scored"] == 40_000
+    (told,) = outcome.manifest["broken_shards"]
+    assert told["url"] == str(paths[1])
+    assert f"{paths[1]}: is not a readable Parquet file" in told["message"]

@@ -1,0 +1,90 @@
+"""Parquet files whose footers tell a column chunk wrongly, for tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transforms.formats.thrift import (
+    I32,
+    LIST,
+    STRUCT,
+    Value,
+    list_structs,
+    list_values,
+    make_int,
+    make_list,
+    read_struct,
+    write_struct,
+)
+
+Fields = dict[int, Value]
+ROWS = 100
+# Fields of a footer, of a row group, of a chunk and of what it says of itself.
+_GROUPS, _CHUNKS, _METADATA = 4, 1, 3
+_TYPE, _STATISTICS, _SIZES = 1, 12, 16
+_TEXTS_BYTES, _LEVELS = 1, 3
+
+
+def write_numbers(path: Path, group_rows: int = ROWS) -> Path:
+    """Write columns of numbers and of texts, with a value missing in each."""
+    numbers = [None, *range(1, ROWS)]
+    texts = [None if number is None else f"text {number}" for number in numbers]
+    table = pa.table({"id": range(ROWS), "x": numbers, "s": texts})
+    pq.write_table(table, path, row_group_size=group_rows)
+    return path
+
+
+def change_chunk(path: Path, change: Callable[[Fields], None], group: int = 0) -> Path:
+    """Change what the footer says of the second column in a row group."""
+    content = path.read_bytes()
+    begin = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    footer = dict(read_struct(content, begin).fields)
+    groups = [dict(fields) for fields in list_structs(footer[_GROUPS])]
+    chunks = [value.stored for value in list_values(groups[group][_CHUNKS])]
+    chunk = dict(read_struct(chunks[1]).fields)
+    metadata = dict(read_struct(chunk[_METADATA].stored).fields)
+    change(metadata)
+    chunk[_METADATA] = Value(STRUCT, write_struct(metadata))
+    chunks[1] = write_struct(chunk)
+    groups[group][_CHUNKS] = make_list(STRUCT, chunks)
+    footer[_GROUPS] = make_list(STRUCT, [write_struct(fields) for fields in groups])
+    stored = write_struct(footer)
+    length = len(stored).to_bytes(4, "little")
+    path.write_bytes(content[:begin] + stored + length + b"PAR1")
+    return path
+
+
+def lengthen_histogram(metadata: Fields) -> None:
+    sizes = dict(read_struct(metadata[_SIZES].stored).fields)
+    assert sizes[_LEVELS].kind == LIST
+    sizes[_LEVELS] = make_list(6, [make_int(1).stored] * 9)
+    metadata[_SIZES] = Value(STRUCT, write_struct(sizes))
+
+
+def take_for_texts(metadata: Fields) -> None:
+    sizes = dict(read_struct(metadata[_SIZES].stored).fields)
+    sizes[_TEXTS_BYTES] = make_int(7)
+    metadata[_SIZES] = Value(STRUCT, write_struct(sizes))
+
+
+def change_type(metadata: Fields) -> None:
+    metadata[_TYPE] = make_int(4, I32)
+
+
+def take_no_type(metadata: Fields) -> None:
+    metadata[_TYPE] = make_int(99, I32)
+
+
+def shorten_ends(metadata: Fields) -> None:
+    statistics = dict(read_struct(metadata[_STATISTICS].stored).fields)
+    for field in (1, 2, 5, 6):
+        if field in statistics:
+            statistics[field] = Value(8, b"\x03abc")
+    metadata[_STATISTICS] = Value(STRUCT, write_struct(statistics))
+
+
+# Each of these ended the process where pyarrow was asked about the chunk, or about its statistics.
+WRONG_CHUNKS = [lengthen_histogram, take_for_texts]
+WRONG_STATISTICS = [change_type, take_no_type, shorten_ends]
