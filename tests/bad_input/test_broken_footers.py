@@ -1,10 +1,12 @@
 """No footer of a file ends the process, whatever it says: the file is refused by name, and others are scored."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import feather, orc
 import pytest
 
 from configs.errors import InputError
@@ -20,8 +22,10 @@ from tests.transforms.formats.chunks import (
 )
 from tests.transforms.formats.spans import describe, read_units, table_of
 from transforms.bounds import Bounds
+from transforms.formats.arrow_ipc import ArrowIpcFormat
 from transforms.formats.column import Column
 from transforms.formats.format import make_unit
+from transforms.formats.orc import OrcFormat
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_footer import count_stored_bytes, read_footer
 
@@ -100,6 +104,30 @@ def test_a_name_that_is_no_text_is_refused_with_its_file(tmp_path: Path) -> None
     path.write_bytes(content.replace(b"column_of_a_name", b"column_\xff\xff_a_name"))
     with pytest.raises(InputError, match=r"a\.parquet: is not a readable Parquet file"):
         ParquetFormat().inspect(describe(path), [Column("id", None)])
+
+
+def test_a_name_of_arrow_that_is_no_text_is_refused_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.arrow"
+    feather.write_feather(pa.table({"column_of_a_name": [1]}), str(path))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"column_of_a_name", b"column_\xff\xff_a_name"))
+    with pytest.raises(
+        InputError, match=r"a\.arrow: cannot be read, its schema: .*; replace the file"
+    ):
+        ArrowIpcFormat().inspect(describe(path), [Column("id", None)])
+
+
+def test_decimals_of_orc_that_no_file_can_hold_are_refused_with_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.orc"
+    money = pa.array([Decimal(7)], pa.decimal128(21, 2))
+    orc.write_table(pa.table({"money": money}), str(path), compression="uncompressed")
+    OrcFormat().inspect(describe(path), [Column("money", None)])
+    content = path.read_bytes()
+    digits = bytes([5 << 3, 21])
+    assert content.count(digits) == 1
+    path.write_bytes(content.replace(digits, bytes([5 << 3, 99])))
+    with pytest.raises(InputError, match=r"a\.orc: cannot be read as ORC: its footer is broken"):
+        OrcFormat().inspect(describe(path), [Column("money", None)])
 
 
 def test_others_are_scored_and_the_broken_one_is_told(

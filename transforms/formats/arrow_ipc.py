@@ -175,7 +175,10 @@ class _Messages:
 
 def _read_schema(url: str, stored: StoredBytes, layout: Layout) -> Schema:
     try:
-        return _open(stored, layout.schema, ()).schema
+        schema = _open(stored, layout.schema, ()).schema
+        # A name that is no text fails where it is asked for.
+        _ = schema.names
+        return schema
     except _FAILURES as error:
         # It holds names and types, and no values: which type it is that nobody can read, is told.
         reason = explain_failure(error, url)

@@ -25,7 +25,8 @@ from transforms.formats.format import (
     number_rows,
 )
 from transforms.formats.orc_footer import (
-    check_block_size,
+    check_postscript,
+    check_types,
     count_decoded_bytes,
     list_stripe_rows,
     read_footer,
@@ -69,9 +70,10 @@ class OrcFormat:
         """Read the footer; see `Format.inspect`."""
         url = file.url
         with _open(url) as stored:
+            # First, as the types in it may be ones that end the process.
+            told = _read_footer(url, stored)
             schema = stored.schema
             check_columns(url, schema, wanted)
-            told = _read_footer(url, stored)
             self._refuse_bomb(file, stored, told.decoded_bytes)
         counts = told.stripe_rows
         rows = sum(counts)
@@ -152,7 +154,7 @@ def _count_bits(dtype: DataType) -> int:
 def _check_postscript(url: str, file: Any) -> None:
     """Refuse a file of which Arrow would end the process."""
     try:
-        check_block_size(file)
+        check_postscript(file)
     except ValueError as error:
         raise InputError(
             f"{url}: cannot be read as ORC: its postscript is broken; replace the file"
@@ -163,6 +165,7 @@ def _read_footer(url: str, stored: Any) -> _Footer:
     with files.open_read(url) as file:
         try:
             footer = read_footer(file, stored)
+            check_types(footer)
             return _Footer(count_decoded_bytes(footer), tuple(list_stripe_rows(footer)))
         # A number where a message should be is no text.
         except (TypeError, ValueError) as error:

@@ -19,10 +19,15 @@ _TAIL_BYTES = 16 << 10
 # Of the postscript: the room that a packed piece is unpacked into. A piece's length has 23 bits.
 _BLOCK_SIZE = 3
 _MOST_BLOCK_BYTES = 1 << 23
+# And how long what stands before it is.
+_FOOTER_LENGTH, _METADATA_LENGTH = 1, 5
 # Fields of the footer, of a column's type and of its statistics.
 _STRIPES, _TYPES, _STATISTICS = 3, 4, 7
 _ROWS_OF_STRIPE = 5
-_KIND = 1
+_KIND, _PRECISION, _SCALE = 1, 5, 6
+# The number of its kind, and the digits that it has at most.
+_DECIMAL, _MOST_DIGITS = 14, 38
+_KIND_BITS = (1 << 32) - 1
 _VALUES, _OF_TEXTS, _OF_BYTES = 1, 4, 8
 _SUM_OF_TEXTS, _SUM_OF_BYTES = 3, 1
 # Bytes of a value, by the number of its kind: BOOLEAN, BYTE, SHORT, INT, LONG, FLOAT, DOUBLE, STRING,
@@ -40,8 +45,8 @@ class _Part(NamedTuple):
     value: Any
 
 
-def check_block_size(file: Any) -> None:
-    """Refuse a file that asks for more room than a piece of it can fill.
+def check_postscript(file: Any) -> None:
+    """Refuse a file that asks for more room than a piece of it can fill, or has more before its end than there is.
 
     Arrow takes as much as a file asks for, and where it gets none, the process ends.
 
@@ -60,11 +65,31 @@ def check_block_size(file: Any) -> None:
         return
     postscript_bytes = tail[-1]
     postscript = tail[-1 - postscript_bytes : -1]
+    most = {
+        _BLOCK_SIZE: _MOST_BLOCK_BYTES,
+        _FOOTER_LENGTH: file_bytes,
+        _METADATA_LENGTH: file_bytes,
+    }
     for part in _parse(postscript):
         # Each of them, as of a field that stands there twice the last one counts.
-        is_size = part.field == _BLOCK_SIZE and isinstance(part.value, int)
-        if is_size and part.value > _MOST_BLOCK_BYTES:
-            raise ValueError("its postscript asks for more memory than ORC needs")
+        is_size = part.field in most and isinstance(part.value, int)
+        if is_size and part.value > most[part.field]:
+            raise ValueError("its postscript asks for more than there is")
+
+
+def check_types(footer: bytes) -> None:
+    """Refuse decimals that no file can hold: Arrow ends the process, or never ends to multiply.
+
+    Raises:
+        TypeError, ValueError: there are some, or the footer is none.
+    """
+    types = [part.value for part in _parse(footer) if part.field == _TYPES]
+    for dtype in types:
+        # Each of them, as in the postscript; whoever reads a kind keeps 32 bits of it.
+        kinds = [part.value & _KIND_BITS for part in _parse(dtype) if part.field == _KIND]
+        digits = [part.value for part in _parse(dtype) if part.field in (_PRECISION, _SCALE)]
+        if _DECIMAL in kinds and any(number > _MOST_DIGITS for number in digits):
+            raise ValueError("has decimals of more digits than there are")
 
 
 def read_footer(file: Any, stored: Any) -> bytes:

@@ -14,7 +14,8 @@ from transforms.formats.orc_footer import (
     _parse,
     _read_number,
     _unpack,
-    check_block_size,
+    check_postscript,
+    check_types,
     count_decoded_bytes,
     list_stripe_rows,
     read_footer,
@@ -199,7 +200,7 @@ def end_with(postscript: bytes, before: int = 0) -> io.BytesIO:
 @pytest.mark.parametrize("before", [0, 5, 20_000])
 def test_a_file_may_ask_for_as_much_room_as_a_piece_has(before: int) -> None:
     file = end_with(write(1, 5) + write(3, MOST_BLOCK) + write(4, b"x"), before)
-    check_block_size(file)
+    check_postscript(file)
     # Arrow reads it from its beginning.
     assert file.tell() == 0
 
@@ -210,16 +211,45 @@ def test_a_file_may_ask_for_as_much_room_as_a_piece_has(before: int) -> None:
         write(3, MOST_BLOCK + 1),
         write(3, 5) + write(3, MOST_BLOCK + 1),
         write(3, MOST_BLOCK + 1) + write(3, 5),
+        # A footer and metadata that are longer than the file.
+        write(1, 200),
+        write(1, 7) + write(5, (1 << 64) - 1),
     ],
 )
 def test_a_file_that_asks_for_more_is_refused_wherever_it_asks(postscript: bytes) -> None:
-    with pytest.raises(ValueError, match="asks for more memory"):
-        check_block_size(end_with(postscript, 100))
+    with pytest.raises(ValueError, match="asks for more than there is"):
+        check_postscript(end_with(postscript, 100))
 
 
 def test_of_other_fields_and_of_an_empty_file_nothing_is_said() -> None:
-    check_block_size(end_with(write(2, MOST_BLOCK + 1) + write(3, b"text")))
-    check_block_size(io.BytesIO())
+    check_postscript(end_with(write(2, MOST_BLOCK + 1) + write(3, b"text")))
+    check_postscript(io.BytesIO())
+
+
+@pytest.mark.parametrize(
+    ("kind", "precision", "scale", "is_refused"),
+    [
+        (14, 38, 38, False),
+        (14, 0, 0, False),
+        (14, 39, 0, True),
+        (14, 10, 39, True),
+        # Arrow multiplied by ten, as often as that, without an end.
+        (14, 21, (1 << 64) - 2, True),
+        ((1 << 32) + 14, 39, 0, True),
+        (4, 39, 39, False),
+    ],
+)
+def test_decimals_of_more_digits_than_any_has_are_refused(
+    kind: int, precision: int, scale: int, is_refused: bool
+) -> None:
+    types = write(4, write(1, 12)) + write(
+        4, write(1, kind) + write(5, precision) + write(6, scale)
+    )
+    if not is_refused:
+        check_types(types)
+        return
+    with pytest.raises(ValueError, match="decimals of more digits"):
+        check_types(types)
 
 
 def test_the_footer_is_found_before_the_postscript() -> None:
