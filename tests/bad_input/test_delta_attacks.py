@@ -4,6 +4,7 @@ from collections.abc import Callable
 import json
 from pathlib import Path
 import random
+import shutil
 from typing import Any
 
 import pytest
@@ -16,13 +17,19 @@ Score = Callable[..., Outcome]
 DELTA = {"source.format": "delta"}
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two files of two rows each."""
-    made = tmp_path / "t"
+    made = tmp_path_factory.mktemp("written") / "t"
     for number in range(2):
         deltalake.write_deltalake(str(made), small_table(2, first=2 * number), mode="append")
     return made
+
+
+@pytest.fixture
+def table(written: Path, tmp_path: Path) -> Path:
+    """The same files, for this test alone."""
+    return shutil.copytree(written, tmp_path / "t")
 
 
 def ids(outcome: Outcome) -> list[int]:

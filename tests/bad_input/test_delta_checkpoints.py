@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import os
 from pathlib import Path
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,13 +26,19 @@ Score = Callable[..., Outcome]
 DELTA = {"source.format": "delta"}
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four commits of two rows each, numbered from 0."""
-    made = tmp_path / "t"
+    made = tmp_path_factory.mktemp("written") / "t"
     for number in range(4):
         deltalake.write_deltalake(str(made), small_table(2, first=2 * number), mode="append")
     return made
+
+
+@pytest.fixture
+def table(written: Path, tmp_path: Path) -> Path:
+    """The same commits, for this test alone."""
+    return shutil.copytree(written, tmp_path / "t")
 
 
 def ids(outcome: Outcome) -> list[int]:
