@@ -220,7 +220,8 @@ class Monitor(_Section, Generic[SummaryT]):
         needs_profile = any(fields.get(name) for name in ("reference", "columns", "scores", "rows"))
         summaries = fields.get("summaries") or ()
         # What is no list is refused by its type.
-        if not needs_profile or not isinstance(summaries, list | tuple) or PROFILE in summaries:
+        is_list = isinstance(summaries, list | tuple)
+        if not needs_profile or not is_list or PROFILE in summaries:
             return fields
         return {**fields, "summaries": [*summaries, PROFILE]}
 
@@ -244,7 +245,9 @@ class Monitor(_Section, Generic[SummaryT]):
 
     def _list_thresholds(self) -> list[str]:
         """Return the places of all thresholds, in words."""
-        sections: dict[str, BaseModel] = {f"columns.{name}": c for name, c in self.columns.items()}
+        sections: dict[str, BaseModel] = {}
+        for name, limits in self.columns.items():
+            sections[f"columns.{name}"] = limits
         sections |= {"scores": self.scores, "rows": self.rows}
         found = []
         for place, section in sections.items():

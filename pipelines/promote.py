@@ -42,7 +42,8 @@ def main(argv: Sequence[str]) -> int:
     """Move a name as the command line says, or tell of all, and return the exit status."""
     arguments = _parse(argv)
     if arguments.name is None:
-        text = make_harmless(describe(files.to_absolute(arguments.model)))
+        folder = files.to_absolute(arguments.model)
+        text = make_harmless(describe(folder))
         write_result(text, "the versions")
         return 0
     decide = _go_back if arguments.roll_back else _promote
@@ -51,7 +52,8 @@ def main(argv: Sequence[str]) -> int:
         say(f"{arguments.name} points to {_describe_standing(pointer)} already: nothing to do")
         return 0
     move(pointer, to)
-    say(f"{pointer.name}: {_describe_standing(pointer)} -> {to.version}, in {pointer.url}")
+    before = _describe_standing(pointer)
+    say(f"{pointer.name}: {before} -> {to.version}, in {pointer.url}")
     return 0
 
 
@@ -75,8 +77,10 @@ def describe(folder: str) -> str:
     lines = [f"{folder}: versions {listed}"]
     for name in names:
         pointer = read_pointer(folder, name)
-        lines.append(f"{name}: {_describe_standing(pointer)}")
-        lines.extend(f"  {_describe_move(entry)}" for entry in reversed(pointer.moves))
+        standing = _describe_standing(pointer)
+        lines.append(f"{name}: {standing}")
+        moves = [_describe_move(entry) for entry in reversed(pointer.moves)]
+        lines += [f"  {told}" for told in moves]
     return "\n".join(lines)
 
 

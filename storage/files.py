@@ -106,10 +106,11 @@ def read_ranges(url: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
     if isinstance(fs, LocalFileSystem):
         with open(path, "rb") as file:
             return [disk.read_range(file, begin, stop) for begin, stop in ranges]
+    paths = [path] * len(ranges)
     starts = [begin for begin, _ in ranges]
     stops = [stop for _, stop in ranges]
     # Not the client's own way, to put an error in the place of a part.
-    parts: list[bytes] = fs.cat_ranges([path] * len(ranges), starts, stops, on_error="raise")
+    parts: list[bytes] = fs.cat_ranges(paths, starts, stops, on_error="raise")
     return parts
 
 

@@ -178,8 +178,10 @@ def _judge(
         return None
     _refuse_unprintable(path)
     if kind == _FOLDER:
+        unasked = folder.unasked
         is_asked = not is_named or recursive or _belongs(name, listing.names[folder.path])
-        unasked = folder.unasked or (None if is_asked else path)
+        if not unasked and not is_asked:
+            unasked = path
         return _Folder(path, places, is_named, unasked)
     if kind != _FILE:
         raise _no_data(path)

@@ -217,7 +217,8 @@ class FileRoot:
                 self._folders.clear()
             # As it was a moment ago: whoever reads the file looks again.
             self._folders[folder] = self._resolve(folder)
-        found = os.stat(f"{self._folders[folder]}/{last}", follow_symlinks=False)
+        real_folder = self._folders[folder]
+        found = os.stat(f"{real_folder}/{last}", follow_symlinks=False)
         if stat.S_ISLNK(found.st_mode):
             return os.stat(self._resolve(name))
         return found
@@ -255,7 +256,8 @@ class FileRoot:
         if not file.bytes:
             return b""
         # No more, however large it has become.
-        content: bytes = self._fs.cat_file(self._locate(file.name), start=0, end=file.bytes)
+        path = self._locate(file.name)
+        content: bytes = self._fs.cat_file(path, start=0, end=file.bytes)
         return content
 
     def _refuse_changed(self, file: RootedFile, found: Any) -> None:

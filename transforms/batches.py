@@ -66,7 +66,8 @@ class WorkUnit:
     # Many are packed, for which the way of dataclasses takes three times as long.
     def __reduce__(self) -> Any:
         place = (self.index, self.shard, self.version, self.span, self.first_row)
-        return WorkUnit, (*place, self.rows, self.bytes, self.files, self.members)
+        size = (self.rows, self.bytes, self.files, self.members)
+        return WorkUnit, (*place, *size)
 
 
 @dataclass(frozen=True, order=True)

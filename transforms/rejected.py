@@ -65,8 +65,9 @@ def list_shards(batch: RawBatch, positions: np.ndarray) -> Array:
     if batch.members is None:
         return _repeat_text(batch.unit.shard, len(positions))
     numbers = batch.members[positions]
-    shards = [member.shard for member in batch.unit.members]
-    return pa.array(shards, type=pa.string()).take(pa.array(numbers))
+    names = [member.shard for member in batch.unit.members]
+    shards = pa.array(names, type=pa.string())
+    return shards.take(pa.array(numbers))
 
 
 def record_rows(

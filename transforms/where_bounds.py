@@ -251,7 +251,8 @@ def _judge(
         return _holds(compare, most, literal), _holds(compare, least, literal)
     is_not_below = _holds(pc.less_equal, least, literal)
     is_between = is_not_below and _holds(pc.greater_equal, most, literal)
-    is_only = _holds(pc.equal, least, literal) and _holds(pc.equal, most, literal)
+    is_least = _holds(pc.equal, least, literal)
+    is_only = is_least and _holds(pc.equal, most, literal)
     if kind is ast.Eq:
         return is_between, is_only
     return not is_only, not is_between

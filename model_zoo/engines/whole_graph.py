@@ -36,7 +36,8 @@ def read_whole_graph(package: PackedModel) -> Graph:
     if not graph.data:
         return graph
     path = graph.path
-    total = len(graph.content) + sum(map(len, graph.data.values()))
+    sizes = [len(values) for values in graph.data.values()]
+    total = len(graph.content) + sum(sizes)
     if total > _MOST_BYTES:
         raise ModelError(
             f"{path}: the graph and its numbers are {total:,} bytes, more than the {_MOST_BYTES:,} "

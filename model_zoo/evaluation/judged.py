@@ -123,7 +123,9 @@ def _tell(asked: _Asked, level: Level, threshold: float, beyond: bool) -> Findin
     what = f"{_name(drift)}: {_WORDS[measure]} is {change.distance:.3g}"
     if measure == "missing":
         reference = drift.missing_reference
-        what = f"{what} ({drift.missing or 0:.1%} of rows, and {reference or 0:.1%} before)"
+        share = drift.missing or 0
+        share_before = reference or 0
+        what = f"{what} ({share:.1%} of rows, and {share_before:.1%} before)"
     says = f"{what}, {level} from {threshold:g} on"
     if not beyond:
         counted = _say_how_many(asked)
@@ -150,13 +152,15 @@ def _say_how_many(asked: _Asked) -> str:
     # Rows without a value are all counted.
     if drift.chosen is not None and asked.measure != "missing":
         return f"{drift.chosen:,} counted numbers"
-    return f"{min(drift.rows, drift.reference_rows):,} rows"
+    rows = min(drift.rows, drift.reference_rows)
+    return f"{rows:,} rows"
 
 
 def _tell_left_out(drifts: Sequence[Drift], rules: Rules) -> Iterator[Finding]:
     for drift in drifts:
+        limits = rules.find_limits(drift.kind, drift.column)
         # Who asks nothing of a column need not know.
-        if drift.left_out is None or not rules.find_limits(drift.kind, drift.column):
+        if drift.left_out is None or not limits:
             continue
         says = f"{_name(drift)}: {drift.left_out}"
         yield Finding("note", drift.kind, drift.column, "not_compared", says, of=drift.of)
@@ -176,8 +180,9 @@ def _tell_rows(
     word: str,
     whose: str,
 ) -> Finding:
+    times = rows / usual
     says = (
-        f"{rows:,} rows are {rows / usual:.3g} times the {usual:,.0f} of {whose}, "
+        f"{rows:,} rows are {times:.3g} times the {usual:,.0f} of {whose}, "
         f"{level} with {word} than {threshold:g} times"
     )
     return Finding(level, "rows", None, "rows", says, rows, usual, threshold)

@@ -170,7 +170,10 @@ def _check_node(node: Any) -> None:
 
 def _check_dropout(node: Any, graph: Any) -> None:
     """Refuse a Dropout that may drop numbers: scoring has none, and some exporters leave it in."""
-    switch = node.input[_TRAINING] if len(node.input) > _TRAINING else ""
+    if len(node.input) <= _TRAINING:
+        return
+    switch = node.input[_TRAINING]
+    # So an input that is left out is written.
     if not switch:
         return
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -178,8 +181,10 @@ def _check_dropout(node: Any, graph: Any) -> None:
         if other.op_type == "Constant" and other.attribute:
             constants[other.output[0]] = other.attribute[0].t
     tensor = constants.get(switch)
-    # One byte, or one number: a bool.
-    values = [] if tensor is None else (list(tensor.raw_data) or list(tensor.int32_data))
+    values: list[int] = []
+    if tensor is not None:
+        # One byte, or one number: a bool.
+        values = list(tensor.raw_data) or list(tensor.int32_data)
     if values != [0]:
         raise ValueError(
             "it drops numbers at random (Dropout in training), and scores must not depend on luck; "

@@ -147,5 +147,6 @@ def _check_array(kind: str, name: str, arrays: Arrays, spec: TensorSpec) -> None
         raise WrongError(f"{kind} {name} must be {spec.dtype}, got {dtype}")
     shape = array.shape[1:]
     if not spec.fits(shape):
-        described = ", ".join("?" if size is None else str(size) for size in spec.shape)
+        sizes = ["?" if size is None else str(size) for size in spec.shape]
+        described = ", ".join(sizes)
         raise WrongError(f"{kind} {name} must have rows of shape ({described}), got {shape}")

@@ -117,11 +117,13 @@ class GrpcChannel:
         words = quote_server(details, secrets)
         message = f"{code.name}: {words}"
         # grpc's own words for a certificate stand in what it says of the connection.
-        if code is _Code.UNAVAILABLE and any(sign in details for sign in _BAD_CERTIFICATE):
+        is_certificate = any(sign in details for sign in _BAD_CERTIFICATE)
+        if code is _Code.UNAVAILABLE and is_certificate:
             return DeniedError(f"{message}; model.tls.ca must name who has signed its certificate")
         if code is _Code.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
             return TooLargeError(message)
-        if code is _Code.RESOURCE_EXHAUSTED or (code is _Code.UNAVAILABLE and _QUEUE in details):
+        has_full_queue = code is _Code.UNAVAILABLE and _QUEUE in details
+        if code is _Code.RESOURCE_EXHAUSTED or has_full_queue:
             return BusyError(message, _read_pushback(error))
         if code in _DENIED:
             return DeniedError(message)

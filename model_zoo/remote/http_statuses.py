@@ -89,9 +89,11 @@ def find_words(content: bytes) -> Said:
         return Said(everything)
     if not isinstance(said, dict):
         return Said(everything)
-    texts = [said[field] for field in _WORDS if isinstance(said.get(field), str)]
+    candidates = [said.get(field) for field in _WORDS]
+    texts = [text for text in candidates if isinstance(text, str)]
     words = texts[0] if texts else everything
-    return Said(words, str(said.get("type", "")))
+    kind = str(said.get("type", ""))
+    return Said(words, kind)
 
 
 def read_retry_after(value: str) -> float | None:

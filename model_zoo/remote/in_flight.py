@@ -150,7 +150,9 @@ class Limit:
 
     def _is_growth(self, rate: float) -> bool:
         share = (self.limit - self._good) / self._good
-        gain = _SHARE_OF_DOUBLE * share if self._is_doubling else min(_SHARE * share, _ENOUGH)
+        gain = min(_SHARE * share, _ENOUGH)
+        if self._is_doubling:
+            gain = _SHARE_OF_DOUBLE * share
         return rate > self._held_rate * (1 + gain)
 
     def _give_back(self) -> None:

@@ -140,8 +140,10 @@ class OipHttpClient:
             tensors.append(tensor)
         wanted = {"binary_data_output": True}
         head = write_json({"id": request_id, "parameters": wanted, "inputs": tensors})
-        headers = {"content-type": "application/octet-stream", _JSON_BYTES: str(len(head))}
-        return self._calls.send(path, b"".join([head, *contents]), headers)
+        head_bytes = len(head)
+        headers = {"content-type": "application/octet-stream", _JSON_BYTES: str(head_bytes)}
+        body = b"".join([head, *contents])
+        return self._calls.send(path, body, headers)
 
 
 def connect_oip_http(target: Target) -> Client:
@@ -172,13 +174,15 @@ def _list_tensors(model: Json, field: str) -> Iterator[Tensor]:
 
 def _split_answer(answer: HttpAnswer) -> tuple[Json, bytes]:
     """Return the JSON of an answer, and the bytes behind it."""
+    content = answer.content
     told = answer.headers.get(_JSON_BYTES)
     if told is None:
-        return read_json(answer.content), b""
-    if not told.isdecimal() or int(told) > len(answer.content):
-        raise WrongError(f"the answer's JSON has {told!r} bytes of {len(answer.content):,}")
+        return read_json(content), b""
+    if not told.isdecimal() or int(told) > len(content):
+        raise WrongError(f"the answer's JSON has {told!r} bytes of {len(content):,}")
     length = int(told)
-    return read_json(answer.content[:length]), answer.content[length:]
+    head = read_json(content[:length])
+    return head, content[length:]
 
 
 def _read_outputs(head: Json, tail: bytes) -> Iterator[tuple[str, np.ndarray]]:

@@ -250,7 +250,8 @@ class Fitting:
             return
         # The likeliest cause, which a lower learning rate would not mend.
         for name, array in self._training.inputs.items():
-            if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+            is_float = np.issubdtype(array.dtype, np.floating)
+            if is_float and not np.isfinite(array).all():
                 raise ModelError(
                     f"the {which} loss is not finite in epoch {epoch}: input {name} has numbers that "
                     "are not finite; fill missing values, or leave such rows out"

@@ -369,7 +369,8 @@ def _count_rows_per_batch(card: ModelCard, inference: InferenceSettings) -> int:
     """Return rows that make about 64 MiB of network input, 24 of a table, in whole mini-batches."""
     batch_rows = inference.settings.batch_rows
     # Tokens are no table: texts are sorted by length among those that travel together.
-    is_flat = all(len(tensor.shape) <= 1 for tensor in card.inputs.values())
+    shapes = [tensor.shape for tensor in card.inputs.values()]
+    is_flat = all(len(shape) <= 1 for shape in shapes)
     is_table = is_flat and card.mask is None
     most_bytes = _TABLE_BATCH_BYTES if is_table else _BATCH_BYTES
     fitting = most_bytes // bytes_per_row(card)

@@ -49,7 +49,8 @@ def find_direct_server(job: AnyJob) -> tuple[Served, Description]:
         JobError: the job asks for what a server does not do.
         Refusal: the server does not answer.
     """
-    named = Remote.model_validate(job.model.model_dump(include=_OF_REMOTE))
+    fields = job.model.model_dump(include=_OF_REMOTE)
+    named = Remote.model_validate(fields)
     refuse_settings(job, named.url)
     target = target_of(named.protocol, named.url, named.name, named.version, named.server)
     described = ask_server(target)

@@ -75,8 +75,9 @@ class RowsDone:
             note = parse_note(files.read(files.join(folder, name)))
             if note is None or note.written < self._since:
                 continue
+            before = latest.get(unit, note)
             # Of several attempts at a unit, the one that goes on: the others failed.
-            latest[unit] = max(latest.get(unit, note), note, key=_rank_note)
+            latest[unit] = max(before, note, key=_rank_note)
         return sum(note.rows for note in latest.values())
 
     def describe_left(self) -> str:

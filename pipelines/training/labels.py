@@ -304,7 +304,8 @@ def _find_numbers(columns: Columns) -> Labelled:
 
 def _refuse_constant(labels: Names, targets: np.ndarray) -> None:
     spreads = np.ptp(targets, axis=0)
-    constant = [label for label, spread in zip(labels, spreads, strict=True) if spread == 0]
+    pairs = zip(labels, spreads, strict=True)
+    constant = [label for label, spread in pairs if spread == 0]
     if constant:
         names = quote_names(constant)
         rows = len(targets)

@@ -204,7 +204,8 @@ class Search:
             self.trials.scores,
             settings.batch_rows,
         )
-        engine = next(engine for engine in self.engines if engine.name == settings.engine)
+        by_name = {engine.name: engine for engine in self.engines}
+        engine = by_name[settings.engine]
         return engine.calibrate(bench.package, settings, take_rows)
 
     def _find_finalists(self) -> list[Measured]:

@@ -74,8 +74,9 @@ def make_line(cells: Sequence[str]) -> str:
     """Return the cells of a row below those of the other rows."""
     shown = []
     for cell, name, width in zip(cells, COLUMNS, _WIDTHS, strict=True):
-        padded = cell.ljust(width) if name in _WORDS else cell.rjust(width)
-        shown.append(padded)
+        # Words begin below each other, and numbers end so.
+        pad = cell.ljust if name in _WORDS else cell.rjust
+        shown.append(pad(width))
     return "  ".join(shown).rstrip()
 
 

@@ -188,7 +188,8 @@ class _Entrant:
         """Return how many times as fast as another this is, in most rounds that both were in."""
         # Round by round, as both were slowed by the same.
         shared = self.rates.keys() & other.rates.keys()
-        gains = [self.rates[number] / other.rates[number] for number in shared]
+        rates = [(self.rates[number], other.rates[number]) for number in shared]
+        gains = [own / others for own, others in rates]
         return median(gains)
 
 

@@ -67,8 +67,11 @@ def blank_broken_texts(rows: RecordBatch) -> Together:
         cleaned[number] = cast_exactly(blanked, field.type)
     if not cleaned:
         return Together(rows, reasons)
-    columns = [cleaned.get(number, column) for number, column in enumerate(rows.columns)]
-    return Together(RecordBatch.from_arrays(columns, schema=rows.schema), reasons)
+    columns = list(rows.columns)
+    for number, column in cleaned.items():
+        columns[number] = column
+    clean_rows = RecordBatch.from_arrays(columns, schema=rows.schema)
+    return Together(clean_rows, reasons)
 
 
 def _find_broken(column: Array) -> np.ndarray:
@@ -99,8 +102,8 @@ def _find_broken_texts(texts: Array) -> np.ndarray:
     # First large, as Arrow makes no bytes of views.
     as_bytes = texts.cast(pa.large_string()).cast(pa.large_binary())
     # One by one, which takes as long for a batch of broken texts as for one among them.
-    broken = [number for number, text in enumerate(as_bytes.to_pylist()) if _is_broken(text)]
-    return np.array(broken, np.int64)
+    are_broken = [_is_broken(text) for text in as_bytes.to_pylist()]
+    return np.flatnonzero(are_broken)
 
 
 def _is_broken(text: bytes | None) -> bool:

@@ -65,9 +65,9 @@ def load_pages(unit: WorkUnit, number: int, names: Sequence[str]) -> GroupPages 
     Raises:
         InputError: the file cannot be read, or is no Parquet file any more.
     """
-    group = _last.groups.get(number)
-    is_same = _last.file == FileVersion(unit.shard, unit.version)
-    if is_same and group is not None and group.columns.keys() >= set(names):
+    file = FileVersion(unit.shard, unit.version)
+    group = _last.groups.get(number) if _last.file == file else None
+    if group is not None and group.columns.keys() >= set(names):
         return group
     end = read_end(unit.shard)
     schema, metadata = parse_footer(end)
@@ -126,14 +126,18 @@ def _list_bounded(group: ToldGroup, leaves: Collection[int]) -> list[int]:
     """Return those of some leaves whose pages have bounds that say something."""
     ordered = list_ordered(group.footer)
     place_field, _ = _COLUMN_INDEX
-    return [leaf for leaf in leaves if leaf in ordered and place_field in group.told[leaf]]
+    indexed = [leaf for leaf in leaves if place_field in group.told[leaf]]
+    return [leaf for leaf in indexed if leaf in ordered]
 
 
 def _find_indices(group: ToldGroup, bounded: Sequence[int]) -> dict[_Index, Extent]:
     """Return where the indices of all leaves are, and of some those of their values."""
-    wanted = [(leaf, _OFFSET_INDEX) for leaf in group.told]
-    wanted += [(leaf, _COLUMN_INDEX) for leaf in bounded]
-    return {(leaf, fields): _find_place(group.told[leaf], fields) for leaf, fields in wanted}
+    places = {}
+    for leaf, chunk in group.told.items():
+        places[leaf, _OFFSET_INDEX] = _find_place(chunk, _OFFSET_INDEX)
+    for leaf in bounded:
+        places[leaf, _COLUMN_INDEX] = _find_place(group.told[leaf], _COLUMN_INDEX)
+    return places
 
 
 def _find_place(chunk: Struct, fields: tuple[int, int]) -> Extent:

@@ -228,8 +228,9 @@ def _choose(group: GroupPages, leaf: int, first_row: int, stop: int) -> _Chosen:
     pages = group.pages[leaf]
     numbers = find_pages(pages, first_row, stop)
     dictionary = Extent(pages.begin, pages.places[0])
-    extent = Extent(pages.places[numbers.start], pages.places[numbers.stop])
-    return _Chosen(dictionary, extent, numbers)
+    begin = pages.places[numbers.start]
+    behind = pages.places[numbers.stop]
+    return _Chosen(dictionary, Extent(begin, behind), numbers)
 
 
 def _look_at(source: Source, group: GroupPages, leaf: int, chosen: _Chosen) -> _Chosen | None:
@@ -248,12 +249,14 @@ def _look_at(source: Source, group: GroupPages, leaf: int, chosen: _Chosen) -> _
     dictionary = chosen.dictionary
     try:
         for number in chosen.numbers:
-            head = _read_head(source, pages.places[number], pages.places[number + 1])
+            begin, stop = pages.places[number : number + 2]
+            head = _read_head(source, begin, stop)
             kind = head.own[KIND]
             rest_field, encoding_field = HEADS[kind]
             rest = head.inner[rest_field].own
             values_here = rest[VALUES]
-            rows = pages.first_rows[number + 1] - pages.first_rows[number]
+            first_row, row_behind = pages.first_rows[number : number + 2]
+            rows = row_behind - first_row
             # Where a row may have several values, the second version alone tells rows.
             if not is_repeated and values_here != rows:
                 return None
@@ -295,7 +298,9 @@ def _make_footer(
         chosen: what the file has, by leaf.
         rows: how many rows.
     """
-    extents = [extent for part in chosen.values() for extent in (part.dictionary, part.pages)]
+    extents: list[Extent] = []
+    for part in chosen.values():
+        extents += (part.dictionary, part.pages)
     places = list_places(extents)
     chunks = [chunk.stored for chunk in group.chunks]
     for order, (leaf, part) in enumerate(chosen.items()):
@@ -335,5 +340,6 @@ def _join(streams: Sequence[Iterator[RecordBatch]], names: Sequence[str]) -> Ite
             named = zip(part.schema, part.columns, strict=True)
             for field, column in named:
                 columns[field.name] = (field, column)
-        fields, arrays = zip(*(columns[name] for name in names), strict=True)
+        in_order = [columns[name] for name in names]
+        fields, arrays = zip(*in_order, strict=True)
         yield RecordBatch.from_arrays(list(arrays), schema=pa.schema(fields))

@@ -49,8 +49,11 @@ def find_pages_of_part(unit: WorkUnit, names: Sequence[str]) -> GroupPages | Non
     group = _find_pages(file, number, tuple(names))
     if group is None:
         return None
-    second_pages = (pages.first_rows[1] for pages in group.pages.values())
-    return group if any(row <= first_row for row in second_pages) else None
+    second_pages = [pages.first_rows[1] for pages in group.pages.values()]
+    # Else the unit begins on the first page of each column, which is read anyway.
+    if any(row <= first_row for row in second_pages):
+        return group
+    return None
 
 
 # The parts of a row group are read one after the other, by as many workers as there are, and each of them
@@ -105,7 +108,8 @@ def _estimate_bytes(metadata: FileMetaData, number: int, leaves: int) -> int:
     # Of a file that took the place of another.
     if not leaves or number >= metadata.num_row_groups:
         return 0
-    return metadata.row_group(number).total_byte_size * leaves // metadata.num_columns
+    all_bytes = metadata.row_group(number).total_byte_size
+    return all_bytes * leaves // metadata.num_columns
 
 
 def _list_pages(source: Source, chunk: Extent, rows: int, is_repeated: bool) -> LeafPages:
@@ -125,7 +129,9 @@ def _list_pages(source: Source, chunk: Extent, rows: int, is_repeated: bool) -> 
     head = read_head(source, place, stop)
     if head.own[KIND] == DICTIONARY_KIND:
         place = find_page_end(place, head)
-    most_pages = 1 + rows // _LEAST_PAGE_ROWS + (stop - begin) // _LEAST_PAGE_BYTES
+    most_by_rows = rows // _LEAST_PAGE_ROWS
+    most_by_bytes = (stop - begin) // _LEAST_PAGE_BYTES
+    most_pages = 1 + most_by_rows + most_by_bytes
     places = [place]
     first_rows = [0]
     while first_rows[-1] < rows:

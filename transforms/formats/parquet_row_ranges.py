@@ -50,11 +50,14 @@ def _group_pages(pages: _Pages, least_gap: int) -> list[list[range]]:
     # is a block by itself, as gaps consist of pages.
     most_rows = least_gap // 2
     blocks: list[list[range]] = []
+    first_row = 0
     for page in pages:
-        if blocks and page.stop - blocks[-1][0].start <= most_rows:
+        rows = page.stop - first_row
+        if blocks and rows <= most_rows:
             blocks[-1].append(page)
         else:
             blocks.append([page])
+            first_row = page.start
     return blocks
 
 
@@ -108,5 +111,6 @@ def _list_between(ranges: Sequence[range], first: int, stop: int) -> list[range]
     """Return the rows between ranges, from a first row on up to the one behind the last."""
     begins = [first, *(rows.stop for rows in ranges)]
     ends = [*(rows.start for rows in ranges), stop]
-    between = [range(begin, end) for begin, end in zip(begins, ends, strict=True)]
+    pairs = zip(begins, ends, strict=True)
+    between = [range(begin, end) for begin, end in pairs]
     return [rows for rows in between if rows]

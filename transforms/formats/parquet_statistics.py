@@ -104,8 +104,8 @@ _last = _Last()
 
 def _list_leaves(end: FileEnd, metadata: pq.FileMetaData, names: Sequence[str]) -> _Leaves:
     """Return the leaves of some columns: asked for once, as files are many and columns few."""
-    is_known = _last.stored is not None and list(_last.leaves) == list(names)
-    if is_known and end.has_columns(_last.stored or b""):
+    has_names = list(_last.leaves) == list(names)
+    if _last.stored is not None and has_names and end.has_columns(_last.stored):
         return _last.leaves
     leaves: dict[str, list[_Leaf]] = {name: [] for name in names}
     for number, name in list_columns_of_leaves(metadata, set(names)).items():

@@ -58,10 +58,14 @@ def tell_group(end: FileEnd, number: int, leaves: Sequence[int]) -> ToldGroup:
     # By far the most of a footer, and not kept.
     group = list_structs(footer.pop(ROW_GROUPS))[number]
     chunks = list_values(group[CHUNKS])
-    told = {leaf: read_struct(chunks[leaf].stored).fields for leaf in leaves}
-    if any(_FILE_PATH in chunk or _ENCRYPTED in chunk for chunk in told.values()):
-        raise ValueError("is elsewhere, or encrypted")
-    return ToldGroup(footer, chunks, told, read_int(group[GROUP_ROWS]))
+    told = {}
+    for leaf in leaves:
+        chunk = read_struct(chunks[leaf].stored).fields
+        if _FILE_PATH in chunk or _ENCRYPTED in chunk:
+            raise ValueError("is elsewhere, or encrypted")
+        told[leaf] = chunk
+    rows = read_int(group[GROUP_ROWS])
+    return ToldGroup(footer, chunks, told, rows)
 
 
 def find_chunk(chunk: Struct) -> Extent:

@@ -55,14 +55,16 @@ def lay_out(
         # A value of the log counts: the file may hold an older one, or nothing.
         is_told = column.name in data_file.values and column.field_id is None
         if field is None or is_told:
-            layout.lacking[column.name] = (column, data_file.values.get(column.name))
+            value = data_file.values.get(column.name)
+            layout.lacking[column.name] = (column, value)
             continue
         _refuse_other_type(url, column, field.type)
         layout.stored[column.name] = (field, column)
     if not layout.stored:
         field = _choose_narrow(url, schema)
         # By a name that no column of a table has.
-        layout.stored[""] = (field, TableColumn("", field.type, "", field.name))
+        nameless = TableColumn("", field.type, "", field.name)
+        layout.stored[""] = (field, nameless)
     return layout
 
 

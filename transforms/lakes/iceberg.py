@@ -109,7 +109,8 @@ def _read_table(url: str, choice: Choice) -> Snapshot:
     table = _open_table(url, table_io)
     metadata = table.metadata
     snapshot = _choose_snapshot(url, table, choice)
-    is_newest = choice.version is None and choice.ref is None and choice.moment is None
+    chosen_by = (choice.version, choice.ref, choice.moment)
+    is_newest = chosen_by == (None, None, None)
     scan = table.scan(snapshot_id=snapshot.snapshot_id)
     # Columns that came later, without new rows, are the newest's alone.
     schema = table.schema() if is_newest else scan.projection()

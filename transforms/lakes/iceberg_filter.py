@@ -87,8 +87,9 @@ def _translate_comparison(
         return NotNull(name)
     if isinstance(op, ast.In) and isinstance(right, ast.List | ast.Tuple):
         options = [_convert(option, dtype) for option in right.elts]
-        is_known = bool(options) and None not in options
-        return In(name, options) if is_known else AlwaysTrue()
+        if not options or None in options:
+            return AlwaysTrue()
+        return In(name, options)
     compare = _COMPARE.get(type(op))
     value = _convert(right, dtype)
     if compare is None or value is None:

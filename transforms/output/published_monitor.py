@@ -65,8 +65,10 @@ def publish_monitor(
         profile = _read_profile(run, summaries)
         drifts = compare_profiles(reference.profile.to_pylist(), profile)
         rows = totals["in"] - totals.get(LEFT_OUT, 0)
-        found += [*judge(reference, drifts, rows, rules), *_tell_notes(reference.head)]
-        entries += [] if entry is None else [entry]
+        found += judge(reference, drifts, rows, rules)
+        found += _tell_notes(reference.head)
+        if entry is not None:
+            entries.append(entry)
     monitor = describe_monitor(reference, drifts, found, entries)
     return {"monitor": monitor, "summaries": entries}
 

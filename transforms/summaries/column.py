@@ -77,7 +77,8 @@ def measure_column(
     column = _to_plain(column)
     # Of a dictionary, a missing value may be one of its own.
     state = ColumnState(name, len(column), column.null_count)
-    states: dict[Measure, ColumnState] = {"value": _measure_values(column, state, value, chosen)}
+    of_values = _measure_values(column, state, value, chosen)
+    states: dict[Measure, ColumnState] = {"value": of_values}
     lengths = _count(column, _find_lengths, length.cuts, chosen)
     if lengths is not None:
         states["length"] = state._replace(numbers=lengths)

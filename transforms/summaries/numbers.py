@@ -233,7 +233,8 @@ class _Compared:
         else:
             up_to = [self.count_below(point) for point in points]
         ends = [0, *up_to, len(self._values)]
-        return tuple((after - before) * weight for before, after in pairwise(ends))
+        between = [after - before for before, after in pairwise(ends)]
+        return tuple(count * weight for count in between)
 
     def _count_below_each(self, points: Sequence[float]) -> list[int]:
         """Return how many floats are less than each point."""

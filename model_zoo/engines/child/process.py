@@ -265,7 +265,8 @@ class _Life:
 def _start(descriptors: list[int], most_bytes: int) -> "subprocess.Popen[bytes]":
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment.update(_ENVIRONMENT)
-    command = [sys.executable, "-I", "-B", "-c", _START, json.dumps(list_import_paths())]
+    paths = json.dumps(list_import_paths())
+    command = [sys.executable, "-I", "-B", "-c", _START, paths]
     numbers = (os.getpid(), most_bytes, *descriptors)
     command.extend(map(str, numbers))
     return subprocess.Popen(  # noqa: S603 - Python itself, and words of our own

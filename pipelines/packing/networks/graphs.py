@@ -235,9 +235,11 @@ def _cut_rows(counts: np.ndarray) -> list[slice]:
     parts: list[slice] = []
     for start in range(0, len(counts), _ROWS_AT_A_TIME):
         part = slice(start, start + _ROWS_AT_A_TIME)
-        before = parts[-1:]
-        if before and (_is_unclear(counts[part]) or _is_unclear(counts[before[0]])):
-            part = slice(parts.pop().start, part.stop)
+        if parts:
+            before = parts[-1]
+            if _is_unclear(counts[part]) or _is_unclear(counts[before]):
+                parts.pop()
+                part = slice(before.start, part.stop)
         parts.append(part)
     return parts
 

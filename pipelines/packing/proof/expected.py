@@ -115,7 +115,9 @@ def _join(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[pa.Array, pa.
             their_places.append(their_place)
     # Without it, a list of none would have no type that rows are taken by.
     dtype = pa.int64()
-    return pa.array(our_places, dtype), pa.array(their_places, dtype)
+    our_positions = pa.array(our_places, dtype)
+    their_positions = pa.array(their_places, dtype)
+    return our_positions, their_positions
 
 
 def _compare(ours: pa.Array, theirs: pa.Array) -> float:

@@ -103,7 +103,8 @@ def _list_scores(outputs: Arrays, scored_as: ScoredAs) -> Columns:
     places = scored_as.places
     for name, array in outputs.items():
         values = array
-        if places is not None and array.ndim > 2 and array.shape[1] == how.tokens:
+        is_of_tokens = array.ndim > 2 and array.shape[1] == how.tokens
+        if places is not None and is_of_tokens:
             # Of each class over all tokens: nobody compares the seventh tokens of texts.
             values = take_tokens(array, places.lengths)
         # (rows, ...) -> (rows, numbers of a row)
