@@ -11,8 +11,10 @@ class Graph(NamedTuple):
         path: for messages.
         content: of its file.
         data: of the files with its other numbers, by name.
+        kinds: of its operators, where it is the package's own.
     """
 
     path: str
     content: bytes
     data: Mapping[str, bytes]
+    kinds: frozenset[str] = frozenset()

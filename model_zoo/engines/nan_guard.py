@@ -9,48 +9,72 @@ from typing import Any
 import torch
 from torch import nn
 
+# The square root of float32's largest number.
+LARGEST_SQUARE = torch.finfo(torch.float32).max ** 0.5
+
 
 class NanGuard(nn.Module):
     """A network whose outputs are NaN for rows whose inputs are not finite, as in float32.
 
     What overflows inside the network is not noticed: an integer stays at its end of the scale.
+
+    Args:
+        network: takes and gives tensors (rows, ...) by name.
+        largest: numbers of this size, and beyond it, are none either; infinity, or less.
+            `LARGEST_SQUARE` where sums of products would overflow, and their difference be NaN. None
+            where the network computes with infinities.
+        takes_nan: whether the network says itself what becomes of NaN.
     """
 
-    def __init__(self, network: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        network: Callable[..., Any],
+        largest: float | None = torch.inf,
+        takes_nan: bool = False,
+    ) -> None:
         super().__init__()
         self.network = network
+        self._largest = largest
+        self._takes_nan = takes_nan
 
     def forward(self, **inputs: torch.Tensor) -> Any:
-        """Take and give what the network does, tensors (rows, ...) by name."""
+        """Take and give what the network does, tensors (rows, ...) by name.
+
+        Raises:
+            ValueError: a row is not finite, and all outputs are integers, which cannot say so.
+        """
         outputs = self.network(**inputs)
         for tensor in inputs.values():
-            if tensor.is_floating_point():
-                _write_nan(outputs, _find_not_finite(tensor))
+            if tensor.is_floating_point() and _may_be_wrong(tensor):
+                _write_nan(outputs, self._find_wrong_rows(tensor))
         return outputs
+
+    def _find_wrong_rows(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the positions (int64) of rows with a number that is none."""
+        sizes = tensor.abs()
+        is_wrong = torch.zeros_like(sizes, dtype=torch.bool)
+        if self._largest is not None:
+            is_wrong = sizes >= self._largest
+        if not self._takes_nan:
+            is_wrong |= sizes.isnan()
+        is_wrong_row = is_wrong.reshape(len(tensor), -1).any(1)
+        return torch.nonzero(is_wrong_row).flatten()
+
+
+def _may_be_wrong(tensor: torch.Tensor) -> bool:
+    """Tell whether a number of a mini-batch, or its square, may be none: finite ones may overflow it, too."""
+    flat = tensor.flatten()
+    # Of all rows at once, as sums row by row take as long as a small network.
+    squares = torch.dot(flat, flat)
+    return not bool(torch.isfinite(squares))
 
 
 def _write_nan(outputs: dict[str, torch.Tensor], rows: torch.Tensor) -> None:
     # An index without rows would cost a copy of every output.
     if not rows.numel():
         return
-    for values in outputs.values():
-        if values.is_floating_point():
-            values[rows] = torch.nan
-
-
-def _find_not_finite(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the positions (int64) of rows with a NaN or an infinity."""
-    if tensor.ndim == 1:
-        return _find_infinite_numbers(tensor)
-    inner = tuple(range(1, tensor.ndim))
-    # The sum is quick, and not finite if any number is not; a finite row may still overflow it.
-    sums = tensor.sum(inner)
-    suspicious = _find_infinite_numbers(sums)
-    is_finite = torch.isfinite(tensor[suspicious])
-    is_finite_row = is_finite.flatten(1).all(1)
-    return suspicious[~is_finite_row]
-
-
-def _find_infinite_numbers(numbers: torch.Tensor) -> torch.Tensor:
-    is_finite = torch.isfinite(numbers)
-    return torch.nonzero(~is_finite).flatten()
+    floating = [values for values in outputs.values() if values.is_floating_point()]
+    if not floating:
+        raise ValueError("an input is NaN, infinite or beyond 1.8e19, and no output can say so")
+    for values in floating:
+        values[rows] = torch.nan

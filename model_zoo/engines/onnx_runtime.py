@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from configs.errors import ModelError
+from model_zoo.engines.checked_graph import Graph
 from model_zoo.engines.engine import Network, Sample
 from model_zoo.engines.failures import start_library
 from model_zoo.engines.graph_settings import calibrate_graph, list_dtypes, refine_nothing
@@ -38,6 +39,8 @@ _TRIAL = "model_zoo.engines.child.onnx_trial"
 _RELEASES = ("onnxruntime", "onnxruntime-gpu")
 # Of them the least and the largest numbers are taken.
 _CALIBRATION_ROWS = 256
+# Of NaN and a number it takes the number here, where all others go on with NaN.
+_LOSE_NAN = frozenset({"MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin"})
 
 
 class OnnxRuntimeEngine:
@@ -72,6 +75,8 @@ class OnnxRuntimeEngine:
         if is_int8:
             # An integer cannot be NaN: a row with NaN would be given a score.
             return replace(network, compute=NanGuard(network.compute))
+        if _loses_nan(graph):
+            return replace(network, compute=NanGuard(network.compute, largest=None))
         return network
 
     def describe_version(self) -> str:
@@ -114,6 +119,11 @@ class OnnxRuntimeEngine:
 def _import_library() -> None:
     # Half a second of start-up, for packages with a graph alone.
     import_module("onnxruntime")
+
+
+def _loses_nan(graph: Graph) -> bool:
+    """Tell whether a graph may make a number of NaN, and does not say itself what becomes of it."""
+    return not _LOSE_NAN.isdisjoint(graph.kinds) and "IsNaN" not in graph.kinds
 
 
 def _refuse_other_settings(url: str, device: torch.device, settings: Settings) -> None:

@@ -4,7 +4,7 @@ Each mini-batch is computed by one thread, so a score does not depend on how man
 The graph is read and looked through as bytes, so no name in it opens a file.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -17,12 +17,11 @@ from model_zoo.engines.failures import start_library
 from model_zoo.engines.graph_settings import calibrate_graph, list_dtypes, refine_nothing
 from model_zoo.engines.graph_trial import try_graph
 from model_zoo.engines.machine import adds_bytes_without_overflow, cores, instructions
-from model_zoo.engines.nan_guard import NanGuard
 from model_zoo.engines.openvino_graph import OpenVinoGraph
 from model_zoo.engines.openvino_guards import guard_rows
+from model_zoo.engines.openvino_inputs import choose_guard
 from model_zoo.engines.openvino_library import import_openvino, is_out_of_memory, shorten
 from model_zoo.engines.openvino_model import read_model
-from model_zoo.engines.openvino_numbers import knows_nan
 from model_zoo.engines.quantisation import CALIBRATION_ROWS, can_quantise, quantise
 from model_zoo.engines.quantised_graph import read_quantised
 from model_zoo.engines.settings import DType, Settings
@@ -70,7 +69,8 @@ class OpenVinoEngine:
         try_graph(package, read, _TRIAL, told, self.describe_version())
         core = openvino.Core()
         model = read_model(core, package.card, read.path, read.content)
-        says_what_nan_is = knows_nan(model)
+        # Before the guards are added, which are operators, too.
+        protect = choose_guard(model)
         flags = guard_rows(openvino.opset13, model)
         graph = OpenVinoGraph(
             model=model,
@@ -79,11 +79,7 @@ class OpenVinoEngine:
             has_free_shapes=_has_free_shapes(package.card),
             flags=flags,
         )
-        compute: Callable[..., Any] = graph
-        # Some of its operators make a number of NaN, in float32 too: a row would be given a score.
-        if not says_what_nan_is:
-            compute = NanGuard(graph)
-        return Network(compute=compute, dtype=None, layout=torch.contiguous_format)
+        return Network(compute=protect(graph), dtype=None, layout=torch.contiguous_format)
 
     def describe_version(self) -> str:
         """Return OpenVINO's version."""

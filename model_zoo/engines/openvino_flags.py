@@ -5,6 +5,11 @@ from typing import Any
 
 import numpy as np
 
+# Operators that have a graph of their own inside.
+BODIES = frozenset({"If", "Loop", "TensorIterator"})
+CASTS = frozenset({"Convert", "ConvertLike"})
+FLOATS = frozenset({"f32", "bf16"})
+
 
 def has_any(opset: Any, is_one: Any) -> Any:
     """Return whether any of some bools is true, a single bool.
@@ -62,6 +67,23 @@ def depends_on_rows(output: Any) -> bool:
     return False
 
 
+def find_constant(output: Any) -> np.ndarray | None:
+    """Return the numbers of a constant, and None of all else."""
+    node = output.get_node()
+    if node.get_type_name() == "Constant":
+        return np.asarray(node.data)
+    # A constant in half of the bits, or one of another dtype.
+    if node.get_type_name() == "Convert":
+        return find_constant(node.input_value(0))
+    return None
+
+
 def _list_sources(node: Any) -> Iterator[Any]:
     for value in node.input_values():
         yield value.get_node()
+
+
+def find_dtype(output: Any) -> str:
+    """Return OpenVINO's word for the dtype of what an operator takes or gives."""
+    dtype: str = output.get_element_type().get_type_name()
+    return dtype

@@ -11,7 +11,8 @@ from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.graph_arrays import lay_out, shape_rows
 from model_zoo.engines.openvino_guards import OUTSIDE
 from model_zoo.engines.openvino_library import shorten
-from model_zoo.engines.openvino_numbers import LARGE, NAN
+from model_zoo.engines.openvino_nan import NAN
+from model_zoo.engines.openvino_numbers import LARGE, ZERO
 from model_zoo.package.card import Tensor
 
 # Takes a model of OpenVINO, and gives machine code.
@@ -33,6 +34,7 @@ _ERRORS: Mapping[str, tuple[type[Exception], str]] = {
         "the graph computes with a larger integer than OpenVINO holds on a CPU; "
         "set model.engine to onnxruntime",
     ),
+    ZERO: (ZeroDivisionError, "the graph divides an integer by 0"),
     NAN: (
         ValueError,
         "the graph makes NaN of numbers, and OpenVINO would go on with another number",
@@ -92,7 +94,8 @@ class OpenVinoGraph:
 
         Raises:
             OverflowError: an integer is larger than OpenVINO's, of the rows or inside the graph.
-            IndexError: a row looks up what is not there.
+            IndexError: a row looks up what is not there, or has more steps than its sequence.
+            ZeroDivisionError: the graph divides an integer of a row by 0.
             ValueError: the graph makes NaN of a row, and loses it.
             RuntimeError: what OpenVINO says of the rows, or of memory.
         """

@@ -4,6 +4,7 @@ OpenVINO looks at none. A number that no table has gives zeros in place of an er
 scored by nothing; and places of several numbers lead anywhere in memory, which ends the process. So
 each is compared with the size of what it leads into, in the graph itself, and those of the second kind
 are kept inside. Whoever calls the graph reads the answer, and the row is rejected as by other engines.
+So is one that says it has more steps than a sequence is long, of which OpenVINO would read on.
 
     indices --+-- inside? --> OUTSIDE (one bool for all of the graph)
               +-- clamped --> GatherND
@@ -15,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from model_zoo.engines.openvino_flags import add_flag, depends_on_rows, has_any
-from model_zoo.engines.openvino_numbers import guard_numbers
+from model_zoo.engines.openvino_nan import NAN, guard_nan
+from model_zoo.engines.openvino_numbers import guard_integers
 
 # A name that no card can have for an output.
 OUTSIDE = "index is outside"
@@ -28,10 +30,14 @@ class _Lookup(NamedTuple):
     Attributes:
         find_sizes: takes the operator, and gives the dimensions that its indices lead into.
         is_clamped: whether OpenVINO reads or writes memory of others where an index is outside.
+        port: which of the operator's inputs the indices are.
+        counts_back: whether a negative index counts from the end.
     """
 
     find_sizes: Callable[[Any, Any], Any]
     is_clamped: bool
+    port: int = _INDICES
+    counts_back: bool = True
 
 
 def guard_rows(opset: Any, model: Any) -> tuple[str, ...]:
@@ -41,10 +47,12 @@ def guard_rows(opset: Any, model: Any) -> tuple[str, ...]:
         opset: OpenVINO's operators.
         model: OpenVINO's, which is changed.
     """
-    told = guard_numbers(opset, model)
+    told = list(guard_integers(opset, model))
+    if guard_nan(opset, model):
+        told.append(NAN)
     if guard_indices(opset, model):
-        return (*told, OUTSIDE)
-    return told
+        told.append(OUTSIDE)
+    return tuple(told)
 
 
 def guard_indices(opset: Any, model: Any) -> bool:
@@ -59,15 +67,15 @@ def guard_indices(opset: Any, model: Any) -> bool:
     nodes = list(model.get_ordered_ops())
     for node in nodes:
         kind = node.get_type_name()
-        lookup = _LOOKUPS.get(kind)
+        lookup = LOOKUPS.get(kind)
         if lookup is None:
             continue
-        indices = node.input_value(_INDICES)
+        indices = node.input_value(lookup.port)
         # Others are the same for all rows, and are tried before the model scores.
         if not depends_on_rows(indices):
             continue
         sizes = lookup.find_sizes(opset, node)
-        flag = _guard(opset, node, sizes, lookup.is_clamped)
+        flag = _guard(opset, node, sizes, lookup)
         flags.append(flag)
     if not flags:
         return False
@@ -79,23 +87,23 @@ def _guard(
     opset: Any,
     node: Any,
     sizes: Any,
-    is_clamped: bool,
+    lookup: _Lookup,
 ) -> Any:
     """Return whether an operator's indices are outside, a single bool."""
-    indices = node.input_value(_INDICES)
+    indices = node.input_value(lookup.port)
     dtype = indices.get_element_type()
     ends = opset.convert(sizes, dtype.get_type_name())
     # Counted from the end they are negative.
-    starts = opset.negative(ends)
+    starts = opset.negative(ends) if lookup.counts_back else opset.constant(0, dtype)
     is_behind = opset.greater_equal(indices, ends)
     is_before = opset.less(indices, starts)
     is_outside = opset.logical_or(is_behind, is_before)
-    if is_clamped:
+    if lookup.is_clamped:
         one = opset.constant(1, dtype)
         last = opset.subtract(ends, one)
         raised = opset.maximum(indices, starts)
         inside = opset.minimum(raised, last)
-        port = node.input(_INDICES)
+        port = node.input(lookup.port)
         port.replace_source_output(inside.output(0))
     return has_any(opset, is_outside)
 
@@ -141,10 +149,30 @@ def _find_sizes_of_places(opset: Any, node: Any) -> Any:
     return opset.slice(shape, start, stop, step)
 
 
-_LOOKUPS = {
+def _find_sizes_of_sequence(opset: Any, node: Any) -> Any:
+    """Return how many lengths a sequence of an LSTM, GRU or RNN can have, 0 among them."""
+    return _count_lengths(opset, node, 1)
+
+
+def _find_sizes_of_reversed(opset: Any, node: Any) -> Any:
+    return _count_lengths(opset, node, node.get_attributes()["seq_axis"])
+
+
+def _count_lengths(opset: Any, node: Any, of_steps: int) -> Any:
+    axis = opset.constant(of_steps, np.int64)
+    steps = _find_size_of_axis(opset, node, axis)
+    return opset.add(steps, opset.constant(1, np.int64))
+
+
+LOOKUPS = {
     "Gather": _Lookup(_find_size_of_gather, is_clamped=False),
     "GatherElements": _Lookup(_find_size_of_elements, is_clamped=True),
     "GatherND": _Lookup(_find_sizes_of_places, is_clamped=True),
     "ScatterElementsUpdate": _Lookup(_find_size_of_scattered, is_clamped=True),
     "ScatterNDUpdate": _Lookup(_find_sizes_of_places, is_clamped=True),
+    # Before the lengths stand the states from which they begin: an LSTM has two.
+    "LSTMSequence": _Lookup(_find_sizes_of_sequence, True, port=3, counts_back=False),
+    "GRUSequence": _Lookup(_find_sizes_of_sequence, True, port=2, counts_back=False),
+    "RNNSequence": _Lookup(_find_sizes_of_sequence, True, port=2, counts_back=False),
+    "ReverseSequence": _Lookup(_find_sizes_of_reversed, True, counts_back=False),
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 from configs.errors import ModelError
 from model_zoo.engines.openvino_library import shorten
+from model_zoo.engines.openvino_refusals import refuse_operators
 from model_zoo.package.card import ModelCard
 
 # As OpenVINO says them, by the card's names.
@@ -46,21 +47,9 @@ def read_model(
         model = core.read_model(content)
     except Exception as error:  # the library's classes come of its compiled module
         raise ModelError(f"{path}: OpenVINO does not take it: {shorten(error)}") from error
-    _refuse_doubles(path, model)
+    refuse_operators(path, model)
     _check_tensors(path, card, model)
     return model
-
-
-def _refuse_doubles(path: str, model: Any) -> None:
-    """Refuse a graph that computes in float64, which OpenVINO would make float32 of in silence."""
-    for node in model.get_ops():
-        for output in node.outputs():
-            dtype = output.get_element_type()
-            if dtype.get_type_name() == "f64":
-                raise ModelError(
-                    f"{path}: it computes in float64 ({node.get_type_name()}), and OpenVINO on a "
-                    "CPU in float32; set model.engine to onnxruntime"
-                )
 
 
 def _check_tensors(path: str, card: ModelCard, model: Any) -> None:

@@ -1,4 +1,4 @@
-"""Let a graph tell of numbers that OpenVINO would go on with as others.
+"""Let a graph tell of integers that OpenVINO would go on with as others.
 
 On a CPU it has 32 bits for each integer, and cuts off what they do not hold; and some operators compute
 integers in float32, which holds each of them up to 2**24 and not beyond. So what an operator takes
@@ -6,9 +6,6 @@ and gives is computed as float32 beside it, and its size is looked at:
 
     integers --+-- Multiply --> as in the graph
                +-- as float32 --> Multiply --> too large? --> LARGE (one bool for all of the graph)
-
-And of NaN some operators make a number (of a ReLU 0 comes out), so that a row would be scored by
-nothing. Where a graph makes NaN of numbers, `NAN` says so; that none comes in is looked at before.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +13,19 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from model_zoo.engines.openvino_flags import add_flag, depends_on_rows, has_any
+from model_zoo.engines.openvino_flags import (
+    CASTS,
+    FLOATS,
+    add_flag,
+    depends_on_rows,
+    find_constant,
+    find_dtype,
+    has_any,
+)
 
 # Names that no card can have for an output.
 LARGE = "integer is too large"
-NAN = "number is NaN"
+ZERO = "integer is divided by 0"
 # Rounding to bfloat16 may add or take away so much of a size, where that is asked for.
 _ROUNDED = 0.99
 # What 32 bits hold, and up to where float32 holds every integer.
@@ -28,78 +33,102 @@ _LARGEST = np.float32(_ROUNDED * (1 << 31))
 _LARGEST_EXACT = np.float32(_ROUNDED * (1 << 24))
 _WIDE = frozenset({"i64", "u64", "u32"})
 _INTEGERS = _WIDE | {"i32"}
-_FLOATS = frozenset({"f32", "bf16"})
+_FEW_BITS = frozenset({"boolean", "i8", "u8", "i16", "u16"})
 # Those that are computed in float32, of integers too. What is no sum or product is not looked at.
 _DIVISIONS = frozenset({"Divide", "Mod", "FloorMod"})
 _SUMS = frozenset({"ReduceSum", "ReduceProd", "MatMul", "Power"})
+_COMPARISONS = frozenset({"Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual"})
+# With a constant they become a clip.
+_BOUNDS = frozenset({"Maximum", "Minimum"})
 _OTHERS = frozenset(
-    {
-        "ReduceMax", "ReduceMin", "ReduceMean", "Equal", "NotEqual", "Greater", "GreaterEqual",
-        "Less", "LessEqual",
-    }
-)  # fmt: skip
-_IN_FLOATS = _DIVISIONS | _SUMS | _OTHERS
-_MAKE_NAN = frozenset({"Sqrt", "Log", "Asin", "Acos"})
-# Of NaN they make a number, on some processors at least.
-_LOSE_NAN = frozenset(
-    {
-        "Relu", "PRelu", "Clamp", "HardSigmoid", "HSigmoid", "HSwish", "Exp", "Maximum", "Minimum",
-        "ReduceMax", "ReduceMin", "MaxPool", "Greater", "GreaterEqual", "Less", "LessEqual",
-        "Equal", "NotEqual", "Convert", "TopK",
-    }
-)  # fmt: skip
-# With one of these a graph knows about NaN, and says itself what becomes of it.
-_KNOW_NAN = frozenset({"IsNaN", "IsInf", "IsFinite"})
+    {"ReduceMax", "ReduceMin", "ReduceMean", "Relu", "Clamp", "Interpolate", "ReverseSequence"}
+)
+_IN_FLOATS = _DIVISIONS | _SUMS | _COMPARISONS | _BOUNDS | _OTHERS
 # Takes OpenVINO's operators, one of a graph, and its inputs as float32; gives its result.
 Compute: TypeAlias = Callable[[Any, Any, list[Any]], Any]
 
 
-def guard_numbers(opset: Any, model: Any) -> tuple[str, ...]:
-    """Add outputs that tell of rows whose numbers OpenVINO loses, and return their names.
+def guard_integers(opset: Any, model: Any) -> tuple[str, ...]:
+    """Add outputs that tell of rows whose integers OpenVINO loses, and return their names.
 
     Args:
         opset: OpenVINO's operators.
         model: OpenVINO's, which is changed.
     """
     large: list[Any] = []
-    nan: list[Any] = []
+    zero: list[Any] = []
     # A list, as operators are added on the way.
     for node in list(model.get_ordered_ops()):
-        is_watched = _counts(node) or _may_be_nan(node)
         # Others are the same for all rows, and are tried before the model scores.
-        if not is_watched or not depends_on_rows(node.output(0)):
-            continue
-        if _counts(node):
+        if counts(node) and depends_on_rows(node.output(0)):
             large.extend(_tell_large(opset, node))
-        else:
-            nan.append(has_any(opset, opset.is_nan(node)))
+            zero.extend(_tell_zero(opset, node))
     told = []
-    for name, flags in ((LARGE, large), (NAN, nan)):
+    for name, flags in ((LARGE, large), (ZERO, zero)):
         if flags:
             add_flag(opset, model, name, flags)
             told.append(name)
     return tuple(told)
 
 
-def knows_nan(model: Any) -> bool:
-    """Tell whether a graph asks itself which of its numbers are NaN or infinite."""
-    return any(node.get_type_name() in _KNOW_NAN for node in model.get_ops())
-
-
-def _counts(node: Any) -> bool:
+def counts(node: Any) -> bool:
     """Tell whether an operator may take or give an integer that OpenVINO does not hold."""
     kind = node.get_type_name()
-    if kind == "Convert":
+    if kind not in _SUMS and all(map(_is_of_bits, node.input_values())):
+        return False
+    if kind in CASTS:
         return _makes_integers(node)
+    if kind in _COMPARISONS and _has_small_constant(node):
+        return False
+    if kind in _BOUNDS and not _has_rounded_constant(node):
+        return False
     if kind in _IN_FLOATS:
-        return _find_dtype(node.input_value(0)) in _INTEGERS
+        return find_dtype(node.input_value(0)) in _INTEGERS
     # Beyond 32 bits those of 32 begin anew, in every library.
-    return kind in _COMPUTED and _find_dtype(node.output(0)) in _WIDE
+    return kind in _COMPUTED and find_dtype(node.output(0)) in _WIDE
 
 
 def _makes_integers(node: Any) -> bool:
-    is_float = _find_dtype(node.input_value(0)) in _FLOATS
-    return is_float and _find_dtype(node.output(0)) in _INTEGERS
+    taken = find_dtype(node.input_value(0))
+    given = find_dtype(node.output(0))
+    # Of the smallest integer that there is OpenVINO makes False.
+    is_bool = taken in _INTEGERS and given == "boolean"
+    return is_bool or (taken in FLOATS and given in _INTEGERS)
+
+
+def _is_of_bits(value: Any) -> bool:
+    """Tell whether integers are bools or a few bits that were made wider, as exporters do to ask for any.
+
+    Constants and what they are looked up in do not matter.
+    """
+    node = value.get_node()
+    kind = node.get_type_name()
+    if kind == "Convert":
+        return find_dtype(node.input_value(0)) in _FEW_BITS
+    if kind in ("ReduceMax", "ReduceMin"):
+        return _is_of_bits(node.input_value(0))
+    return not depends_on_rows(value)
+
+
+def _has_small_constant(node: Any) -> bool:
+    """Tell whether rows meet numbers that float32 holds: rounded, they stay on their side of them."""
+    size = _find_size_of_constant(node)
+    return size is not None and size < float(_LARGEST_EXACT)
+
+
+def _has_rounded_constant(node: Any) -> bool:
+    """Tell whether rows meet an integer that float32 may not hold, and that is no sign for no bound."""
+    size = _find_size_of_constant(node)
+    return size is not None and float(_LARGEST_EXACT) <= size < float(np.iinfo(np.int32).max)
+
+
+def _find_size_of_constant(node: Any) -> float | None:
+    """Return the largest size of a number that rows meet, and None where that follows from rows."""
+    for value in node.input_values():
+        numbers = find_constant(value)
+        if numbers is not None and numbers.size:
+            return float(np.max(np.abs(numbers.astype(np.float64))))
+    return None
 
 
 def _tell_large(opset: Any, node: Any) -> Iterator[Any]:
@@ -123,52 +152,21 @@ def _tell_large(opset: Any, node: Any) -> Iterator[Any]:
             yield _is_beyond(opset, size, largest)
 
 
+def _tell_zero(opset: Any, node: Any) -> Iterator[Any]:
+    """Yield whether an operator divides integers by 0, of which other libraries make an error."""
+    if node.get_type_name() not in _DIVISIONS:
+        return
+    divisor = node.input_value(1)
+    if depends_on_rows(divisor):
+        zero = opset.constant(0, divisor.get_element_type())
+        yield has_any(opset, opset.equal(divisor, zero))
+
+
 def _is_beyond(opset: Any, numbers: Any, largest: np.float32) -> Any:
     size = opset.absolute(numbers)
     # So asked, it is true of NaN, too.
     fits = opset.less(size, opset.constant(largest))
     return has_any(opset, opset.logical_not(fits))
-
-
-def _may_be_nan(node: Any) -> bool:
-    """Tell whether an operator makes NaN of numbers, and another one behind it loses that."""
-    kind = node.get_type_name()
-    is_maker = kind in _MAKE_NAN or (kind == "Power" and not _is_whole_power(node))
-    is_float = is_maker and _find_dtype(node.output(0)) in _FLOATS
-    return is_float and _is_lost_behind(node)
-
-
-def _is_whole_power(node: Any) -> bool:
-    """Tell whether an exponent is known, and has no root of a negative number in it."""
-    exponent = node.input_value(1).get_node()
-    if exponent.get_type_name() != "Constant":
-        return False
-    values = np.asarray(exponent.data)
-    return bool(np.all(values == np.round(values)))
-
-
-def _is_lost_behind(node: Any) -> bool:
-    seen = set()
-    pending = [node]
-    while pending:
-        for behind in _list_takers(pending.pop()):
-            if behind.get_type_name() in _LOSE_NAN:
-                return True
-            if behind.get_name() not in seen:
-                seen.add(behind.get_name())
-                pending.append(behind)
-    return False
-
-
-def _list_takers(node: Any) -> Iterator[Any]:
-    for output in node.outputs():
-        for taken in output.get_target_inputs():
-            yield taken.get_node()
-
-
-def _find_dtype(output: Any) -> str:
-    dtype: str = output.get_element_type().get_type_name()
-    return dtype
 
 
 def _take(opset: Any, node: Any, given: list[Any]) -> Any:
@@ -211,6 +209,10 @@ def _multiply_matrices(opset: Any, node: Any, given: list[Any]) -> Any:
 
 _COMPUTED: Mapping[str, Compute] = {
     "Convert": _take,
+    "ConvertLike": _take,
+    # Of the smallest integer that there is they make itself.
+    "Abs": _take,
+    "Negative": _take,
     "Add": _add,
     "Subtract": _subtract,
     "Multiply": _multiply,

@@ -63,4 +63,5 @@ def _read_parsed(package: PackedModel) -> tuple[Graph, Any]:
         parsed = parse_graph(content, sizes)
     except ValueError as error:
         raise ModelError(f"{path}: {error}; {_FIX}") from error
-    return Graph(path, content, data), parsed
+    kinds = frozenset(node.op_type for node in parsed.graph.node)
+    return Graph(path, content, data, kinds), parsed

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from model_zoo.engines.nan_guard import NanGuard
+from model_zoo.engines.nan_guard import LARGEST_SQUARE, NanGuard
 
 
 class Ones(nn.Module):
@@ -32,3 +32,46 @@ def test_rows_that_are_not_finite_and_no_others_have_no_score(shape: tuple[int, 
 
 def test_a_mini_batch_of_finite_rows_keeps_its_scores() -> None:
     assert NanGuard(Ones())(x=torch.zeros(3, 2))["y"].tolist() == [[1.0, 1.0]] * 3
+
+
+def test_a_row_whose_square_overflows_has_no_score_where_that_is_asked_for() -> None:
+    x = torch.ones(6, 2)
+    x[0] = 1.8e19
+    x[2, 1] = 1.9e19
+    # Their sum is 0, and so would be that of their products.
+    x[4] = torch.tensor([3e38, -3e38])
+    outputs = NanGuard(Ones(), LARGEST_SQUARE)(x=x)
+    assert outputs["y"].isnan()[:, 0].tolist() == [False, False, True, False, True, False]
+    column = NanGuard(Ones(), LARGEST_SQUARE)(x=x[:, 1])
+    assert column["y"].isnan()[:, 0].tolist() == [False, False, True, False, True, False]
+
+
+class Labels(nn.Module):
+    """Gives an integer for every row."""
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"n": torch.ones(len(x), dtype=torch.int64)}
+
+
+def test_a_row_that_no_output_can_say_nan_of_is_an_error() -> None:
+    guard = NanGuard(Labels())
+    assert guard(x=torch.zeros(3, 2))["n"].tolist() == [1] * 3
+    with pytest.raises(ValueError, match="an input is NaN"):
+        guard(x=torch.tensor([[0.0, 1.0], [torch.nan, 2.0]]))
+
+
+ODD = torch.tensor([[0.0, 1.0], [torch.nan, 2.0], [3.0, -torch.inf], [3e38, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("guard", "expected"),
+    [
+        (NanGuard(Ones(), takes_nan=True), [False, False, True, False]),
+        (NanGuard(Ones(), LARGEST_SQUARE, takes_nan=True), [False, False, True, True]),
+        (NanGuard(Ones(), largest=None), [False, True, False, False]),
+    ],
+)
+def test_what_a_network_computes_with_keeps_its_score(
+    guard: NanGuard, expected: list[bool]
+) -> None:
+    assert guard(x=ODD)["y"].isnan()[:, 0].tolist() == expected

@@ -10,6 +10,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from onnx.helper import make_node  # noqa: E402
 import torch  # noqa: E402
 
 from configs.errors import ModelError  # noqa: E402
@@ -21,7 +22,14 @@ from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.package.package import Package, read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
 from tests.support.builders import tiny_package  # noqa: E402
-from tests.support.graphs import WEIGHTS, graph_package, linear_graph, spread_graph  # noqa: E402
+from tests.support.graphs import (  # noqa: E402
+    WEIGHTS,
+    graph_of,
+    graph_package,
+    linear_graph,
+    package_of,
+    spread_graph,
+)
 
 ONNX = Settings(16, engine="onnxruntime")
 
@@ -158,8 +166,8 @@ def test_a_real_error_of_memory_is_known(tmp_path: Path) -> None:
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows"])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     nodes = [
-        helper.make_node("Gather", ["x", "zero"], ["one"]),
-        helper.make_node("Expand", ["one", "shape"], ["y"]),
+        make_node("Gather", ["x", "zero"], ["one"]),
+        make_node("Expand", ["one", "shape"], ["y"]),
     ]
     zero = numpy_helper.from_array(np.array([0]), "zero")
     inner = helper.make_graph(nodes, "g", [x], [y], [shape, zero])
@@ -262,3 +270,23 @@ def test_a_library_that_does_not_start_is_not_the_graph_s_fault(
     settings = Settings(16, engine="onnxruntime")
     with pytest.raises(ModelError, match=r"^engine onnxruntime is installed here and does not sta"):
         OnnxRuntimeEngine().load(package, torch.device("cpu"), 1, settings)
+
+
+@pytest.mark.parametrize("kind", ["MaxPool", "ReduceMax"])
+def test_nan_has_no_score_where_the_largest_of_it_and_numbers_is_a_number(
+    tmp_path: Path, kind: str
+) -> None:
+    """ONNX Runtime takes the number; every other engine goes on with NaN."""
+    largest = {
+        "MaxPool": make_node("MaxPool", ["x"], ["largest"], kernel_shape=[3]),
+        "ReduceMax": make_node("ReduceMax", ["x", "axis"], ["largest"]),
+    }
+    nodes = [largest[kind], make_node("Flatten", ["largest"], ["logit"])]
+    x = np.random.default_rng(0).standard_normal((20, 1, 3)).astype(np.float32)
+    model = graph_of(nodes, {"axis": np.array([2])}, (1, 3))
+    package = read_package(package_of(tmp_path / "m", model, {"x": x[:4]}))
+    x[7, 0, 1] = np.nan
+    x[9, 0, 1] = np.inf
+    scored = load_scorer(package, "cpu", Settings(8, engine="onnxruntime"), 1)({"x": x})
+    scores = scored.outputs["logit"].reshape(20)
+    assert np.flatnonzero(np.isnan(scores)).tolist() == [7]

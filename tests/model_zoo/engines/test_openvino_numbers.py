@@ -13,7 +13,7 @@ openvino = pytest.importorskip("openvino")
 from onnx import TensorProto  # noqa: E402
 from onnx.helper import make_node  # noqa: E402
 
-from model_zoo.engines.openvino_numbers import guard_numbers  # noqa: E402
+from model_zoo.engines.openvino_numbers import guard_integers  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
@@ -137,7 +137,7 @@ def test_what_rows_do_not_decide_is_not_watched() -> None:
         make_node("Cast", ["squares"], ["logit"], to=TensorProto.FLOAT),
     ]
     model = openvino.Core().read_model(graph_of(nodes).SerializeToString())
-    assert guard_numbers(openvino.opset13, model) == ()
+    assert guard_integers(openvino.opset13, model) == ()
 
 
 def test_an_input_of_which_nothing_is_made_is_left_out(tmp_path: Path) -> None:
