@@ -12,6 +12,7 @@ from contextlib import suppress
 from copy import deepcopy
 from functools import lru_cache
 import gettext
+import importlib.metadata
 import inspect
 import os
 import pickle
@@ -39,6 +40,7 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     wait_for_no_disk(patch)
     remember_yaml(patch)
     remember_dumped(patch)
+    read_versions_once(patch)
     look_once_for_translations(patch)
     look_once_at_transforms(patch)
     parse_options_once(patch)
@@ -114,6 +116,31 @@ def remember_dumped(patch: pytest.MonkeyPatch) -> None:
         return written(pickle.dumps((value, how)))
 
     patch.setattr(yaml, "safe_dump", dump)
+    # Most words of a card are those of others, and each of their letters is looked at to see how it may be written.
+    look_at = yaml.emitter.Emitter.analyze_scalar
+
+    @lru_cache(maxsize=_MOST_TEXTS)
+    def seen(unicode: bool, text: str) -> Any:
+        emitter: Any = SimpleNamespace(allow_unicode=unicode)
+        return look_at(emitter, text)
+
+    def look(emitter: Any, text: str) -> Any:
+        return seen(bool(emitter.allow_unicode), text)
+
+    patch.setattr(yaml.emitter.Emitter, "analyze_scalar", look)
+
+
+def read_versions_once(patch: pytest.MonkeyPatch) -> None:
+    """Let Python read once what each library that is installed says of itself, and not for each package that names its version."""
+    # By the import path: a test may put a library in front of another.
+    find = lru_cache(maxsize=1_000)(
+        lambda name, path: importlib.metadata.Distribution.from_name(name)
+    )
+    patch.setattr(importlib.metadata, "distribution", lambda name: find(name, tuple(sys.path)))
+    read = importlib.metadata.Distribution.version.fget
+    assert read is not None
+    remembered = lru_cache(maxsize=1_000)(read)
+    patch.setattr(importlib.metadata.Distribution, "version", property(remembered))
 
 
 def look_once_at_transforms(patch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 import bz2
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 import queue
 import signal
 import subprocess
@@ -35,6 +37,7 @@ from tests.support.shortcuts import (
     look_once_at_transforms,
     note_no_origins,
     parse_options_once,
+    read_versions_once,
     remember_dumped,
     see_failures_at_once,
     wait_for_servers_that_end,
@@ -215,6 +218,35 @@ def test_yaml_is_written_as_ever_and_once(monkeypatch: pytest.MonkeyPatch) -> No
         assert [yaml.safe_dump(card, **how) for card in cards] == expected
     assert len(calls) == 2
     assert yaml.safe_dump(cards[0]) == write(cards[0])
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+def test_a_word_is_written_as_ever(unicode: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["", "plain", "a: b", "- a", "é", "two\nlines", " blank", "'", "yes", "1.5"]
+    expected = yaml.safe_dump(words, allow_unicode=unicode)
+    remember_dumped(monkeypatch)
+    for times in (1, 2):
+        assert yaml.safe_dump(words, allow_unicode=unicode) == expected
+        # What is written anew, of words that were looked at.
+        several = [words] * times
+        assert yaml.safe_load(yaml.safe_dump(several, allow_unicode=unicode)) == several
+
+
+def test_the_version_of_a_library_is_that_of_the_first_on_the_import_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_versions_once(monkeypatch)
+    before = version("pytest")
+    assert before == pytest.__version__
+    described = tmp_path / "pytest-0.1.dist-info" / "METADATA"
+    described.parent.mkdir()
+    described.write_text("Metadata-Version: 2.1\nName: pytest\nVersion: 0.1\n")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        assert version("pytest") == "0.1"
+    assert version("pytest") == before
+    with pytest.raises(PackageNotFoundError):
+        version("no-such-library")
 
 
 def test_the_names_of_options_are_beams(monkeypatch: pytest.MonkeyPatch) -> None:
