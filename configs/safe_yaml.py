@@ -17,6 +17,7 @@ _LARGEST = 200_000
 _CHARACTERS_OF_ONE = 64
 # PyYAML calls itself for every level, and Python ends at about 1 000 calls.
 _DEEPEST = 64
+_TOO_DEEP = f"nested deeper than {_DEEPEST} levels"
 # What PyYAML raises for the 31st of June, or an integer without a digit.
 _UNEXPECTED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 # What files, Arrow and C take. Beyond it Python's own integers go on, and arithmetic on them takes
@@ -71,13 +72,19 @@ class _PlainLoader(yaml.SafeLoader):
         self._sizes: dict[str, int] = {}
         self._open: list[str] = []
 
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803 - PyYAML's own name
+        """Scan a bracket, unless too many are open: PyYAML looks a thousand of them ahead for a colon."""
+        if self.flow_level >= _DEEPEST:
+            self._refuse(_TOO_DEEP, self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
+
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         anchor = event.anchor
         if self.check_event(yaml.AliasEvent):
             # Python would make a list that holds itself, which nobody who walks it comes out of.
             if anchor in self._open:
-                self._refuse(f"{anchor!r} stands inside itself", event)
+                self._refuse(f"{anchor!r} stands inside itself", event.start_mark)
             # PyYAML makes the anchor's node once; it counts again, as if it were written out.
             size = self._sizes.get(anchor, 0)
             self._count(size, event)
@@ -87,7 +94,9 @@ class _PlainLoader(yaml.SafeLoader):
         # Lists and mappings have none.
         text = getattr(event, "value", "")
         if _HALF_CHARACTER.search(text):
-            self._refuse("holds half a character (U+D800 to U+DFFF), which is no text", event)
+            self._refuse(
+                "holds half a character (U+D800 to U+DFFF), which is no text", event.start_mark
+            )
         size = 1 + len(text) // _CHARACTERS_OF_ONE
         self._count(size, event)
         node = self._compose_deeper(parent, index, event)
@@ -103,7 +112,7 @@ class _PlainLoader(yaml.SafeLoader):
     ) -> Any:
         self._depth += 1
         if self._depth > _DEEPEST:
-            self._refuse(f"nested deeper than {_DEEPEST} levels", event)
+            self._refuse(_TOO_DEEP, event.start_mark)
         anchor = event.anchor
         if anchor is not None:
             self._open.append(anchor)
@@ -117,10 +126,10 @@ class _PlainLoader(yaml.SafeLoader):
         self._size += size
         if self._size > _LARGEST:
             problem = f"stands for more than {_LARGEST:,} values, with every alias written out"
-            self._refuse(problem, event)
+            self._refuse(problem, event.start_mark)
 
-    def _refuse(self, problem: str, event: Any) -> NoReturn:
-        raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+    def _refuse(self, problem: str, mark: Any) -> NoReturn:
+        raise yaml.composer.ComposerError(None, None, problem, mark)
 
 
 def _construct_mapping(loader: _PlainLoader, node: yaml.MappingNode) -> dict[Any, Any]:

@@ -131,7 +131,9 @@ def test_a_pass_is_repeated_for_a_second_or_five_times_and_a_quarter_and_the_med
     assert len(left) == len(passes) - times
 
 
-def test_scores_come_in_the_order_of_the_parts() -> None:
+def test_scores_come_in_the_order_of_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One pass is enough, as nobody asks how long it takes.
+    monkeypatch.setattr("pipelines.tuning.bench.SECONDS", 1e-9)
     loader = Loader(lambda _: Model(1e9))
     bench = make_bench(loader, [3, 5, 2])
     score = bench.load(SETTINGS, 1)
