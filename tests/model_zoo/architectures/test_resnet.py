@@ -1,7 +1,6 @@
 """Our ResNet-18 is torchvision's: the names and bits of its weights, and the bits of its answers."""
 
 from copy import deepcopy
-from functools import cache
 
 import pytest
 import torch
@@ -13,19 +12,14 @@ models = pytest.importorskip("torchvision.models")
 Networks = tuple[torch.nn.Module, torch.nn.Module]
 
 
-@cache
-def build_both() -> Networks:
-    """Draw the weights of ours and of theirs, which takes longer than all that is done with them."""
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    """Ours and theirs, of the same seed; to draw their weights takes longer than all that is done with them."""
     torch.manual_seed(3)
     ours = build("resnet18", {"classes": 7})
     torch.manual_seed(3)
-    return ours, models.resnet18(weights=None, num_classes=7)
-
-
-@pytest.fixture
-def networks() -> Networks:
-    """Ours and theirs, for each test as they were drawn."""
-    return deepcopy(build_both())
+    theirs = models.resnet18(weights=None, num_classes=7)
+    return ours.eval(), theirs.eval()
 
 
 def test_the_same_seed_gives_the_same_weights(networks: Networks) -> None:
@@ -41,8 +35,8 @@ def test_the_same_seed_gives_the_same_weights(networks: Networks) -> None:
 def test_its_answers_are_the_same_bits(
     networks: Networks, shape: tuple[int, ...], training: bool
 ) -> None:
-    ours, theirs = networks
-    ours.load_state_dict({f"network.{name}": t for name, t in theirs.state_dict().items()})
+    # In training they change.
+    ours, theirs = deepcopy(networks) if training else networks
     images = torch.rand(shape, generator=torch.Generator().manual_seed(5))
     expected = theirs.train(training)(images)
     assert torch.equal(ours.train(training)(image=images)["logits"], expected)
