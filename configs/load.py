@@ -37,7 +37,11 @@ _KIND_OF_VALUE = re.compile(r"(?:function-\w+|literal)\[")
 Override: TypeAlias = tuple[str, str]
 
 
-def load(model: type[T], path: str | None, overrides: Sequence[Override] = ()) -> T:
+def load(
+    model: type[T],
+    path: str | None,
+    overrides: Sequence[Override] = (),
+) -> T:
     """Read one YAML file as `model`.
 
     Args:

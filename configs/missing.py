@@ -31,7 +31,10 @@ def list_exceptions(missing: Mapping[str, MissingWord]) -> list[str]:
     return [name for name in missing if name != DEFAULT]
 
 
-def refuse_contradictions(missing: Mapping[str, MissingWord], filled: Mapping[str, object]) -> None:
+def refuse_contradictions(
+    missing: Mapping[str, MissingWord],
+    filled: Mapping[str, object],
+) -> None:
     """Refuse a column that has both a value and another word.
 
     Args:

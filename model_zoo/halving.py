@@ -15,7 +15,10 @@ from configs.errors import Refusal, RejectedRows
 ALONE_BEFORE_DOUBT = 8
 
 
-def find_rejected(rows: int, attempt: Callable[[np.ndarray], Any]) -> RejectedRows | None:
+def find_rejected(
+    rows: int,
+    attempt: Callable[[np.ndarray], Any],
+) -> RejectedRows | None:
     """Find the rows that make `attempt` raise, by halving: None when all rows together pass.
 
     Args:
@@ -67,7 +70,10 @@ def spread_rows(rows: int) -> np.ndarray:
     return np.unique(positions)
 
 
-def _any_passes(positions: np.ndarray, attempt: Callable[[np.ndarray], Any]) -> bool:
+def _any_passes(
+    positions: np.ndarray,
+    attempt: Callable[[np.ndarray], Any],
+) -> bool:
     for position in positions:
         alone = np.array([position])
         try:

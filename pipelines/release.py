@@ -100,7 +100,10 @@ def _read_held(run: RunFolder) -> dict[str, Any] | None:
         return read_held(run)
 
 
-def _expect_held(run: RunFolder, held: dict[str, Any] | None) -> dict[str, Any]:
+def _expect_held(
+    run: RunFolder,
+    held: dict[str, Any] | None,
+) -> dict[str, Any]:
     if held is not None:
         return held
     raise VerifyError(

@@ -18,7 +18,10 @@ _AHEAD = 2
 _SLOW_IN_A_ROW = 3
 
 
-def take_some(items: Iterable[T], count: int) -> Iterator[list[T]]:
+def take_some(
+    items: Iterable[T],
+    count: int,
+) -> Iterator[list[T]]:
     """Yield items, so many at a time.
 
     Args:
@@ -65,7 +68,11 @@ def map_while_quick(
     yield from map_few_ahead(call, remaining, threads)
 
 
-def map_few_ahead(call: Callable[[T], R], items: Iterable[T], threads: int) -> Generator[R]:
+def map_few_ahead(
+    call: Callable[[T], R],
+    items: Iterable[T],
+    threads: int,
+) -> Generator[R]:
     """Yield what a function gives for each item, in the order of the items.
 
     What has not begun when nobody asks any more is left.

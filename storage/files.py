@@ -89,7 +89,10 @@ def read_end(url: str, size_bytes: int) -> bytes:
 
 @retried
 @plain_errors()
-def read_ranges(url: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+def read_ranges(
+    url: str,
+    ranges: Sequence[tuple[int, int]],
+) -> list[bytes]:
     """Return some parts of a file, which a store is asked for at once; less where the file ends before.
 
     Args:

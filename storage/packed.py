@@ -119,7 +119,10 @@ def pack_many(values: Iterable[T]) -> Sequence[T]:
     return Packed(packing)
 
 
-def sort_many(values: Iterable[T], key: Callable[[T], str]) -> Sequence[T]:
+def sort_many(
+    values: Iterable[T],
+    key: Callable[[T], str],
+) -> Sequence[T]:
     """Return values in the order of their keys: packed where they are many, else as a list.
 
     Args:

@@ -99,7 +99,10 @@ def make_rows(
     return MadeRows(result, mask)
 
 
-def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, Array]:
+def _repeat_constants(
+    constants: Mapping[str, str],
+    rows: int,
+) -> dict[str, Array]:
     """Return a column of one value for each constant."""
     columns = {}
     for name, value in constants.items():

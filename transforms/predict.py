@@ -204,7 +204,10 @@ def _progress_noted(run: RunFolder | None, batch: FeatureBatch) -> AbstractConte
     return told(add)
 
 
-def _find_not_finite(outputs: Arrays, known: Mapping[int, Exception]) -> dict[int, Exception]:
+def _find_not_finite(
+    outputs: Arrays,
+    known: Mapping[int, Exception],
+) -> dict[int, Exception]:
     """Return the rows with a score that is not finite, but for the known ones, and why."""
     found: dict[int, Exception] = {}
     for name, values in outputs.items():

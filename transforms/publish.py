@@ -198,7 +198,10 @@ def _publish_files(
     return verdict
 
 
-def _describe_broken(broken: Sequence[BrokenShard], rules: BrokenRules) -> dict[str, Any]:
+def _describe_broken(
+    broken: Sequence[BrokenShard],
+    rules: BrokenRules,
+) -> dict[str, Any]:
     """Return what the manifest says of broken shards: nothing, as ever, in a job that allows none."""
     if not rules.goes_on:
         return {}

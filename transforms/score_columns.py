@@ -88,7 +88,10 @@ def list_score_columns(
     return list(_list_makers(outputs, how, places))
 
 
-def list_default_columns(how: ScoreColumns, shapes: Mapping[str, RowShape]) -> tuple[str, ...]:
+def list_default_columns(
+    how: ScoreColumns,
+    shapes: Mapping[str, RowShape],
+) -> tuple[str, ...]:
     """Return the names of the score columns that are written where nobody chooses some.
 
     Args:

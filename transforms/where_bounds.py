@@ -46,7 +46,11 @@ _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 
 
-def may_pass(where: str, bounds: Mapping[str, Bounds], place: str = SOURCE) -> bool:
+def may_pass(
+    where: str,
+    bounds: Mapping[str, Bounds],
+    place: str = SOURCE,
+) -> bool:
     """Tell whether a filter may keep any of the rows that these bounds are of.
 
     Args:
@@ -133,7 +137,10 @@ def _combine_any(left: Outcomes, right: Outcomes) -> Outcomes:
     return frozenset(_decide(True, pair) for pair in product(left, right))
 
 
-def _decide(deciding: bool, pair: tuple[bool | None, bool | None]) -> bool | None:
+def _decide(
+    deciding: bool,
+    pair: tuple[bool | None, bool | None],
+) -> bool | None:
     """Return what two conditions together are.
 
     Args:

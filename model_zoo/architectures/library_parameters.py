@@ -88,7 +88,10 @@ def _check_name(network: str, name: str) -> None:
         )
 
 
-def _walk(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _walk(
+    place: str,
+    value: Any,
+) -> Iterator[tuple[str, Any]]:
     """Yield every name and value, also of those inside others."""
     if isinstance(value, Mapping):
         for name, inner in value.items():

@@ -27,7 +27,10 @@ def can_quantise() -> bool:
     return torch_private.has_graph_quantisation() and torch_private.has_backend(_BACKEND)
 
 
-def measure_scales(network: nn.Module, batches: Iterable[Inputs]) -> tuple[Scale, ...]:
+def measure_scales(
+    network: nn.Module,
+    batches: Iterable[Inputs],
+) -> tuple[Scale, ...]:
     """Return scales for `quantise`, from what flows through the network on some mini-batches.
 
     Args:

@@ -331,7 +331,10 @@ def refuse_elsewhere(
     refuse_other_machine(measured_on, here)
 
 
-def refuse_other_machine(machine: Mapping[str, str], here: Mapping[str, str]) -> None:
+def refuse_other_machine(
+    machine: Mapping[str, str],
+    here: Mapping[str, str],
+) -> None:
     """Refuse to compute on another kind of machine than the tuning report's.
 
     Args:

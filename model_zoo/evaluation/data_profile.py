@@ -52,7 +52,10 @@ SCHEMA = pa.schema(
 _Record: TypeAlias = dict[str, Any]
 
 
-def profile_table(features: Mapping[str, Array], scores: Mapping[str, Array]) -> Table:
+def profile_table(
+    features: Mapping[str, Array],
+    scores: Mapping[str, Array],
+) -> Table:
     """Return one record per feature and per score, with SCHEMA's columns.
 
     Missing are nulls and NaN. Numbers have `mean`, `std` (population), `min`, `max` and `quantiles`
@@ -68,7 +71,10 @@ def profile_table(features: Mapping[str, Array], scores: Mapping[str, Array]) ->
     return Table.from_pylist(records, schema=SCHEMA)
 
 
-def _profile_columns(kind: str, columns: Mapping[str, Array]) -> list[_Record]:
+def _profile_columns(
+    kind: str,
+    columns: Mapping[str, Array],
+) -> list[_Record]:
     records = []
     for name, column in columns.items():
         record = _profile_column(column)

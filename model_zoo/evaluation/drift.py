@@ -229,7 +229,10 @@ def find_beyond_chance(chances: Sequence[float], level: float) -> list[bool]:
     return is_beyond
 
 
-def join_sparse(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+def join_sparse(
+    reference: Counts,
+    counts: Counts,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return both with neighbouring bins as one, where fewer rows are expected of one than the tests need.
 
     A statistic of counts is a chi-squared number only where some rows are expected of each bin.
@@ -266,7 +269,10 @@ def _to_floats(counts: Counts) -> np.ndarray:
     return np.asarray(counts, dtype=np.float64)
 
 
-def _drop_empty(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+def _drop_empty(
+    reference: Counts,
+    counts: Counts,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return both as floats, without bins that are empty in both."""
     then = _to_floats(reference)
     now = _to_floats(counts)
@@ -276,7 +282,10 @@ def _drop_empty(reference: Counts, counts: Counts) -> tuple[np.ndarray, np.ndarr
     return then[is_there], now[is_there]
 
 
-def put_rare_together(then: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def put_rare_together(
+    then: np.ndarray,
+    now: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return both with those values as one of which fewer are expected than the test needs."""
     all_rows = then.sum() + now.sum()
     if not all_rows:

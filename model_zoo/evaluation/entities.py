@@ -184,7 +184,11 @@ def _list_labels(entities: Set[Entity]) -> list[str]:
     return [label for label, _, _ in entities]
 
 
-def _measure(found: int, predicted: int, true: int) -> tuple[float, float, float]:
+def _measure(
+    found: int,
+    predicted: int,
+    true: int,
+) -> tuple[float, float, float]:
     """Return precision, recall and F1; 0 where one is undefined, as seqeval has it."""
     precision = found / predicted if predicted else 0.0
     recall = found / true if true else 0.0

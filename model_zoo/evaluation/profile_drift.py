@@ -79,7 +79,10 @@ class Drift:
         }
 
 
-def compare_profiles(reference: Sequence[Record], profile: Sequence[Record]) -> list[Drift]:
+def compare_profiles(
+    reference: Sequence[Record],
+    profile: Sequence[Record],
+) -> list[Drift]:
     """Return how far each measure of the run is from the reference, in the order of the run's.
 
     Args:

@@ -119,7 +119,11 @@ def check_outputs(outputs: Arrays, rows: int, description: Description) -> None:
         _check_array("output", name, outputs, spec)
 
 
-def check_names(kind: str, names: Collection[str], specs: Mapping[str, TensorSpec]) -> None:
+def check_names(
+    kind: str,
+    names: Collection[str],
+    specs: Mapping[str, TensorSpec],
+) -> None:
     """Check that names are those that the server has described, in whatever order.
 
     Args:

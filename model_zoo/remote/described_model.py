@@ -88,7 +88,10 @@ def choose_version(versions: Sequence[str], wanted: str | None) -> str:
     return wanted
 
 
-def _describe_tensors(kind: str, tensors: Iterable[Tensor]) -> Mapping[str, TensorSpec]:
+def _describe_tensors(
+    kind: str,
+    tensors: Iterable[Tensor],
+) -> Mapping[str, TensorSpec]:
     described = {}
     for tensor in tensors:
         if not tensor.shape:

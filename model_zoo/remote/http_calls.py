@@ -65,7 +65,12 @@ class HttpCalls:
         """Return the answer to GET, as `call`."""
         return self._call("GET", path, None, {})
 
-    def send(self, path: str, content: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+    def send(
+        self,
+        path: str,
+        content: bytes,
+        headers: Mapping[str, str],
+    ) -> HttpAnswer:
         """Return the answer to POST.
 
         Args:

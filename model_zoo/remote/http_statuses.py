@@ -40,7 +40,12 @@ class Said(NamedTuple):
     kind: str = ""
 
 
-def tell_status(status: int, headers: Mapping[str, str], words: str, kind: str = "") -> RemoteError:
+def tell_status(
+    status: int,
+    headers: Mapping[str, str],
+    words: str,
+    kind: str = "",
+) -> RemoteError:
     """Return the failure that a status is.
 
     Args:

@@ -118,7 +118,11 @@ def _read_numbers(values: list[Any], dtype: str) -> np.ndarray:
     return _cast_exactly(found, wanted)
 
 
-def _read_integers(values: list[Any], found: np.ndarray, wanted: np.dtype) -> np.ndarray:
+def _read_integers(
+    values: list[Any],
+    found: np.ndarray,
+    wanted: np.dtype,
+) -> np.ndarray:
     if found.dtype.kind == "f":
         # Fractions; or integers on both sides of 2**63, which numpy takes for floats.
         elements = np.array(values, object).ravel()
@@ -129,7 +133,11 @@ def _read_integers(values: list[Any], found: np.ndarray, wanted: np.dtype) -> np
     return np.array(values, wanted)
 
 
-def _read_floats(values: list[Any], found: np.ndarray, wanted: np.dtype) -> np.ndarray:
+def _read_floats(
+    values: list[Any],
+    found: np.ndarray,
+    wanted: np.dtype,
+) -> np.ndarray:
     if found.dtype.kind == "O":
         # Among numbers, null: how servers write NaN, which JSON does not have.
         others = [value for value in found.ravel() if value is not None]

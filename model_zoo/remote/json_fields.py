@@ -9,7 +9,12 @@ from model_zoo.remote.json_arrays import Json
 T = TypeVar("T")
 
 
-def read_field(value: Json, field: str, kind: type[Any], otherwise: T) -> Any | T:
+def read_field(
+    value: Json,
+    field: str,
+    kind: type[Any],
+    otherwise: T,
+) -> Any | T:
     """Return a field.
 
     Args:

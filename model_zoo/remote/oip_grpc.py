@@ -100,7 +100,12 @@ class OipGrpcClient:
             request.raw_input_contents.append(encode_array(array, dtype))
         return request
 
-    def _ask(self, method: str, fields: dict[str, str], answer: str) -> Any:
+    def _ask(
+        self,
+        method: str,
+        fields: dict[str, str],
+        answer: str,
+    ) -> Any:
         request = MESSAGES[f"{method}Request"](**fields)
         return self._call(method, request, answer)
 

@@ -151,7 +151,11 @@ def connect_oip_http(target: Target) -> Client:
     return OipHttpClient(target)
 
 
-def _describe_input(name: str, dtype: str, array: np.ndarray) -> dict[str, Any]:
+def _describe_input(
+    name: str,
+    dtype: str,
+    array: np.ndarray,
+) -> dict[str, Any]:
     return {"name": name, "datatype": DATATYPES[dtype], "shape": list(array.shape)}
 
 
@@ -185,7 +189,10 @@ def _split_answer(answer: HttpAnswer) -> tuple[Json, bytes]:
     return head, content[length:]
 
 
-def _read_outputs(head: Json, tail: bytes) -> Iterator[tuple[str, np.ndarray]]:
+def _read_outputs(
+    head: Json,
+    tail: bytes,
+) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each output's name and array.
 
     Args:

@@ -147,7 +147,10 @@ def _write_bytes(text: str | bytes) -> dict[str, str]:
     return {"b64": in_letters}
 
 
-def _read_outputs(answer: Json, description: Description) -> Iterator[tuple[str, np.ndarray]]:
+def _read_outputs(
+    answer: Json,
+    description: Description,
+) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each output's name and array."""
     outputs = answer.get("outputs")
     if not isinstance(outputs, dict):

@@ -41,7 +41,12 @@ def encode_array(array: np.ndarray, dtype: str) -> bytes:
     return array.astype(little, copy=False).tobytes()
 
 
-def decode_array(content: bytes, dtype: str, shape: Sequence[int], name: str) -> np.ndarray:
+def decode_array(
+    content: bytes,
+    dtype: str,
+    shape: Sequence[int],
+    name: str,
+) -> np.ndarray:
     """Return the array that bytes are, in memory of its own.
 
     Args:

@@ -148,7 +148,11 @@ class DateParts(StepModel):
         """Tell whether a part becomes a sine and a cosine."""
         return self.cyclic and _PARTS[part].period > 0
 
-    def _take_apart(self, name: str, moments: _Moments) -> Iterator[tuple[str, np.ndarray]]:
+    def _take_apart(
+        self,
+        name: str,
+        moments: _Moments,
+    ) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each column that is made of one, with its numbers, float64 (rows,)."""
         parts = self.list_parts(name)
         names = iter(parts)
@@ -296,7 +300,10 @@ def _find_minute(moments: _Moments) -> np.ndarray:
     return minutes % 60
 
 
-def _tabulate(wave: Callable[[float], float], period: int) -> np.ndarray:
+def _tabulate(
+    wave: Callable[[float], float],
+    period: int,
+) -> np.ndarray:
     """Return sine or cosine of each place in a period, float64 (period,).
 
     One after the other: what numpy makes of a whole column may differ in the last bit with the

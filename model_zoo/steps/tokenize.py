@@ -108,7 +108,10 @@ class TokenText:
     fill: str | None = None
 
 
-def tokenize(texts: Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
+def tokenize(
+    texts: Array,
+    step: Tokenize,
+) -> tuple[np.ndarray, np.ndarray]:
     """Cut texts into tokens.
 
     Args:
@@ -194,7 +197,10 @@ def locate_tokens(texts: Sequence[str], step: Tokenize) -> TokenPlaces:
     )
 
 
-def _encode(tokenizer: Any, strings: list[str]) -> list[list[int]]:
+def _encode(
+    tokenizer: Any,
+    strings: list[str],
+) -> list[list[int]]:
     """Return the token numbers of each text."""
     try:
         return _encode_all(tokenizer, strings)
@@ -208,7 +214,10 @@ def _encode(tokenizer: Any, strings: list[str]) -> list[list[int]]:
         raise _explain(error, len(strings), encode_some) from error
 
 
-def _encode_all(tokenizer: Any, strings: list[str]) -> list[list[int]]:
+def _encode_all(
+    tokenizer: Any,
+    strings: list[str],
+) -> list[list[int]]:
     tokens: list[list[int]] = []
     for first in range(0, len(strings), _TEXTS_OF_A_PIECE):
         last = first + _TEXTS_OF_A_PIECE

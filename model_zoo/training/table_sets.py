@@ -86,7 +86,10 @@ def _make_classes(found: Any, label: str) -> pa.Table:
     return pa.table(columns)
 
 
-def _make_columns(names: list[str], numbers: np.ndarray) -> dict[str, pa.Array]:
+def _make_columns(
+    names: list[str],
+    numbers: np.ndarray,
+) -> dict[str, pa.Array]:
     """Return `id`, and the numbers (rows, columns) by their columns' names."""
     rows = len(numbers)
     columns = {"id": make_ids(rows)}

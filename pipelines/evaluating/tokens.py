@@ -63,7 +63,10 @@ def read_spans(column: ChunkedArray, name: str) -> list[set[Entity]]:
     return [_read_entities(spans, name) for spans in rows]
 
 
-def _read_entities(spans: Sequence[Mapping[str, Any]], name: str) -> set[Entity]:
+def _read_entities(
+    spans: Sequence[Mapping[str, Any]],
+    name: str,
+) -> set[Entity]:
     # A set: a span that stands twice is one.
     entities = set()
     for span in spans:

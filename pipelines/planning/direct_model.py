@@ -201,7 +201,10 @@ def _refuse_texts(section: str, name: str, spec: TensorSpec) -> None:
         )
 
 
-def _make_steps(described: Description, wiring: Mapping[str, Columns]) -> Iterator[Stack]:
+def _make_steps(
+    described: Description,
+    wiring: Mapping[str, Columns],
+) -> Iterator[Stack]:
     """Yield the steps that put columns side by side."""
     for name, source in wiring.items():
         if isinstance(source, str):

@@ -114,6 +114,9 @@ def with_filter(format: Format, where: str | None, schema: Schema) -> Format:
     return FilteredFormat(format, where, pa.schema(fields))
 
 
-def _find_bounds(url: str, types: Mapping[str, DataType]) -> dict[str, Bounds]:
+def _find_bounds(
+    url: str,
+    types: Mapping[str, DataType],
+) -> dict[str, Bounds]:
     values = read_values(url, pa.schema(types))
     return {name: make_bounds_of(value) for name, (value,) in values.items()}

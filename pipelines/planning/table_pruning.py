@@ -61,7 +61,10 @@ def _list_types(snapshot: Snapshot, wanted: Sequence[Column]) -> Types:
     return types
 
 
-def _cast_bounds(bounds: Mapping[str, Bounds], types: Types) -> dict[str, Bounds]:
+def _cast_bounds(
+    bounds: Mapping[str, Bounds],
+    types: Types,
+) -> dict[str, Bounds]:
     cast = {}
     for name, known in bounds.items():
         if name in types:

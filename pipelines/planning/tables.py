@@ -70,7 +70,11 @@ def list_table(
     return PlannedTable(snapshot, tuple(taken))
 
 
-def _make_choice(source: Source[str], version: int | None, filtered_by: Iterable[str]) -> Choice:
+def _make_choice(
+    source: Source[str],
+    version: int | None,
+    filtered_by: Iterable[str],
+) -> Choice:
     """Return what a job chooses of a table, at the version that an unfinished run began with."""
     chosen = source.snapshot if source.format == "iceberg" else source.version
     outside = [files.to_absolute(folder) for folder in source.outside]

@@ -85,7 +85,10 @@ def _list_versions(manifest: Manifest) -> Words:
     return {entry["url"]: entry["version"] for entry in manifest["inputs"]}
 
 
-def _flatten(settings: Mapping[str, Any], above: str = "") -> dict[str, str]:
+def _flatten(
+    settings: Mapping[str, Any],
+    above: str = "",
+) -> dict[str, str]:
     """Return settings by their whole names, as texts.
 
     >>> _flatten({"sink": {"format": "csv"}, "name": "a"})

@@ -73,7 +73,11 @@ def list_labels(measured: Measured) -> tuple[Label, ...]:
     return tuple(shown)
 
 
-def _list_labels_of(column: str, row: Row, then: Mapping[str, int]) -> Iterator[Label]:
+def _list_labels_of(
+    column: str,
+    row: Row,
+    then: Mapping[str, int],
+) -> Iterator[Label]:
     all_then = sum(then.values())
     for name, rows in count_entries(row, "values").items():
         share_then = None

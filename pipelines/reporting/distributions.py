@@ -105,7 +105,10 @@ def _pair_bins(now: Row, then: Row | None) -> Distribution:
     )
 
 
-def _add_up(counts: Counts, groups: Sequence[Sequence[Any]]) -> list[int]:
+def _add_up(
+    counts: Counts,
+    groups: Sequence[Sequence[Any]],
+) -> list[int]:
     totals = []
     for group in groups:
         of_group = [counts.get(value, 0) for value in group]
@@ -142,7 +145,11 @@ def _pair_values(
     )
 
 
-def _count_with_others(row: Row | None, counts: Counts, shown: Sequence[str]) -> list[int]:
+def _count_with_others(
+    row: Row | None,
+    counts: Counts,
+    shown: Sequence[str],
+) -> list[int]:
     """Return the rows of each shown value, and last those of all others, also of values that are not kept."""
     listed = [counts.get(value, 0) for value in shown]
     rows = 0

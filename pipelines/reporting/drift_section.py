@@ -85,7 +85,10 @@ def _list_cells(column: Column) -> dict[str, Cell]:
     }
 
 
-def _is_told(name: str, lines: Sequence[dict[str, Cell]]) -> bool:
+def _is_told(
+    name: str,
+    lines: Sequence[dict[str, Cell]],
+) -> bool:
     return any(line[name] != _UNKNOWN for line in lines)
 
 

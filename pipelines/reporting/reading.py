@@ -218,7 +218,10 @@ def _read_table(told: ToldRun, path: str) -> Profile:
         raise VerifyError(f"{url}: is no profile: {kind}") from error
 
 
-def _read_records(url: str, columns: list[str]) -> list[dict[str, Any]]:
+def _read_records(
+    url: str,
+    columns: list[str],
+) -> list[dict[str, Any]]:
     try:
         with files.open_read(url) as file:
             return pq.read_table(file, columns=columns).to_pylist()

@@ -169,7 +169,10 @@ def _match_units(units: Sequence[WorkUnit], manifest: Manifest) -> Iterator[_Mat
             yield _Match(unit, number)
 
 
-def _find_place(books: Entry, urls: Sequence[str]) -> tuple[tuple[str, int], ...]:
+def _find_place(
+    books: Entry,
+    urls: Sequence[str],
+) -> tuple[tuple[str, int], ...]:
     """Return the shards of a published unit, and the row that it begins with in each.
 
     Args:

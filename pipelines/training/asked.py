@@ -45,7 +45,10 @@ def ask(job: FittingJob, source: Source) -> None:
         raise JobError("; ".join(problems))
 
 
-def take_columns(rows: pa.Table, names: Sequence[str]) -> dict[str, pa.Array]:
+def take_columns(
+    rows: pa.Table,
+    names: Sequence[str],
+) -> dict[str, pa.Array]:
     """Return columns by name, each in one chunk.
 
     Args:

@@ -245,7 +245,10 @@ def _make_steps(kinds: _Kinds, filled: Sequence[str]) -> tuple[AnyStep, ...]:
     return STEPS.validate_python(steps)
 
 
-def _leave_out(names: Sequence[str], others: Sequence[str]) -> list[str]:
+def _leave_out(
+    names: Sequence[str],
+    others: Sequence[str],
+) -> list[str]:
     return [name for name in names if name not in others]
 
 

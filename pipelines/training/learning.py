@@ -213,7 +213,10 @@ def _find_scale(prepared: Prepared, training: Examples) -> _Scaled | None:
     return _Scaled(layer, scale)
 
 
-def _to_targets(parts: Mapping[str, Examples], scale: TargetScale | None) -> dict[str, Examples]:
+def _to_targets(
+    parts: Mapping[str, Examples],
+    scale: TargetScale | None,
+) -> dict[str, Examples]:
     """Return examples with targets as the loss takes them."""
     taught = {}
     for name, examples in parts.items():

@@ -176,7 +176,10 @@ def _find_target(job: Packaging, rows: pa.Table, targets: np.ndarray) -> Target 
     return None
 
 
-def _name_stack(network: nn.Module, columns: Mapping[str, object]) -> dict[str, str]:
+def _name_stack(
+    network: nn.Module,
+    columns: Mapping[str, object],
+) -> dict[str, str]:
     """Return the argument that takes what a `stack` step has made, whatever the network calls it."""
     required = read_signature(network).required
     if len(required) != 1 or _STACKED not in columns:
@@ -188,7 +191,10 @@ def _name_stack(network: nn.Module, columns: Mapping[str, object]) -> dict[str, 
     return {argument: _STACKED}
 
 
-def _choose_taken(job: Packaging, columns: Mapping[str, object]) -> dict[str, object]:
+def _choose_taken(
+    job: Packaging,
+    columns: Mapping[str, object],
+) -> dict[str, object]:
     """Return the columns that a network of one argument takes."""
     names = _name_taken(job, columns)
     return {name: columns[name] for name in names if name in columns}

@@ -303,7 +303,10 @@ def _find_range(values: np.ndarray) -> tuple[float, float]:
     return lowest, highest
 
 
-def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _thin(
+    x: np.ndarray,
+    y: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return some points of a line, both ends among them."""
     if len(x) <= _MOST_POINTS:
         return x, y

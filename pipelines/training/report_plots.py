@@ -170,7 +170,10 @@ def draw_histogram(histogram: Histogram, x: str) -> str:
 
 
 @contextmanager
-def _axes(x: str, y: str) -> Iterator[tuple[Any, Drawn]]:
+def _axes(
+    x: str,
+    y: str,
+) -> Iterator[tuple[Any, Drawn]]:
     """Give axes to draw on, and what holds the picture behind this block.
 
     Args:

@@ -120,7 +120,10 @@ def rescale(network: nn.Module, layer: str, scale: TargetScale) -> None:
         bias.copy_(wide_bias)
 
 
-def _list_candidates(network: nn.Module, numbers: int) -> Iterator[tuple[str, nn.Module]]:
+def _list_candidates(
+    network: nn.Module,
+    numbers: int,
+) -> Iterator[tuple[str, nn.Module]]:
     """Yield layers that may be the last, the one that was made last first."""
     layers = list(network.named_modules())
     for name, layer in reversed(layers):

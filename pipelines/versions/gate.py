@@ -41,7 +41,11 @@ class Gate:
     standing: str | None
 
 
-def pass_gate(gate: Gate, digest: str, stands: Move | None) -> dict[str, Any]:
+def pass_gate(
+    gate: Gate,
+    digest: str,
+    stands: Move | None,
+) -> dict[str, Any]:
     """Return the figures that a promotion is made on.
 
     Args:

@@ -49,7 +49,11 @@ class ArrowIpcFormat:
     max_expansion: int = _MAX_EXPANSION
     needs_types: ClassVar[bool] = False
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Read the schema, and the heads of all messages; see `Format.inspect`."""
         url = file.url
         with closing(StoredBytes(url, ahead=False)) as stored:
@@ -198,7 +202,11 @@ def _read_batches(unit: WorkUnit, names: Sequence[str]) -> Iterator[RecordBatch]
                 yield batch.select(list(names))
 
 
-def _list_spans(layout: Layout, first: int, count: int) -> Iterator[tuple[int, int]]:
+def _list_spans(
+    layout: Layout,
+    first: int,
+    count: int,
+) -> Iterator[tuple[int, int]]:
     """Yield where some record batches are, and the dictionaries before them.
 
     A dictionary holds for all batches behind it, until another takes its place or adds to it.
@@ -217,7 +225,11 @@ def _list_spans(layout: Layout, first: int, count: int) -> Iterator[tuple[int, i
         number += not message.is_dictionary
 
 
-def _open(stored: StoredBytes, schema: bytes, spans: Sequence[tuple[int, int]]) -> Any:
+def _open(
+    stored: StoredBytes,
+    schema: bytes,
+    spans: Sequence[tuple[int, int]],
+) -> Any:
     messages = _Messages(schema, stored, spans)
     source = pa.PythonFile(messages, mode="r")
     # Not in threads of Arrow's own: the workers of a machine take all of its cores.

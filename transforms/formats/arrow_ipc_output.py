@@ -33,7 +33,11 @@ class ArrowIpcOutput:
                 )
         return None
 
-    def find_unfit(self, rows: RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+    def find_unfit(
+        self,
+        rows: RecordBatch,
+        names: Sequence[str],
+    ) -> Mapping[int, Exception]:
         """Return none: what was read can be stored."""
         return {}
 

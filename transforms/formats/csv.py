@@ -48,7 +48,11 @@ class CsvFormat:
     dialect: CsvDialect = field(default_factory=CsvDialect)
     needs_types: ClassVar[bool] = True
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Read the header and the first rows; see `Format.inspect`.
 
         A large plain file is read once to be cut, if the job says that no value holds a line break.

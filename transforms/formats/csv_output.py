@@ -67,7 +67,11 @@ class CsvOutput:
             "use parquet or leave it out"
         )
 
-    def find_unfit(self, rows: RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+    def find_unfit(
+        self,
+        rows: RecordBatch,
+        names: Sequence[str],
+    ) -> Mapping[int, Exception]:
         """Return the rows with a date or time that Arrow writes no text for.
 
         It writes `<value out of range>` instead, or fails altogether.

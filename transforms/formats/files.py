@@ -50,7 +50,11 @@ class FilesFormat:
         }
         return pa.schema(types)
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Look at a folder's list of files; see `Format.inspect`."""
         url = file.url
         schema = self.schema

@@ -50,7 +50,11 @@ class FilteredFormat:
     # Whoever made it has asked the files' own format already.
     needs_types: ClassVar[bool] = False
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Look into a file; see `Format.inspect`."""
         return self.inner.inspect(file, wanted)
 

@@ -302,7 +302,11 @@ class _Table:
         place = self._follow(number)
         return _Table(self.content, place)
 
-    def read_structs(self, number: int, struct_format: struct.Struct) -> list[tuple[int, ...]]:
+    def read_structs(
+        self,
+        number: int,
+        struct_format: struct.Struct,
+    ) -> list[tuple[int, ...]]:
         """Return a vector of structs.
 
         Args:

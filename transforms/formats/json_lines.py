@@ -41,7 +41,11 @@ class JsonLinesFormat:
     sparse: tuple[str, ...] = ()
     needs_types: ClassVar[bool] = True
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Look at the first lines, and cut a large plain file; see `Format.inspect`."""
         blocks = read_lines(file.url, self.max_expansion)
         schema = check_first_lines(file.url, next(blocks, None), wanted, self.sparse)

@@ -36,7 +36,11 @@ class JsonLinesOutput:
                 )
         return None
 
-    def find_unfit(self, rows: RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+    def find_unfit(
+        self,
+        rows: RecordBatch,
+        names: Sequence[str],
+    ) -> Mapping[int, Exception]:
         """Return the rows with a date or time that Arrow writes no text for."""
         return find_without_text(rows, names, "JSON")
 

@@ -52,7 +52,11 @@ class LoadingFormat:
     # The table's own format has been asked already.
     needs_types: ClassVar[bool] = False
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Look into a table's file; see `Format.inspect`."""
         made = self._made
         loaded: list[Column] = []

@@ -66,7 +66,11 @@ class OrcFormat:
     max_expansion: int = _MAX_EXPANSION
     needs_types: ClassVar[bool] = False
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Read the footer; see `Format.inspect`."""
         url = file.url
         with _open(url) as stored:

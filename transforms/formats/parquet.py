@@ -92,7 +92,11 @@ class ParquetFormat:
     needs_types: ClassVar[bool] = False
     keeps_dictionaries: ClassVar[bool] = True
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Read the footer; see `Format.inspect`."""
         inspected = inspect_file(file.url, wanted)
         metadata = inspected.metadata

@@ -191,7 +191,11 @@ def holds_more_than(
     return decoded_bytes > limit
 
 
-def count_stored_bytes(url: str, metadata: FileMetaData, names: set[str]) -> dict[int, int]:
+def count_stored_bytes(
+    url: str,
+    metadata: FileMetaData,
+    names: set[str],
+) -> dict[int, int]:
     """Return the bytes that some columns take in a file, by number of the row group.
 
     Args:

@@ -33,7 +33,10 @@ def has_int96(metadata: pq.FileMetaData) -> bool:
     return False
 
 
-def list_int96_units(schema: Schema, int96: set[str]) -> dict[str, str]:
+def list_int96_units(
+    schema: Schema,
+    int96: set[str],
+) -> dict[str, str]:
     """Return the units that INT96 columns come out in, by name.
 
     Args:

@@ -130,7 +130,10 @@ def _list_bounded(group: ToldGroup, leaves: Collection[int]) -> list[int]:
     return [leaf for leaf in indexed if leaf in ordered]
 
 
-def _find_indices(group: ToldGroup, bounded: Sequence[int]) -> dict[_Index, Extent]:
+def _find_indices(
+    group: ToldGroup,
+    bounded: Sequence[int],
+) -> dict[_Index, Extent]:
     """Return where the indices of all leaves are, and of some those of their values."""
     places = {}
     for leaf, chunk in group.told.items():
@@ -150,7 +153,10 @@ def _find_place(chunk: Struct, fields: tuple[int, int]) -> Extent:
     return Extent(begin, begin + size)
 
 
-def _read_all(url: str, places: Mapping[_Index, Extent]) -> dict[_Index, bytes]:
+def _read_all(
+    url: str,
+    places: Mapping[_Index, Extent],
+) -> dict[_Index, bytes]:
     """Return indices, which stand one behind the other, as a rule, and are read at once."""
     near = join_near(places.values())
     contents = files.read_ranges(url, near)

@@ -193,7 +193,11 @@ def _iterate_evenly(
         file.reader.set_batch_size(rows_at_once)
 
 
-def _group_columns(group: GroupPages, names: Sequence[str], row: int) -> dict[int, list[str]]:
+def _group_columns(
+    group: GroupPages,
+    names: Sequence[str],
+    row: int,
+) -> dict[int, list[str]]:
     """Return columns by the row that a page of each begins at, the last one up to a row.
 
     Args:
@@ -332,7 +336,10 @@ def _make_footer(
     return write_struct(footer), extents
 
 
-def _join(streams: Sequence[Iterator[RecordBatch]], names: Sequence[str]) -> Iterator[RecordBatch]:
+def _join(
+    streams: Sequence[Iterator[RecordBatch]],
+    names: Sequence[str],
+) -> Iterator[RecordBatch]:
     """Yield batches with the columns of all streams, in an order of their own."""
     for parts in align(streams):
         columns = {}

@@ -125,7 +125,12 @@ def _list_chunks(footer: bytes) -> _Stored:
     return groups
 
 
-def _read_at(content: bytes, place: int, kind: int, path: Sequence[int]) -> tuple[Any, int]:
+def _read_at(
+    content: bytes,
+    place: int,
+    kind: int,
+    path: Sequence[int],
+) -> tuple[Any, int]:
     """Return what stands at a path of fields, as it is stored, and the place behind all of it.
 
     Of a list of structs that is what stands there in each.
@@ -156,7 +161,11 @@ def _read_at(content: bytes, place: int, kind: int, path: Sequence[int]) -> tupl
     return items, place
 
 
-def _read_in_struct(content: bytes, place: int, path: Sequence[int]) -> tuple[Any, int]:
+def _read_in_struct(
+    content: bytes,
+    place: int,
+    path: Sequence[int],
+) -> tuple[Any, int]:
     """Return what stands at a path of fields in a struct, and the place behind that; see `_read_at`."""
     wanted, *rest = path
     found: Any = b""

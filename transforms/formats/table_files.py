@@ -65,7 +65,11 @@ class TableFormat:
     # The log tells them.
     needs_types: ClassVar[bool] = False
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, Schema]:
         """Look into a data file; see `Format.inspect`."""
         data_file = self.files.find(file.url)
         columns = [self._find_column(file.url, column.name) for column in wanted]

@@ -83,7 +83,10 @@ def _read_raw_schema(url: str, text: bytes) -> Any:
     return parse_schema(record)
 
 
-def _unpack(url: str, stored: StoredBytes) -> Iterator[tuple[bytes, int]]:
+def _unpack(
+    url: str,
+    stored: StoredBytes,
+) -> Iterator[tuple[bytes, int]]:
     """Yield the blocks of a file, unpacked, and how many entries each promises."""
     head = read_head(url, stored)
     for found in find_blocks(url, stored, head):

@@ -29,7 +29,10 @@ _DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
 _LIST = re.compile(r"list<(.+)>")
 
 
-def list_columns(fields: Sequence[Any], mapped: Mapping[int, Sequence[str]]) -> list[TableColumn]:
+def list_columns(
+    fields: Sequence[Any],
+    mapped: Mapping[int, Sequence[str]],
+) -> list[TableColumn]:
     """Return the columns of a schema.
 
     Args:

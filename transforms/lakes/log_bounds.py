@@ -67,7 +67,10 @@ def read_partition(text: str | None, dtype: DataType) -> Bounds | None:
     return make_bounds_of(value)
 
 
-def _widen(least: Scalar, most: Scalar) -> tuple[Scalar | None, Scalar | None]:
+def _widen(
+    least: Scalar,
+    most: Scalar,
+) -> tuple[Scalar | None, Scalar | None]:
     """Return bounds that hold although both may be cut off."""
     dtype = most.type
     if is_timestamp(dtype):

@@ -78,7 +78,10 @@ def list_row_counts(head: Mapping[str, Any]) -> tuple[str, ...]:
     return (*ROW_COUNTS, LEFT_OUT)
 
 
-def balance(parts: Sequence[WrittenPart], counts: Sequence[str] = ROW_COUNTS) -> dict[str, int]:
+def balance(
+    parts: Sequence[WrittenPart],
+    counts: Sequence[str] = ROW_COUNTS,
+) -> dict[str, int]:
     """Return the totals of rows in, scored, filtered and rejected.
 
     Args:

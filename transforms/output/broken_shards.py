@@ -18,7 +18,10 @@ from transforms.formats.output import find_output_format, plain_parquet
 _DIGEST_DIGITS = 12
 
 
-def list_broken(planned: Iterable[BrokenShard], parts: Iterable[WrittenPart]) -> list[BrokenShard]:
+def list_broken(
+    planned: Iterable[BrokenShard],
+    parts: Iterable[WrittenPart],
+) -> list[BrokenShard]:
     """Return all broken shards of a run: those that were left out first, then by name and row.
 
     Args:

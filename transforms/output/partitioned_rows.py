@@ -38,7 +38,10 @@ def can_be_folders(dtype: DataType) -> bool:
     return bool(is_plain or is_integer(plain) or is_date(plain))
 
 
-def find_unfit(rows: pa.RecordBatch, names: Sequence[str]) -> dict[int, Exception]:
+def find_unfit(
+    rows: pa.RecordBatch,
+    names: Sequence[str],
+) -> dict[int, Exception]:
     """Return the rows with a value that no folder's name holds, and why.
 
     Args:
@@ -65,7 +68,10 @@ def find_unfit(rows: pa.RecordBatch, names: Sequence[str]) -> dict[int, Exceptio
     return reasons
 
 
-def divide(tables: Iterator[Table], names: Sequence[str]) -> Iterator[InFolder]:
+def divide(
+    tables: Iterator[Table],
+    names: Sequence[str],
+) -> Iterator[InFolder]:
     """Yield rows that are sorted by some columns, folder by folder, without these columns.
 
     One folder may come several times in a row.
@@ -97,7 +103,10 @@ def divide(tables: Iterator[Table], names: Sequence[str]) -> Iterator[InFolder]:
             yield InFolder(here, kept.slice(start, stop - start))
 
 
-def _find_runs(keys: Sequence[Array], rows: int) -> Iterator[tuple[int, int]]:
+def _find_runs(
+    keys: Sequence[Array],
+    rows: int,
+) -> Iterator[tuple[int, int]]:
     """Yield where rows of the same values begin and end."""
     starts = {0}
     for key in keys:

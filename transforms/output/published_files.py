@@ -42,7 +42,10 @@ class Move:
     former_name: str
 
 
-def move_files(run: RunFolder, parts: Parts) -> dict[str, list[Entry]]:
+def move_files(
+    run: RunFolder,
+    parts: Parts,
+) -> dict[str, list[Entry]]:
     """Give every file of the chosen parts its final name.
 
     Args:
@@ -93,7 +96,10 @@ def move_files(run: RunFolder, parts: Parts) -> dict[str, list[Entry]]:
     return entries
 
 
-def publish_file_list(run: RunFolder, units: Sequence[WorkUnit]) -> dict[str, Entry]:
+def publish_file_list(
+    run: RunFolder,
+    units: Sequence[WorkUnit],
+) -> dict[str, Entry]:
     """Put the list of the files that rows name beside the scores, and return its entry `listed_files`.
 
     Args:

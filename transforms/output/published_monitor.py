@@ -167,7 +167,10 @@ def _copy_reference(
     return put_summary(run, REFERENCE, content, rows)
 
 
-def _read_profile(run: RunFolder, summaries: Sequence[Entry]) -> list[dict[str, Any]]:
+def _read_profile(
+    run: RunFolder,
+    summaries: Sequence[Entry],
+) -> list[dict[str, Any]]:
     for entry in summaries:
         if entry["name"] == PROFILE:
             content = files.read(files.join(run.published, entry["path"])) or b""

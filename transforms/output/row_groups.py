@@ -45,7 +45,10 @@ def can_sort(dtype: DataType) -> bool:
     return True
 
 
-def sort_rows(table: Table, sort_by: Sequence[tuple[str, str]]) -> Table:
+def sort_rows(
+    table: Table,
+    sort_by: Sequence[tuple[str, str]],
+) -> Table:
     """Return the rows in another order; equal ones stay in theirs.
 
     Dictionaries with a small index come out with a wide one.
@@ -59,7 +62,10 @@ def sort_rows(table: Table, sort_by: Sequence[tuple[str, str]]) -> Table:
     return pa.table(columns, names=table.column_names)
 
 
-def find_order(table: Table, sort_by: Sequence[tuple[str, str]]) -> Array:
+def find_order(
+    table: Table,
+    sort_by: Sequence[tuple[str, str]],
+) -> Array:
     """Return the positions (uint64) of the rows in another order; equal ones stay in theirs.
 
     Args:

@@ -9,7 +9,12 @@ from storage.run_folder import SUMMARIES, RunFolder
 _DIGEST_DIGITS = 12
 
 
-def put_summary(run: RunFolder, name: str, content: bytes, rows: int) -> dict[str, Any]:
+def put_summary(
+    run: RunFolder,
+    name: str,
+    content: bytes,
+    rows: int,
+) -> dict[str, Any]:
     """Store a file beside the scores, and return its entry of the manifest.
 
     Args:

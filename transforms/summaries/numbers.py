@@ -221,7 +221,11 @@ class _Compared:
             after = floor(point) + 1
         return len(self._values) - self.count_below(after)
 
-    def count_between(self, points: Sequence[float], weight: int) -> tuple[int, ...]:
+    def count_between(
+        self,
+        points: Sequence[float],
+        weight: int,
+    ) -> tuple[int, ...]:
         """Return how many there are below the first point, from each up to the next, and from the last.
 
         Args:
@@ -318,7 +322,10 @@ def _count_others(values: np.ndarray, cuts: CutPoints | None, choice: Choice | N
 
 # The same for each batch.
 @lru_cache(maxsize=1 << 14)
-def _round_all_up(points: Sequence[float], dtype: np.dtype) -> tuple[np.ndarray, ...]:
+def _round_all_up(
+    points: Sequence[float],
+    dtype: np.dtype,
+) -> tuple[np.ndarray, ...]:
     """Return the first floats of a type that are not below these points; an infinity where there is none.
 
     As arrays of no dimension, which numpy compares with in less time than with its numbers.
@@ -340,7 +347,11 @@ def _round_up(point: float, dtype: np.dtype) -> np.generic:
     return rounded
 
 
-def _choose(choose: _Choose, first: float | None, second: float | None) -> float | None:
+def _choose(
+    choose: _Choose,
+    first: float | None,
+    second: float | None,
+) -> float | None:
     if first is None or second is None:
         return second if first is None else first
     return choose(first, second)

@@ -104,7 +104,10 @@ def _check_files(archive: zipfile.ZipFile, most: int) -> None:
         raise ValueError(f"it unpacks to {unpacked:,} bytes, more than the {most:,} that it may")
 
 
-def _list_parts(value: Any, depth: int) -> Iterator[dict[str, Any]]:
+def _list_parts(
+    value: Any,
+    depth: int,
+) -> Iterator[dict[str, Any]]:
     """Yield every mapping in a description."""
     if depth > _DEEPEST:
         raise ValueError(f"its layers are nested deeper than {_DEEPEST}")

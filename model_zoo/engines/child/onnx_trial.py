@@ -40,7 +40,10 @@ def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     return lambda: compute
 
 
-def _cut(content: bytes, sizes: Mapping[str, int]) -> tuple[bytes, dict[str, bytes]]:
+def _cut(
+    content: bytes,
+    sizes: Mapping[str, int],
+) -> tuple[bytes, dict[str, bytes]]:
     """Return the graph, and its other files by name."""
     files = {}
     start = 0

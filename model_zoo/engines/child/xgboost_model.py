@@ -38,7 +38,11 @@ def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     return lambda: compute
 
 
-def make_predict(xgboost: Any, booster: Any, is_margin: bool) -> Callable[[Any], Any]:
+def make_predict(
+    xgboost: Any,
+    booster: Any,
+    is_margin: bool,
+) -> Callable[[Any], Any]:
     """Return what a Booster gives of numbers (rows, columns), as XGBClassifier and XGBRegressor ask it.
 
     Args:

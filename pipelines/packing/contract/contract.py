@@ -121,7 +121,10 @@ def _find_strangers(job: Job, present: Sequence[str]) -> list[str]:
     return problems
 
 
-def _name_places(field: str, names: Iterable[str]) -> dict[str, str]:
+def _name_places(
+    field: str,
+    names: Iterable[str],
+) -> dict[str, str]:
     """Return columns by the place in the job that names them."""
     return {f"{field}{name}": name for name in names}
 

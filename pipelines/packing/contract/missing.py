@@ -107,7 +107,10 @@ def refuse_unfilled(
         )
 
 
-def list_filled(steps: Sequence[AnyStep], types: Mapping[str, pa.DataType]) -> set[str]:
+def list_filled(
+    steps: Sequence[AnyStep],
+    types: Mapping[str, pa.DataType],
+) -> set[str]:
     """Return the columns whose missing values a step fills.
 
     Args:

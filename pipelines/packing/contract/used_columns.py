@@ -15,7 +15,10 @@ from model_zoo.steps.table import AnyStep
 _MASK = "_mask"
 
 
-def leave_out_unused(job: PackagingJob[AnyStep], columns: Sequence[str]) -> list[str]:
+def leave_out_unused(
+    job: PackagingJob[AnyStep],
+    columns: Sequence[str],
+) -> list[str]:
     """Return the columns that an argument or a step names; all where nobody knows.
 
     Args:

@@ -152,7 +152,10 @@ class _Called(nn.Module):
         return tuple(computed.values())
 
 
-def _export(opened: KerasModel, dtypes: Mapping[str, str]) -> tuple[Any, tuple[str, ...]]:
+def _export(
+    opened: KerasModel,
+    dtypes: Mapping[str, str],
+) -> tuple[Any, tuple[str, ...]]:
     """Return the model as a graph, and notes; no graph where the exporter does not take it."""
     tensors = []
     axes = []

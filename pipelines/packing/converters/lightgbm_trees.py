@@ -116,7 +116,10 @@ def _leave_to_lightgbm(booster: Any, reason: NoGraphError) -> TreeGraph:
     )
 
 
-def _find_columns(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+def _find_columns(
+    names: Sequence[str],
+    columns: Sequence[str],
+) -> list[str]:
     """Return the sample's names of a Booster's columns, whose blanks LightGBM writes as underscores."""
     found = []
     for name in names:

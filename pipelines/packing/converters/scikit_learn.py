@@ -170,7 +170,11 @@ class _Pipeline:
         return {"probability" if self.is_classifier else "prediction": scores}
 
 
-def _find_missing(model: _Pipeline, names: Sequence[str], sample: pa.Table) -> frozenset[str]:
+def _find_missing(
+    model: _Pipeline,
+    names: Sequence[str],
+    sample: pa.Table,
+) -> frozenset[str]:
     """Return the columns of numbers in which scikit-learn takes a missing value."""
     # One row, of a value that is there in each column.
     complete = {}

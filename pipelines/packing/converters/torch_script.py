@@ -224,7 +224,10 @@ def _describe(
     return Program(what, module, call, tuple(arguments), outputs)
 
 
-def _list_given(schema: Sequence[Any], tensors: Mapping[str, torch.Tensor]) -> list[Any]:
+def _list_given(
+    schema: Sequence[Any],
+    tensors: Mapping[str, torch.Tensor],
+) -> list[Any]:
     """Return all that the program is called with: exported, it has no defaults any more."""
     return [tensors.get(argument.name, argument.default_value) for argument in schema]
 

@@ -34,7 +34,10 @@ def find_guarded(call: Call, tensors: Tensors, names: Sequence[str]) -> frozense
     return frozenset(guarded)
 
 
-def mark_rows(outputs: Tensors, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+def mark_rows(
+    outputs: Tensors,
+    inputs: Mapping[str, torch.Tensor],
+) -> list[torch.Tensor]:
     """Return outputs that are NaN in the rows whose guarded inputs torch does not take.
 
     Args:

@@ -158,7 +158,10 @@ def _leave_out_places(config: Fields) -> Fields:
     return {name: value for name, value in config.items() if name != "_name_or_path"}
 
 
-def _take_parameters(config: Mapping[str, Any], known: set[str]) -> Fields:
+def _take_parameters(
+    config: Mapping[str, Any],
+    known: set[str],
+) -> Fields:
     """Return what says how the network is built, as YAML holds it."""
     taken: Fields = {}
     for name, value in config.items():

@@ -98,7 +98,10 @@ def _choose_columns(
     return names
 
 
-def _join(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+def _join(
+    ours: pa.ChunkedArray,
+    theirs: pa.ChunkedArray,
+) -> tuple[pa.Array, pa.Array]:
     """Return positions of the rows that both have, in our order."""
     is_text = pa.types.is_string(ours.type) or pa.types.is_large_string(ours.type)
     if is_text and pa.types.is_integer(theirs.type):

@@ -86,7 +86,11 @@ def _take_before(block: CsvRows, most_rows: int) -> dict[int, Exception]:
     return {number: reason for number, reason in broken if number < last}
 
 
-def convert_sample(fields: pa.Table, key: str | None, decimal: str = POINT) -> pa.Table:
+def convert_sample(
+    fields: pa.Table,
+    key: str | None,
+    decimal: str = POINT,
+) -> pa.Table:
     """Return rows with the type of each column that fits all of its values; null where there is none.
 
     Args:

@@ -101,7 +101,10 @@ def read_folder(job: Job) -> Taken:
     )
 
 
-def _read_members(members: Sequence[Member], problems: list[str]) -> list[Fields]:
+def _read_members(
+    members: Sequence[Member],
+    problems: list[str],
+) -> list[Fields]:
     """Return a row for each file, as far as the limits go.
 
     Args:
@@ -149,7 +152,11 @@ def _find_image(job: Job) -> str | None:
     return _CONTENT
 
 
-def load_named(job: Job, table: pa.Table, steps: tuple[LoadFile, ...]) -> Taken:
+def load_named(
+    job: Job,
+    table: pa.Table,
+    steps: tuple[LoadFile, ...],
+) -> Taken:
     """Return rows with the contents of the files that they name.
 
     Args:

@@ -89,7 +89,10 @@ def read_sample(
     return Sample(whole.combine_chunks(), tuple(notes))
 
 
-def _tell_broken(url: str, broken: Mapping[int, Exception]) -> list[str]:
+def _tell_broken(
+    url: str,
+    broken: Mapping[int, Exception],
+) -> list[str]:
     if not broken:
         return []
     row, reason = min(broken.items())
