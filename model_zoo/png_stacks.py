@@ -129,19 +129,16 @@ def _start_stack(head: bytes, height: int, width: int) -> PngStack | None:
 
 def _unpack_lines(picture: bytes, line_bytes: int) -> bytes | None:
     """Return the lines of a PNG, or None where they are not in one chunk, or not as many bytes."""
-    length = len(picture) - _LINES_AT - _BEHIND_LINES
-    if length < 0 or not picture.endswith(_END):
-        return None
-    if picture[_HEAD_BYTES:_LINES_AT] != _CHUNK.pack(length, b"IDAT"):
+    packed = picture[_LINES_AT:-_BEHIND_LINES]
+    begin = _CHUNK.pack(len(packed), b"IDAT")
+    if picture[_HEAD_BYTES:_LINES_AT] != begin or not picture.endswith(_END):
         return None
     unpacking = zlib.decompressobj()
-    content = picture[_LINES_AT:-_BEHIND_LINES]
     try:
-        # One byte more than there should be, and not as many as a picture that means harm would make.
-        lines = unpacking.decompress(content, line_bytes + 1)
+        # No more than there should be, however much a picture that means harm would make.
+        lines = unpacking.decompress(packed, line_bytes)
     except zlib.error:
         return None
-    is_whole = unpacking.eof and not unpacking.unused_data
-    if len(lines) != line_bytes or not is_whole:
+    if len(lines) != line_bytes or not unpacking.eof:
         return None
     return lines
