@@ -72,6 +72,13 @@ class _PlainLoader(yaml.SafeLoader):
         self._sizes: dict[str, int] = {}
         self._open: list[str] = []
 
+    def need_more_tokens(self) -> Any:
+        """Tell whether to scan on before the next token is known, as PyYAML does but for what it costs."""
+        # Asked a dozen times a token, and only what may still become a key needs a look.
+        if self.tokens and not self.possible_simple_keys:
+            return False
+        return super().need_more_tokens()
+
     def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803 - PyYAML's own name
         """Scan a bracket, unless too many are open: PyYAML looks a thousand of them ahead for a colon."""
         if self.flow_level >= _DEEPEST:
