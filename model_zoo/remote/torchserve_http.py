@@ -48,8 +48,8 @@ class TorchserveHttpClient:
     def describe(self) -> Description:
         """Ask whether the server is well, as `Client.describe`: it tells nothing of its model."""
         with about(self._target.url):
-            answer = read_json(self._calls.ask("/ping").content)
-            status = read_text(answer, "status")
+            answer = self._calls.ask("/ping")
+            status = read_text(read_json(answer.content), "status")
             if status != _HEALTHY:
                 raise GoneError(f"the server says that it is {status!r}, and not {_HEALTHY}")
         return self._description
@@ -57,13 +57,16 @@ class TorchserveHttpClient:
     def infer(self, inputs: Arrays, request_id: str) -> Arrays:
         """Send a batch and read its outputs, as `Client.infer`; the id is in a header."""
         with about(self._target.url):
-            content = write_json({"instances": _list_rows(inputs)})
+            instances = _list_rows(inputs)
+            content = write_json({"instances": instances})
             headers = {"content-type": "application/json", "x-request-id": request_id}
             answer = self._calls.send(self._path, content, headers)
             fields = read_json(answer.content)
             predictions: list[Any] = read_field(fields, "predictions", list, [])
-            outputs = collect_outputs(_read_outputs(predictions))
-            check_outputs(outputs, count_rows(inputs), self._description)
+            named = _read_outputs(predictions)
+            outputs = collect_outputs(named)
+            rows = count_rows(inputs)
+            check_outputs(outputs, rows, self._description)
         return outputs
 
     def close(self) -> None:
@@ -78,21 +81,25 @@ def connect_torchserve_http(target: Target) -> Client:
 
 def _find_path(target: Target) -> str:
     # A name may hold what has a meaning in a path: `a/b`.
-    parts = ["predictions", quote(target.name, safe="")]
-    if target.version is not None:
-        parts.append(quote(target.version, safe=""))
-    return "/" + "/".join(parts)
+    name = quote(target.name, safe="")
+    path = f"/predictions/{name}"
+    if target.version is None:
+        return path
+    version = quote(target.version, safe="")
+    return f"{path}/{version}"
 
 
 def _list_rows(inputs: Arrays) -> Any:
     """Return the instances: of one input its values, of several a mapping for each row."""
-    columns = {name: list_values(array, name) for name, array in inputs.items()}
+    names = list(inputs)
+    columns = [list_values(array, name) for name, array in inputs.items()]
     if len(columns) == 1:
-        (rows,) = columns.values()
-        return rows
-    names = list(columns)
-    values_by_row = zip(*columns.values(), strict=True)
-    return [dict(zip(names, values, strict=True)) for values in values_by_row]
+        return columns[0]
+    instances = []
+    for values in zip(*columns, strict=True):
+        instance = dict(zip(names, values, strict=True))
+        instances.append(instance)
+    return instances
 
 
 def _read_outputs(predictions: list[Any]) -> Iterator[tuple[str, np.ndarray]]:
@@ -105,7 +112,8 @@ def _read_outputs(predictions: list[Any]) -> Iterator[tuple[str, np.ndarray]]:
     names = predictions[0].keys()
     for prediction in predictions:
         if not isinstance(prediction, dict) or prediction.keys() != names:
-            raise WrongError(f"predictions must all have the outputs {', '.join(names)}")
+            listed = ", ".join(names)
+            raise WrongError(f"predictions must all have the outputs {listed}")
     for name in names:
         values = [prediction[name] for prediction in predictions]
         dtype = guess_dtype(values)

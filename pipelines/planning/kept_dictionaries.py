@@ -40,7 +40,10 @@ def keep_dictionaries(
         return schema
     # What is carried to the output is read as it will be written.
     names = find_categories(steps).difference(job.source.carried)
-    fields = [_keep(field) if field.name in names else field for field in schema]
+    fields = []
+    for field in schema:
+        is_category = field.name in names
+        fields.append(_keep(field) if is_category else field)
     return pa.schema(fields)
 
 
@@ -53,9 +56,10 @@ def _shows_types(job: ScoringJob) -> bool:
 def _has_large_groups(shards: Sequence[Shard]) -> bool:
     """Tell whether row groups have so many rows, taken together, that their ends make no small batches."""
     # A shard's details are its row groups.
-    groups = sum(len(shard.details) for shard in shards)
-    rows = sum(shard.rows or 0 for shard in shards)
-    return rows >= groups * _FEWEST_ROWS_OF_A_GROUP
+    groups_of_shards = [len(shard.details) for shard in shards]
+    rows_of_shards = [shard.rows or 0 for shard in shards]
+    least_rows = sum(groups_of_shards) * _FEWEST_ROWS_OF_A_GROUP
+    return sum(rows_of_shards) >= least_rows
 
 
 def _keep(field: Field) -> Field:

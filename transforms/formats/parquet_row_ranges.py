@@ -70,12 +70,15 @@ def _list_passing(blocks: Sequence[_Pages], may_pass: MayPassRows) -> list[range
     for number, block in enumerate(blocks):
         if not passing[number]:
             continue
+        passes_before = neighbours[number]
+        passes_behind = neighbours[number + 2]
         begin = 0
         end = len(block)
-        if not neighbours[number]:
+        if not passes_before:
             begin = _count_failing(block, may_pass)
-        if not neighbours[number + 2]:
-            end -= _count_failing(block[::-1], may_pass)
+        if not passes_behind:
+            backwards = block[::-1]
+            end -= _count_failing(backwards, may_pass)
         # None where no page may pass, though all of them together may.
         pages += block[begin:end]
     return pages
