@@ -10,7 +10,7 @@ import bz2
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 import gettext
 import importlib.metadata
 import inspect
@@ -41,6 +41,7 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     remember_yaml(patch)
     remember_dumped(patch)
     read_versions_once(patch)
+    read_data_sets_once(patch)
     look_once_for_translations(patch)
     look_once_at_transforms(patch)
     parse_options_once(patch)
@@ -128,6 +129,22 @@ def remember_dumped(patch: pytest.MonkeyPatch) -> None:
         return seen(bool(emitter.allow_unicode), text)
 
     patch.setattr(yaml.emitter.Emitter, "analyze_scalar", look)
+
+
+def read_data_sets_once(patch: pytest.MonkeyPatch) -> None:
+    """Let scikit-learn parse each of its small files of text once; who asks gets a copy."""
+    # Who trains on one of them imports this first.
+    if "model_zoo.training.datasets" not in sys.modules:
+        return
+    from sklearn import datasets
+
+    for name in ("load_breast_cancer", "load_digits"):
+        remembered = cache(getattr(datasets, name))
+        patch.setattr(datasets, name, partial(_copy_of, remembered))
+
+
+def _copy_of(remembered: Callable[..., Any], **how: Any) -> Any:
+    return deepcopy(remembered(**how))
 
 
 def read_versions_once(patch: pytest.MonkeyPatch) -> None:

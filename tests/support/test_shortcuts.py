@@ -28,8 +28,10 @@ from apache_beam.transforms.userstate import CombiningValueStateSpec, ReadModify
 from apache_beam.typehints.decorators import IOTypeHints
 from apache_beam.utils import subprocess_server
 import pytest
+from sklearn import datasets
 import yaml
 
+from model_zoo.training.datasets import DATASETS
 from tests.support.shortcuts import (
     compress_once,
     list_options_once,
@@ -37,6 +39,7 @@ from tests.support.shortcuts import (
     look_once_at_transforms,
     note_no_origins,
     parse_options_once,
+    read_data_sets_once,
     read_versions_once,
     remember_dumped,
     see_failures_at_once,
@@ -230,6 +233,17 @@ def test_a_word_is_written_as_ever(unicode: bool, monkeypatch: pytest.MonkeyPatc
         # What is written anew, of words that were looked at.
         several = [words] * times
         assert yaml.safe_load(yaml.safe_dump(several, allow_unicode=unicode)) == several
+
+
+def test_a_data_set_that_somebody_changed_is_as_ever_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = DATASETS["digits"]()
+    read_data_sets_once(monkeypatch)
+    for _ in range(2):
+        datasets.load_digits().images[:] = 0
+        assert DATASETS["digits"]() == expected
+    assert len(datasets.load_digits(n_class=3).data) < expected.num_rows
 
 
 def test_the_version_of_a_library_is_that_of_the_first_on_the_import_path(
