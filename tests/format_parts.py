@@ -50,6 +50,8 @@ FORMAT_PARTS = {
     ),
     "parquet_sizes": ("parquet_footer",),
     "parquet_alike": ("thrift",),
+    "parquet_footer": ("parquet_prefix", "parquet_refused_column", "parquet_ways"),
+    "parquet_refused_column": ("thrift",),
     "parquet_sound_footers": ("parquet_alike", "thrift"),
     "parquet_statistics": ("parquet_footer", "parquet_prefix", "parquet_sound_footers"),
     "parquet_told_group": ("parquet_given_file", "parquet_prefix", "thrift"),

@@ -107,16 +107,9 @@ SIBLINGS = {
     **SIBLINGS_OF_CSV,
     **SIBLINGS_OF_SUMMARIES,
     "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
-    "transforms.formats.parquet_footer": {
+    "transforms.formats.parquet_inspection": {
+        "transforms.formats.parquet_footer",
         "transforms.formats.parquet_prefix",
-        "transforms.formats.parquet_ways",
-    },
-    **{
-        f"transforms.formats.parquet_{part}": {
-            "transforms.formats.parquet_footer",
-            "transforms.formats.parquet_prefix",
-        }
-        for part in ("inspection",)
     },
     "transforms.formats.parquet_layout": {
         f"transforms.formats.parquet_{part}" for part in ("footer", "int96", "sizes", "ways")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyarrow import feather, orc
+import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError
@@ -16,7 +17,9 @@ from tests.transforms.formats.chunks import (
     ROWS,
     WRONG_CHUNKS,
     WRONG_STATISTICS,
+    Fields,
     change_chunk,
+    change_columns,
     lengthen_histogram,
     write_numbers,
 )
@@ -28,6 +31,7 @@ from transforms.formats.format import make_unit
 from transforms.formats.orc import OrcFormat
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_footer import count_stored_bytes, read_footer
+from transforms.formats.thrift import I32, make_int
 
 SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.int64()), ("s", pa.string())])
 NAMES = SCHEMA.names
@@ -104,6 +108,32 @@ def test_a_name_that_is_no_text_is_refused_with_its_file(tmp_path: Path) -> None
     path.write_bytes(content.replace(b"column_of_a_name", b"column_\xff\xff_a_name"))
     with pytest.raises(InputError, match=r"a\.parquet: is not a readable Parquet file"):
         ParquetFormat().inspect(describe(path), [Column("id", None)])
+
+
+@pytest.mark.parametrize("digits", [40, 90])
+def test_a_type_that_arrow_refuses_is_told_with_its_column(digits: int, tmp_path: Path) -> None:
+    """Arrow opens no such file, not even where nobody wants that column."""
+    path = tmp_path / "a.parquet"
+    money = pa.array([Decimal(7)], pa.decimal256(70, 2))
+    names = {"id": [1], "inside": [{"a": [1]}], "money": money, "z": [2]}
+    pq.write_table(pa.table(names), path, store_schema=False)
+
+    def change(element: Fields) -> None:
+        if 8 in element:
+            element[8] = make_int(digits, I32)
+            # The newer way to say the same.
+            element.pop(10, None)
+
+    change_columns(path, change)
+    wanted = [Column("id", None)]
+    if digits == 40:
+        ParquetFormat().inspect(describe(path), wanted)
+        return
+    with pytest.raises(
+        InputError,
+        match=r"a\.parquet: column 'money' cannot be read: Decimal precision .*; write the file without it",
+    ):
+        ParquetFormat().inspect(describe(path), wanted)
 
 
 def test_a_name_of_arrow_that_is_no_text_is_refused_with_its_file(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from configs.errors import InputError
 from storage import files
 from storage.parquet_chunks import check_chunks
 from transforms.formats.parquet_prefix import FILE_END_BYTES, FileEnd
+from transforms.formats.parquet_refused_column import explain_refused_column
 from transforms.formats.parquet_ways import USUAL, declare_int96
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
 
@@ -68,7 +69,8 @@ def parse_footer(end: FileEnd) -> tuple[Schema, FileMetaData]:
         with _open_end(end) as parquet:
             return parquet.schema_arrow, parquet.metadata
     except _UNREADABLE as error:
-        raise explain_unreadable(end.url, error) from error
+        refusal = explain_refused_column(end.url, end.footer)
+        raise (refusal or explain_unreadable(end.url, error)) from error
 
 
 def parse_metadata(end: FileEnd) -> FileMetaData:

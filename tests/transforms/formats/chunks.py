@@ -22,7 +22,7 @@ from transforms.formats.thrift import (
 Fields = dict[int, Value]
 ROWS = 100
 # Fields of a footer, of a row group, of a chunk and of what it says of itself.
-_GROUPS, _CHUNKS, _METADATA = 4, 1, 3
+_COLUMNS, _GROUPS, _CHUNKS, _METADATA = 2, 4, 1, 3
 _TYPE, _STATISTICS, _SIZES = 1, 12, 16
 _TEXTS_BYTES, _LEVELS = 1, 3
 
@@ -38,9 +38,7 @@ def write_numbers(path: Path, group_rows: int = ROWS) -> Path:
 
 def change_chunk(path: Path, change: Callable[[Fields], None], group: int = 0) -> Path:
     """Change what the footer says of the second column in a row group."""
-    content = path.read_bytes()
-    begin = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    footer = dict(read_struct(content, begin).fields)
+    footer = _read(path)
     groups = [dict(fields) for fields in list_structs(footer[_GROUPS])]
     chunks = [value.stored for value in list_values(groups[group][_CHUNKS])]
     chunk = dict(read_struct(chunks[1]).fields)
@@ -50,9 +48,33 @@ def change_chunk(path: Path, change: Callable[[Fields], None], group: int = 0) -
     chunks[1] = write_struct(chunk)
     groups[group][_CHUNKS] = make_list(STRUCT, chunks)
     footer[_GROUPS] = make_list(STRUCT, [write_struct(fields) for fields in groups])
+    return _write(path, footer)
+
+
+def change_columns(path: Path, change: Callable[[Fields], None]) -> Path:
+    """Change what the footer says of each column, and of what is inside of it."""
+    footer = _read(path)
+    elements = [dict(fields) for fields in list_structs(footer[_COLUMNS])]
+    for element in elements:
+        change(element)
+    footer[_COLUMNS] = make_list(STRUCT, [write_struct(fields) for fields in elements])
+    return _write(path, footer)
+
+
+def _find_footer(content: bytes) -> int:
+    return len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+
+
+def _read(path: Path) -> Fields:
+    content = path.read_bytes()
+    return dict(read_struct(content, _find_footer(content)).fields)
+
+
+def _write(path: Path, footer: Fields) -> Path:
+    content = path.read_bytes()
     stored = write_struct(footer)
     length = len(stored).to_bytes(4, "little")
-    path.write_bytes(content[:begin] + stored + length + b"PAR1")
+    path.write_bytes(content[: _find_footer(content)] + stored + length + b"PAR1")
     return path
 
 
