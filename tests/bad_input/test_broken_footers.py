@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+import random
 from typing import Any
 
 import pyarrow as pa
@@ -108,6 +109,25 @@ def test_a_name_that_is_no_text_is_refused_with_its_file(tmp_path: Path) -> None
     path.write_bytes(content.replace(b"column_of_a_name", b"column_\xff\xff_a_name"))
     with pytest.raises(InputError, match=r"a\.parquet: is not a readable Parquet file"):
         ParquetFormat().inspect(describe(path), [Column("id", None)])
+
+
+def test_a_footer_with_a_flipped_bit_is_read_or_refused_and_ends_nothing(tmp_path: Path) -> None:
+    dice = random.Random(7)  # noqa: S311 - no secret
+    path = write_numbers(tmp_path / "a.parquet")
+    whole = path.read_bytes()
+    begin = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    refusals = []
+    for _ in range(150):
+        content = bytearray(whole)
+        content[dice.randrange(begin, len(whole))] ^= 1 << dice.randrange(8)
+        path.write_bytes(content)
+        try:
+            find_sections(path)
+            ParquetFormat().count_nulls(str(path), NAMES)
+        except InputError as error:
+            refusals.append(str(error))
+    assert 20 < len(refusals) < 150
+    assert not any("\n" in refusal for refusal in refusals)
 
 
 @pytest.mark.parametrize("digits", [40, 90])
