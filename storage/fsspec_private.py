@@ -24,7 +24,7 @@ def to_local_path(fs: LocalFileSystem, url: str) -> str:
         fs: the file system.
         url: the path.
     """
-    # Nearly all are, and a run asks for a hundred.
+    # An absolute path is taken as it is, but for a slash at its end; a run asks for a hundred of them.
     if url.startswith("/") and not url.endswith("/"):
         return url
     # fsspec's public ways to it read a name with `::` as a chain of file systems. If the method
