@@ -10,6 +10,7 @@ import torch
 from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.graph_arrays import lay_out, shape_rows
 from model_zoo.engines.openvino_guards import OUTSIDE
+from model_zoo.engines.openvino_int8 import LOST
 from model_zoo.engines.openvino_library import shorten
 from model_zoo.engines.openvino_nan import NAN
 from model_zoo.engines.openvino_numbers import LARGE, ZERO
@@ -39,6 +40,7 @@ _ERRORS: Mapping[str, tuple[type[Exception], str]] = {
         ValueError,
         "the graph makes NaN of numbers, and OpenVINO would go on with another number",
     ),
+    LOST: (ValueError, "the graph makes NaN of a row, and 8 bits would make a number of that"),
 }
 
 

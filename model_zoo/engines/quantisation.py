@@ -21,7 +21,6 @@ from model_zoo.engines.failures import shorten_failure
 from model_zoo.engines.graph_settings import arrange_batches
 from model_zoo.engines.onnx_session import make_session
 from model_zoo.engines.whole_graph import read_whole_graph
-from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
 
 # What nncf's `quantize` is told.
@@ -48,34 +47,26 @@ def quantise(package: PackedModel, rows: Iterable[Inputs]) -> bytes:
     """
     import onnx
 
-    card = package.card
     content = read_whole_graph(package).content
     graph = onnx.ModelProto.FromString(content)
     # Several ways are tried on them.
     batches = list(arrange_batches(graph, rows))
     if not batches:
         raise ModelError("no rows to quantise the graph of int8 on")
-    ways = _list_ways(card)
-    candidates = [_quantise(graph, batches, way) for way in ways]
-    return _choose_closest(content, candidates, batches, list(card.outputs))
+    candidates = [_quantise(graph, batches, way) for way in _list_ways()]
+    return _choose_closest(content, candidates, batches, list(package.card.outputs))
 
 
-def _list_ways(card: ModelCard) -> list[Options]:
+def _list_ways() -> list[Options]:
     """Return ways to quantise, none of which is the closest for every network.
 
-    Of texts: with and without smoothing (Xiao et al., 2023, "SmoothQuant"). Some trained encoders have
-    features of a hundred times the others', which it spreads over the weights; of others it costs
-    digits. Of anything else: with and without correcting the mean of what a layer gives, which helps
-    deep networks, and in small ones was seen to make the errors six times as large.
+    With and without correcting the mean of what a layer gives, which helps deep networks, and in small
+    ones was seen to make the errors six times as large.
     """
-    if card.mask is None:
-        return [_make_options(corrects_bias=False), _make_options(corrects_bias=True)]
-    return [_make_options(is_text=True), _make_options(is_text=True, smooths=False)]
+    return [_make_options(corrects_bias=False), _make_options(corrects_bias=True)]
 
 
-def _make_options(
-    is_text: bool = False, smooths: bool = True, corrects_bias: bool = False
-) -> Options:
+def _make_options(corrects_bias: bool) -> Options:
     import nncf
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
@@ -86,12 +77,7 @@ def _make_options(
         activations_range_estimator_params=bounds,
         disable_bias_correction=not corrects_bias,
     )
-    if not smooths:
-        advanced.smooth_quant_alphas = nncf.AdvancedSmoothQuantParameters(convolution=-1, matmul=-1)
-    options: Options = {"advanced_parameters": advanced}
-    if is_text:
-        options["model_type"] = nncf.ModelType.TRANSFORMER
-    return options
+    return {"advanced_parameters": advanced}
 
 
 def _quantise(graph: Any, batches: Sequence[Arrays], options: Options) -> bytes:

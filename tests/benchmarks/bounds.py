@@ -59,7 +59,7 @@ class _Asked(NamedTuple):
 _LABELS = Tolerance(label_agreement=0.995, max_difference=1.0)
 WORKLOADS: Mapping[str, _Asked] = {
     "images": _Asked(128, _LABELS),
-    "text": _Asked(192, Tolerance(cosine=0.999, max_difference=1.0), ("int8",)),
+    "text": _Asked(192, Tolerance(cosine=0.999, max_difference=1.0), ("onnxruntime",)),
     "digits": _Asked(8_192, _LABELS),
 }
 

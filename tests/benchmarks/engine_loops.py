@@ -93,9 +93,14 @@ def _load_onnxruntime(graph: Path) -> Compute:
 def _load_openvino(graph: Path, dtype: str) -> Compute:
     import openvino
 
-    precision = {"bfloat16": "bf16"}.get(dtype, "f32")
+    from model_zoo.engines.openvino_engine import has_bfloat16
+    from model_zoo.engines.openvino_int8 import find_group
+
+    group = find_group(graph.read_bytes()) if dtype == "int8" else 0
+    is_bfloat16 = dtype == "bfloat16" or (group and has_bfloat16())
     options: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_PRECISION_HINT": "bf16" if is_bfloat16 else "f32",
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
         "NUM_STREAMS": THREADS,
         "INFERENCE_NUM_THREADS": THREADS,
     }

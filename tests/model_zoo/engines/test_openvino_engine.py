@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -295,6 +296,6 @@ def test_dtypes_are_those_of_the_processor(
         ("has_bfloat16", "adds_bytes_without_overflow", "can_quantise"), has, strict=True
     ):
         monkeypatch.setattr(openvino_engine, name, lambda answer=answer: answer)
-    card: Any = None
+    card: Any = SimpleNamespace(mask=None)
     listed = OpenVinoEngine().list_settings(card, torch.device(device), 16, ())
     assert [settings.dtype for settings in listed] == expected

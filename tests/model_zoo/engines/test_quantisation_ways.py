@@ -22,35 +22,18 @@ def library(monkeypatch: pytest.MonkeyPatch) -> None:
     bounds = SimpleNamespace(RangeEstimatorParametersSet=SimpleNamespace(MINMAX="all"))
     module = SimpleNamespace(
         AdvancedQuantizationParameters=Noted,
-        AdvancedSmoothQuantParameters=Noted,
-        ModelType=SimpleNamespace(TRANSFORMER="of texts"),
     )
     monkeypatch.setitem(sys.modules, "nncf", module)
     monkeypatch.setitem(sys.modules, "nncf.quantization", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "nncf.quantization.range_estimator", bounds)
 
 
-def describe(options: Any) -> tuple[bool, bool, bool]:
-    """Return whether a way is of texts, smooths, and corrects the mean of what a layer gives."""
+def corrects_mean(options: Any) -> bool:
+    """Tell whether a way corrects the mean of what a layer gives."""
     advanced = options["advanced_parameters"]
     assert advanced.activations_range_estimator_params == "all"
-    alphas = getattr(advanced, "smooth_quant_alphas", None)
-    if alphas is not None:
-        # The library's word for not at all.
-        assert (alphas.convolution, alphas.matmul) == (-1, -1)
-    corrects_bias = not advanced.disable_bias_correction
-    return options.get("model_type") == "of texts", alphas is None, corrects_bias
+    return not advanced.disable_bias_correction
 
 
-@pytest.mark.parametrize(
-    ("mask", "ways"),
-    [
-        (None, [(False, True, False), (False, True, True)]),
-        ("attention_mask", [(True, True, False), (True, False, False)]),
-    ],
-)
-def test_texts_are_tried_with_and_without_smoothing_and_others_with_a_corrected_mean(
-    mask: str | None, ways: list[tuple[bool, bool, bool]]
-) -> None:
-    card: Any = SimpleNamespace(mask=mask)
-    assert [describe(options) for options in quantisation._list_ways(card)] == ways
+def test_both_ways_take_all_that_flowed_and_one_corrects_the_mean() -> None:
+    assert [corrects_mean(options) for options in quantisation._list_ways()] == [False, True]
