@@ -58,7 +58,7 @@ class _ByToken(nn.Module):
         rounded = (tokens / sizes).round().to(torch.int8)
         products = torch._int_mm(rounded, self.weights)
         given = products * sizes * self.scales + self.bias
-        return given.unflatten(0, values.shape[:-1])
+        return given.reshape(*values.shape[:-1], -1)
 
 
 def _list_ways(package: PackedModel, batches: Sequence[Arrays]) -> dict[str, Compute]:
@@ -74,9 +74,10 @@ def _list_ways(package: PackedModel, batches: Sequence[Arrays]) -> dict[str, Com
             package, bits, numbers
         )
     ways["ONNX Runtime, scales of a mini-batch"] = _with_scales_of_batch(package)
-    rounded = torch.ao.quantization.quantize_dynamic(
-        load_network(package).eval(), {nn.Linear: torch.ao.quantization.per_channel_dynamic_qconfig}
-    )
+    # torch's authors will delete it.
+    quantization: Any = torch.ao.quantization
+    layers = {nn.Linear: quantization.per_channel_dynamic_qconfig}
+    rounded = quantization.quantize_dynamic(load_network(package).eval(), layers)
     ways["torch, scales of a mini-batch"] = _as_torch(rounded)
     ways["torch, scales of a token"] = _as_torch(_replace_layers(load_network(package).eval()))
     return ways
