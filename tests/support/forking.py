@@ -1,10 +1,12 @@
 """What is common to the servers of the tests that import once and fork for each request."""
 
 import atexit
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+import ctypes
 import gc
 import os
+from pathlib import Path
 import select
 import signal
 import socket
@@ -12,6 +14,9 @@ import sys
 import weakref
 
 _MOST_SIGNALS = 1 << 12
+_LARGE_BYTES = 2 << 20
+# What Linux calls MADV_COLLAPSE, since 6.1. A system that does not know it leaves memory as it is, and forks take longer.
+_COLLAPSE = 25
 
 
 def serve_forks(address: str, answer: Callable[[socket.socket], None]) -> None:
@@ -32,7 +37,35 @@ def serve_programs(address: str, become: Callable[[socket.socket], None]) -> Non
         become: turns a forked process into the program that is asked for, and ends it.
     """
     _leave_exits_of_imports()
+    _take_large_pages()
     _serve(address, lambda listening: _fork_programs(listening, become))
+
+
+def _take_large_pages() -> None:
+    """Put the memory of this process into large pages: to fork 140,000 small ones and to end that fork takes 37 ms, and this way 17."""
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        return
+    advise = ctypes.CDLL(None).madvise
+    for start, size in find_large_places(maps.read_text()):
+        advise(ctypes.c_void_p(start), ctypes.c_size_t(size), _COLLAPSE)
+
+
+def find_large_places(maps: str) -> Iterator[tuple[int, int]]:
+    """Yield start and size of the memory of no file that large pages can hold.
+
+    Args:
+        maps: what Linux tells of a process in `/proc/PID/maps`.
+    """
+    for line in maps.splitlines():
+        places, permissions, _, _, _, *name = line.split(maxsplit=5)
+        if permissions != "rw-p" or name not in ([], ["[heap]"]):
+            continue
+        start, end = (int(place, 16) for place in places.split("-"))
+        first = -(-start // _LARGE_BYTES) * _LARGE_BYTES
+        size = end // _LARGE_BYTES * _LARGE_BYTES - first
+        if size > 0:
+            yield first, size
 
 
 def _leave_exits_of_imports() -> None:
