@@ -63,10 +63,14 @@ class NanGuard(nn.Module):
 
 def _may_be_wrong(tensor: torch.Tensor) -> bool:
     """Tell whether a number of a mini-batch, or its square, may be none: finite ones may overflow it, too."""
-    flat = tensor.flatten()
     # Of all rows at once, as sums row by row take as long as a small network.
-    squares = torch.dot(flat, flat)
-    return not bool(torch.isfinite(squares))
+    if tensor.is_contiguous():
+        flat = tensor.flatten()
+        sum_of_squares = torch.dot(flat, flat)
+    else:
+        # Stacked columns: to lay them out anew would take longer than a wide network.
+        sum_of_squares = torch.linalg.vector_norm(tensor)
+    return not bool(torch.isfinite(sum_of_squares))
 
 
 def _write_nan(outputs: dict[str, torch.Tensor], rows: torch.Tensor) -> None:

@@ -75,3 +75,5 @@ def test_what_a_network_computes_with_keeps_its_score(
     guard: NanGuard, expected: list[bool]
 ) -> None:
     assert guard(x=ODD)["y"].isnan()[:, 0].tolist() == expected
+    stacked_columns = ODD.T.contiguous().T
+    assert guard(x=stacked_columns)["y"].isnan()[:, 0].tolist() == expected
