@@ -9,7 +9,8 @@ def count_letters(value: Any) -> int:
         return len(value)
     if isinstance(value, dict):
         return sum(map(count_letters, value.values()))
-    if isinstance(value, list | tuple):
+    # Of numbers there are many, and none has a letter.
+    if isinstance(value, list | tuple) and not count_numbers(value):
         return sum(map(count_letters, value))
     return 0
 
