@@ -225,9 +225,11 @@ class _Teller:
 
 def _shorten(report: pytest.TestReport) -> _Passed | None:
     """Return what a report says, where that is short; None where it says more."""
-    short = _Passed(report.when, report.duration, report.start, report.stop)
-    plain = _lengthen(short, report.nodeid, report.location, report.keywords)
-    return short if vars(report) == vars(plain) else None
+    more = report.longrepr or report.sections or report.user_properties
+    # What a plugin adds to a report is more, too.
+    if not report.passed or more or vars(report).keys() != _PLAIN:
+        return None
+    return _Passed(report.when, report.duration, report.start, report.stop)
 
 
 def _lengthen(passed: _Passed, nodeid: str, location: Any, keywords: Any) -> pytest.TestReport:
@@ -235,6 +237,9 @@ def _lengthen(passed: _Passed, nodeid: str, location: Any, keywords: Any) -> pyt
     return pytest.TestReport(
         nodeid, location, keywords, "passed", None, when, (), duration, start, stop
     )
+
+
+_PLAIN = vars(_lengthen(_Passed("call", 0, 0, 0), "", ("", 0, ""), {})).keys()
 
 
 def _work(
