@@ -75,37 +75,61 @@ def are_sound(
     if is_like_checked(footer, asked):
         return True
     check_chunks(metadata, groups, asked)
-    for leaf in asked:
-        column = metadata.schema.column(leaf)
-        if not all(_can_be_asked(footer, number, leaf, column) for number in groups):
-            return False
+    try:
+        # Once: to find them again compares the footer.
+        chunks = _list_chunks(footer)
+        for leaf in asked:
+            column = metadata.schema.column(leaf)
+            if not all(_can_be_asked(chunks[number][leaf], column) for number in groups):
+                return False
+    except BROKEN:
+        return False
     if len(groups) == metadata.num_row_groups:
         remember_checked(footer, asked)
     return True
 
 
-def _can_be_asked(footer: bytes, number: int, leaf: int, column: pq.ColumnSchema) -> bool:
+def _can_be_asked(stored: bytes, column: pq.ColumnSchema) -> bool:
     """Tell whether pyarrow can be asked about the statistics of a column chunk.
 
     Args:
-        footer: without the length behind it.
-        number: of the row group.
-        leaf: number of the leaf.
+        stored: what the chunk says of itself.
         column: the leaf in the file's schema.
+
+    Raises:
+        IndexError, KeyError, ValueError: it cannot be read.
     """
     physical_type = column.physical_type
-    try:
-        chunk = read_struct(_list_chunks(footer)[number][leaf]).fields
-        if _TYPES[read_int(chunk[_TYPE])] != physical_type:
-            return False
-        # Of texts all lengths are good.
-        if physical_type == _TEXTS or _STATISTICS not in chunk:
-            return True
-        told = read_struct(chunk[_STATISTICS].stored).fields
-        ends = [read_bytes(told[field]) for field in _ENDS if field in told]
-    except BROKEN:
-        return False
     value_bytes = _VALUE_BYTES.get(physical_type, column.length)
+    what = (physical_type, value_bytes)
+    # Chunks of a wide table are alike, too.
+    if is_like_checked(stored, what):
+        return True
+    is_sound = _is_sound(stored, physical_type, value_bytes)
+    if is_sound:
+        remember_checked(stored, what)
+    return is_sound
+
+
+def _is_sound(stored: bytes, physical_type: str, value_bytes: int) -> bool:
+    """Tell whether a chunk has the type of its column, and ends of its range that are as long as a value.
+
+    Args:
+        stored: what the chunk says of itself.
+        physical_type: of the column.
+        value_bytes: of a value.
+
+    Raises:
+        IndexError, KeyError, ValueError: it cannot be read.
+    """
+    chunk = read_struct(stored).fields
+    if _TYPES[read_int(chunk[_TYPE])] != physical_type:
+        return False
+    # Of texts all lengths are good.
+    if physical_type == _TEXTS or _STATISTICS not in chunk:
+        return True
+    told = read_struct(chunk[_STATISTICS].stored).fields
+    ends = [read_bytes(told[field]) for field in _ENDS if field in told]
     return all(len(end) == value_bytes for end in ends)
 
 
