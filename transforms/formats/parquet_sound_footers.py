@@ -35,15 +35,19 @@ _TYPE, _STATISTICS = 1, 12
 # Fields of statistics: ends of a range, as they were told at first and as they are told today.
 _ENDS = (1, 2, 5, 6)
 # Types in the order of their numbers, and bytes of a value as it is stored; others say how long theirs are.
-_TYPES = (
-    "BOOLEAN",
-    "INT32",
-    "INT64",
-    "INT96",
-    "FLOAT",
-    "DOUBLE",
-    "BYTE_ARRAY",
-    "FIXED_LEN_BYTE_ARRAY",
+_TYPES = dict(
+    enumerate(
+        (
+            "BOOLEAN",
+            "INT32",
+            "INT64",
+            "INT96",
+            "FLOAT",
+            "DOUBLE",
+            "BYTE_ARRAY",
+            "FIXED_LEN_BYTE_ARRAY",
+        )
+    )
 )
 _VALUE_BYTES = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
 _TEXTS = "BYTE_ARRAY"

@@ -99,6 +99,11 @@ def take_no_type(metadata: Fields) -> None:
     metadata[_TYPE] = make_int(99, I32)
 
 
+def take_negative_type(metadata: Fields) -> None:
+    # Counted from the end of all eight, it would be the column's own.
+    metadata[_TYPE] = make_int(-6, I32)
+
+
 def shorten_ends(metadata: Fields) -> None:
     statistics = dict(read_struct(metadata[_STATISTICS].stored).fields)
     for field in (1, 2, 5, 6):
@@ -109,4 +114,4 @@ def shorten_ends(metadata: Fields) -> None:
 
 # Each of these ended the process where pyarrow was asked about the chunk, or about its statistics.
 WRONG_CHUNKS = [lengthen_histogram, take_for_texts]
-WRONG_STATISTICS = [change_type, take_no_type, shorten_ends]
+WRONG_STATISTICS = [change_type, take_no_type, take_negative_type, shorten_ends]
