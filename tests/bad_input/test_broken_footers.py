@@ -21,6 +21,7 @@ from tests.transforms.formats.chunks import (
     Fields,
     change_chunk,
     change_columns,
+    change_rows,
     lengthen_histogram,
     write_numbers,
 )
@@ -70,6 +71,15 @@ def test_a_chunk_that_is_told_wrongly_is_refused_before_pyarrow_is_asked(
         find_sections(path)
     with pytest.raises(InputError, match=r"a\.parquet: cannot be read from row 0 on"):
         read_units(path, ParquetFormat(), SCHEMA)
+
+
+@pytest.mark.parametrize("told_in_group", [True, False])
+@pytest.mark.parametrize("rows", [-1, (1 << 53) + 1, (1 << 63) - 1])
+def test_rows_that_no_file_has_are_refused(rows: int, told_in_group: bool, tmp_path: Path) -> None:
+    path = change_rows(write_numbers(tmp_path / "a.parquet"), rows, told_in_group)
+    message = rf"a\.parquet: is not a readable Parquet file: .* {rows} rows; replace the file"
+    with pytest.raises(InputError, match=message):
+        ParquetFormat().inspect(describe(path), [Column(name, None) for name in NAMES])
 
 
 @broken

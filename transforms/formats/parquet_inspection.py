@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pyarrow import Schema
 import pyarrow.parquet as pq
 
+from configs.errors import InputError
 from transforms.formats.column import Column
 from transforms.formats.columns import check_columns
 from transforms.formats.parquet_footer import (
@@ -26,6 +27,8 @@ from transforms.formats.parquet_prefix import FileEnd
 
 # Where Arrow's writers keep the schema as it was in memory.
 _ARROW_SCHEMA = b"ARROW:schema"
+# More than any file has, and few enough that row numbers behind them are numbers of 64 bits, too.
+_MOST_ROWS = 1 << 53
 
 
 class Inspected(NamedTuple):
@@ -102,7 +105,7 @@ def inspect_file(url: str, wanted: Sequence[Column]) -> Inspected:
     if last is not None and last.may_be_of(end, wanted):
         metadata = parse_metadata(end)
         if _find_arrow_schema(metadata) == last.arrow_schema:
-            return Inspected(last.schema, metadata, _measure_groups(metadata), last.row_bytes)
+            return Inspected(last.schema, metadata, _measure_groups(url, metadata), last.row_bytes)
     stored, metadata = parse_footer(end)
     declared = {column.name: column.type for column in wanted}
     schema = declare_types(url, stored, metadata, declared)
@@ -110,7 +113,7 @@ def inspect_file(url: str, wanted: Sequence[Column]) -> Inspected:
     names = set(declared)
     refuse_intervals(url, metadata, names)
     widths = list_widths(metadata, names)
-    groups = _measure_groups(metadata)
+    groups = _measure_groups(url, metadata)
     inspected = Inspected(schema.remove_metadata(), metadata, groups, sum(widths.values()))
     # Only now: what was refused is looked at again.
     _last.checked = _remember(end, wanted, inspected)
@@ -135,8 +138,21 @@ def _remember(
     )
 
 
-def _measure_groups(metadata: pq.FileMetaData) -> list[tuple[int, int]]:
+def _measure_groups(url: str, metadata: pq.FileMetaData) -> list[tuple[int, int]]:
+    """Return the rows and bytes of each row group.
+
+    Raises:
+        InputError: the footer is broken, as no file has so many rows, or so few.
+    """
     groups = list_groups(metadata)
+    rows = [group.num_rows for group in groups]
+    most = max(metadata.num_rows, sum(rows))
+    least = min(metadata.num_rows, *rows) if rows else metadata.num_rows
+    if least < 0 or most > _MOST_ROWS:
+        number = least if least < 0 else most
+        raise InputError(
+            f"{url}: is not a readable Parquet file: its footer tells of {number} rows; replace the file"
+        )
     return [(group.num_rows, group.total_byte_size) for group in groups]
 
 

@@ -23,6 +23,8 @@ Fields = dict[int, Value]
 ROWS = 100
 # Fields of a footer, of a row group, of a chunk and of what it says of itself.
 _COLUMNS, _GROUPS, _CHUNKS, _METADATA = 2, 4, 1, 3
+# Of a footer and of a row group.
+_ROWS = 3
 _TYPE, _STATISTICS, _SIZES = 1, 12, 16
 _TEXTS_BYTES, _LEVELS = 1, 3
 
@@ -48,6 +50,18 @@ def change_chunk(path: Path, change: Callable[[Fields], None], group: int = 0) -
     chunks[1] = write_struct(chunk)
     groups[group][_CHUNKS] = make_list(STRUCT, chunks)
     footer[_GROUPS] = make_list(STRUCT, [write_struct(fields) for fields in groups])
+    return _write(path, footer)
+
+
+def change_rows(path: Path, rows: int, told_in_group: bool) -> Path:
+    """Change how many rows a footer tells of in the first row group, or in the file."""
+    footer = _read(path)
+    if told_in_group:
+        groups = [dict(fields) for fields in list_structs(footer[_GROUPS])]
+        groups[0][_ROWS] = make_int(rows)
+        footer[_GROUPS] = make_list(STRUCT, [write_struct(fields) for fields in groups])
+    else:
+        footer[_ROWS] = make_int(rows)
     return _write(path, footer)
 
 
