@@ -115,7 +115,7 @@ flink-test: $(TESTING)
 
 # Airflow is large, so it has an environment and a lock of its own; `make test` skips what needs it.
 airflow-check: $(TESTING) $(AIRFLOW)
-	AIRFLOW_PYTHON=$(CURDIR)/build/airflow/bin/python $(RUN) -m pytest tests/deploy/test_airflow.py
+	AIRFLOW_PYTHON='$(CURDIR)/build/airflow/bin/python' $(RUN) -m pytest tests/deploy/test_airflow.py
 
 # The model servers that jobs are tested with, each in an environment of its own. `make test` makes those of every day; the others, and
 # what only they show, are this.
@@ -167,7 +167,7 @@ clean:
 # Where the lock has changed, the environment is made anew, so that it holds what is locked and nothing that was.
 $(LIBRARIES): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11 ...")'
-	@test ! -e $(VENV) || test -e $(VENV)/pyvenv.cfg || { echo "$(VENV) is there, and no virtual environment: make VENV=..."; exit 1; }
+	@test ! -e $(VENV) || test -e $(VENV)/pyvenv.cfg || { echo "$(VENV) is there, and no virtual environment: remove it, or make VENV=..."; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(RUN) $(INSTALL_LOCK) requirements.lock --only-binary :all:
 	touch $@

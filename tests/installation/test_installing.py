@@ -24,6 +24,15 @@ for folder; do :; done
 "{python}" "$@" --without-pip && exec "{python}" -m zipfile -e "{pip}" "$folder"/lib/python*/site-packages
 """
 
+# The files that say that a step of installing has ended, in their order, with words of what the step does.
+_STEPS = {
+    ".libraries": "-m venv --clear",
+    ".requirements.lock": "--editable .",
+    ".requirements-test.lock": "--requirement requirements-test.lock",
+}
+# What each step reads, or reads first.
+_READ = (RUNTIME, "setup.py", TEST)
+
 
 @pytest.fixture(scope="session")
 def oldest_pip() -> Path:
@@ -161,3 +170,39 @@ def test_newer_releases_change_nothing_about_what_is_installed(
             run = make(f"environment/.{lock}", checkout, interpreter, index)
             assert run.returncode == 0, run.stdout + run.stderr
             assert installed(checkout, index) == locked(lock)
+
+
+def list_planned(checkout: Path) -> list[str]:
+    """Return the steps that make would do for the environment of tests."""
+    target = "environment/.requirements-test.lock"
+    command = ["make", "--dry-run", target, f"PYTHON={sys.executable}", "VENV=environment"]
+    planned = subprocess.run(
+        command, cwd=checkout, env=environment(""), capture_output=True, text=True, check=True
+    ).stdout
+    return [step for step, words in _STEPS.items() if words in planned]
+
+
+def test_what_was_interrupted_or_reads_another_file_now_is_done_again_with_all_behind_it(
+    checkout: Path,
+) -> None:
+    (checkout / "environment").mkdir()
+    ended = [checkout / "environment" / step for step in _STEPS]
+    read = [checkout / name for name in _READ]
+
+    def finish() -> None:
+        files = [checkout / "pyproject.toml", *read, *ended]
+        for second, path in enumerate(files, start=1_000_000):
+            path.touch()
+            os.utime(path, (second, second))
+
+    finish()
+    assert list_planned(checkout) == []
+    for number in range(len(_STEPS)):
+        left = list(_STEPS)[number:]
+        finish()
+        ended[number].unlink()
+        assert list_planned(checkout) == left
+        finish()
+        # Now, which is later than all.
+        read[number].touch()
+        assert list_planned(checkout) == left

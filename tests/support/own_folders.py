@@ -14,14 +14,15 @@ from _pytest.tmpdir import tmppath_result_key
 import pytest
 
 # What is longer leaves no room for the path of a socket.
-_MOST_CHARACTERS = 30
+_MOST_CHARACTERS = 29
 _numbers = count()
 
 
 def make_own_folder(parent: Path, test: pytest.Item) -> Iterator[Path]:
     """Yield a new folder for a test, and remove it if the test has passed."""
     name = re.sub(r"\W", "_", test.name)[:_MOST_CHARACTERS]
-    folder = parent / f"{name}{next(_numbers)}"
+    # Numbers stand apart, as names may end with digits.
+    folder = parent / f"{name}_{next(_numbers)}"
     folder.mkdir(mode=0o700)
     yield folder
     has_passed = test.stash[tmppath_result_key].get("call", True)

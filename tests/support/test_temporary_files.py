@@ -9,6 +9,7 @@ from typing import Any
 from _pytest.tmpdir import tmppath_result_key
 import pytest
 
+from tests.support import own_folders
 from tests.support.own_folders import make_own_folder
 
 
@@ -37,7 +38,11 @@ def test_the_own_folder_of_what_passed_goes_and_of_what_failed_stays(tmp_path: P
         assert folder.exists() == (not has_passed)
 
 
-def test_each_test_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    test: Any = SimpleNamespace(name="test_a", stash={})
-    folders = {next(make_own_folder(tmp_path, test)) for _ in range(3)}
+def test_each_test_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_folders, "_numbers", iter([2, 12, 13]))
+    # The first two would be one, were name and number put together as they are.
+    tests: list[Any] = [
+        SimpleNamespace(name=name, stash={}) for name in ("test_a1", "test_a", "test_a")
+    ]
+    folders = {next(make_own_folder(tmp_path, test)) for test in tests}
     assert len(folders) == 3
