@@ -23,6 +23,7 @@ from tests.transforms.formats.chunks import (
     change_columns,
     change_rows,
     lengthen_histogram,
+    write_deep,
     write_numbers,
 )
 from tests.transforms.formats.spans import describe, read_units, table_of
@@ -80,6 +81,12 @@ def test_rows_that_no_file_has_are_refused(rows: int, told_in_group: bool, tmp_p
     message = rf"a\.parquet: is not a readable Parquet file: .* {rows} rows; replace the file"
     with pytest.raises(InputError, match=message):
         ParquetFormat().inspect(describe(path), [Column(name, None) for name in NAMES])
+
+
+def test_rows_are_those_of_row_groups_whatever_is_said_of_them_all(tmp_path: Path) -> None:
+    path = change_rows(write_numbers(tmp_path / "a.parquet", 40), ROWS + 7, told_in_group=False)
+    units = read_units(path, ParquetFormat(), SCHEMA)
+    assert table_of(units).num_rows == ROWS
 
 
 @broken
@@ -163,6 +170,20 @@ def test_a_type_that_arrow_refuses_is_told_with_its_column(digits: int, tmp_path
         InputError,
         match=r"a\.parquet: column 'money' cannot be read: Decimal precision .*; write the file without it",
     ):
+        ParquetFormat().inspect(describe(path), wanted)
+
+
+@pytest.mark.parametrize("levels", [100, 201, 60_000])
+def test_columns_deep_inside_others_are_refused_before_arrow_looks(
+    levels: int, tmp_path: Path
+) -> None:
+    """As deep as it goes, its stack runs over, which ends the process."""
+    path = write_deep(tmp_path / "a.parquet", levels)
+    wanted = [Column("x", None)]
+    if levels == 100:
+        ParquetFormat().inspect(describe(path), wanted)
+        return
+    with pytest.raises(InputError, match=r"a\.parquet: has columns so deep inside others"):
         ParquetFormat().inspect(describe(path), wanted)
 
 

@@ -116,7 +116,9 @@ class ParquetFormat:
         if is_cut and not files.is_local(file.url):
             fetched_bytes = count_stored_bytes(file.url, metadata, names)
             row_groups = limit_parts(row_groups, fetched_bytes, self.row_work)
-        shard = Shard(file, metadata.num_rows, tuple(row_groups))
+        # Those that are read, whatever the footer says of them all.
+        rows_of_groups = [group.rows for group in row_groups]
+        shard = Shard(file, sum(rows_of_groups), tuple(row_groups))
         return shard, inspected.schema
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:

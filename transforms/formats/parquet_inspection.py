@@ -23,7 +23,7 @@ from transforms.formats.parquet_footer import (
     read_end,
     refuse_intervals,
 )
-from transforms.formats.parquet_prefix import FileEnd
+from transforms.formats.parquet_prefix import FileEnd, is_too_deep
 
 # Where Arrow's writers keep the schema as it was in memory.
 _ARROW_SCHEMA = b"ARROW:schema"
@@ -106,6 +106,10 @@ def inspect_file(url: str, wanted: Sequence[Column]) -> Inspected:
         metadata = parse_metadata(end)
         if _find_arrow_schema(metadata) == last.arrow_schema:
             return Inspected(last.schema, metadata, _measure_groups(url, metadata), last.row_bytes)
+    if is_too_deep(end.footer):
+        raise InputError(
+            f"{url}: has columns so deep inside others that nobody reads them; write the file without these"
+        )
     stored, metadata = parse_footer(end)
     declared = {column.name: column.type for column in wanted}
     schema = declare_types(url, stored, metadata, declared)

@@ -56,9 +56,12 @@ class Layout:
         """
         if self.row_bytes is None:
             return False
-        stored_bytes = sum(group.total_byte_size for group in list_groups(metadata))
+        groups = list_groups(metadata)
+        stored_bytes = sum(group.total_byte_size for group in groups)
         longest_row = self.row_bytes + stored_bytes * len(self.wanted)
-        return bool(metadata.num_rows * longest_row <= most_bytes)
+        # Not what the footer says of them all, as these are the ones that are read.
+        rows = sum(group.num_rows for group in groups)
+        return bool(rows * longest_row <= most_bytes)
 
 
 class _Last(threading.local):

@@ -122,7 +122,7 @@ def read_numbers(content: bytes, place: int = 0, levels: int = _MOST_LEVELS) -> 
             number = unfold(folded)
         if kind in INTEGERS:
             folded, place = read_number(content, place)
-            # As `_unfold` does it, which would take as long again to call.
+            # As `unfold` does it, which would take as long again to call.
             own[number] = (folded >> 1) ^ -(folded & 1)
         elif kind == STRUCT:
             inner[number] = read_numbers(content, place, levels - 1)

@@ -1,5 +1,7 @@
 """How large a smoke batch may be."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -8,6 +10,7 @@ from configs.errors import ModelError
 from model_zoo.package import smoke_batch
 from model_zoo.package.smoke_batch import parse_smoke_batch
 from tests.support.builders import parquet
+from tests.transforms.formats.chunks import repeat_chunks
 
 # Of columns that have no nulls nothing is read but their numbers.
 SCHEMA = pa.schema([pa.field("a", pa.int64(), nullable=False)])
@@ -39,6 +42,13 @@ def test_values_are_counted_that_take_no_bytes(monkeypatch: pytest.MonkeyPatch) 
     content = parquet(pa.table({"a": pa.nulls(5_000), "b": pa.nulls(5_000)}))
     assert stated_bytes(content) < 5_000
     check_limit(content, 10_000, monkeypatch)
+
+
+def test_chunks_of_columns_that_there_are_not_end_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "smoke.parquet"
+    path.write_bytes(parquet(FEW))
+    content = repeat_chunks(path).read_bytes()
+    assert parse_smoke_batch(content, "p").equals(FEW)
 
 
 def test_a_batch_of_one_row_is_a_smoke_batch_and_one_of_none_is_not() -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.formats.thrift import (
+    BINARY,
     I32,
     LIST,
     STRUCT,
@@ -72,6 +73,27 @@ def change_columns(path: Path, change: Callable[[Fields], None]) -> Path:
     for element in elements:
         change(element)
     footer[_COLUMNS] = make_list(STRUCT, [write_struct(fields) for fields in elements])
+    return _write(path, footer)
+
+
+def repeat_chunks(path: Path) -> Path:
+    """Tell of the chunks of the first row group twice, as if there were more columns than there are."""
+    footer = _read(path)
+    groups = [dict(fields) for fields in list_structs(footer[_GROUPS])]
+    chunks = [value.stored for value in list_values(groups[0][_CHUNKS])]
+    groups[0][_CHUNKS] = make_list(STRUCT, [*chunks, *chunks])
+    footer[_GROUPS] = make_list(STRUCT, [write_struct(fields) for fields in groups])
+    return _write(path, footer)
+
+
+def write_deep(path: Path, levels: int) -> Path:
+    """Write a file without rows, with a column of numbers inside so many others."""
+    name = Value(BINARY, b"\x01x")
+    inner = write_struct({3: make_int(0, I32), 4: name, 5: make_int(1, I32)})
+    leaf = write_struct({1: make_int(1, I32), 3: make_int(0, I32), 4: name})
+    elements = make_list(STRUCT, [*[inner] * levels, leaf])
+    footer = {1: make_int(2, I32), 2: elements, 3: make_int(0), 4: make_list(STRUCT, [])}
+    path.write_bytes(b"PAR1" + bytes(8))
     return _write(path, footer)
 
 
