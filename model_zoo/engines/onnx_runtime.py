@@ -39,8 +39,11 @@ _TRIAL = "model_zoo.engines.child.onnx_trial"
 _RELEASES = ("onnxruntime", "onnxruntime-gpu")
 # Of them the least and the largest numbers are taken.
 _CALIBRATION_ROWS = 256
-# Of NaN and a number it takes the number here, where all others go on with NaN.
-_LOSE_NAN = frozenset({"MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin"})
+# Of NaN and a number it takes the number here, where all others go on with NaN; and of what flows in a
+# recurrent layer the largest number that there is.
+_LOSE_NAN = frozenset(
+    {"MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "LSTM", "GRU", "DynamicQuantizeLSTM"}
+)
 
 
 class OnnxRuntimeEngine:

@@ -15,7 +15,10 @@ from model_zoo.engines.openvino_nan import knows_infinity, knows_nan, loses_nan
 
 def choose_guard(model: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return what keeps rows of a model that are not finite from a score: of NaN a ReLU makes 0, in float32, too."""
+    largest: float | None = torch.inf
+    # What is infinite is then the graph's own matter, and what is NaN is not.
     if knows_infinity(model):
-        return lambda compute: compute
-    largest = LARGEST_SQUARE if loses_nan(model) else torch.inf
+        largest = None
+    elif loses_nan(model):
+        largest = LARGEST_SQUARE
     return partial(NanGuard, largest=largest, takes_nan=knows_nan(model))

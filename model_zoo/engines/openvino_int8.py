@@ -129,6 +129,9 @@ def guard_products(opset: Any, model: Any) -> None:
     Args:
         opset: OpenVINO's operators.
         model: OpenVINO's, of a graph that `quantise_weights` has made; it is changed.
+
+    Raises:
+        ModelError: it is none of those.
     """
     last_axis = opset.constant([-1], np.int64)
     flat = opset.constant([-1], np.int64)
@@ -139,6 +142,8 @@ def guard_products(opset: Any, model: Any) -> None:
             # NaN if one of them is; a look at each of them takes three times as long.
             by_token = opset.reduce_sum(_find_watched(node), last_axis, keep_dims=False)
             sums.append(opset.reshape(by_token, flat, special_zero=False))
+    if not sums:
+        raise ModelError("the graph of int8 has no product in 8 bits; run pipelines.tune again")
     is_nan = opset.is_nan(opset.concat(sums, axis=0))
     add_flag(opset, model, LOST, [has_any(opset, is_nan)])
 

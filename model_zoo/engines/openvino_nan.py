@@ -28,6 +28,9 @@ NAN = "number is NaN"
 _MAKE_NAN = frozenset({"Sqrt", "Log", "Asin", "Acos", "Acosh", "Atanh"})
 # Positive numbers stay so.
 _MOVES = frozenset({"Sqrt", "Broadcast", "Reshape", "Unsqueeze", "Squeeze", "Transpose", "Convert"})
+# What they give is never below 0; of numbers that are not, neither is what sums and means give.
+_SIZES = frozenset({"Abs", "Exp", "Relu", "Sigmoid", "ReduceL1", "ReduceL2"})
+_SUMS = _MOVES | {"ReduceMean", "ReduceSum", "ReduceMax"}
 # Where all numbers of a row may be minus infinity, as masks of texts are.
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
 # Of NaN they make a number, on some processors at least.
@@ -80,7 +83,10 @@ def _choose_numbers(opset: Any, node: Any) -> Any:
 
 def knows_nan(model: Any) -> bool:
     """Tell whether a graph asks itself which of its numbers are NaN: those of pipelines.package do."""
-    return any(node.get_type_name() == "IsNaN" for node in model.get_ops())
+    asking = [node for node in model.get_ops() if node.get_type_name() == "IsNaN"]
+    asked = [node.input_value(0).get_node() for node in asking]
+    # Attention asks so of what it made itself, and then a row's NaN is nobody's.
+    return any(node.get_type_name() not in _SOFTMAX for node in asked)
 
 
 def knows_infinity(model: Any) -> bool:
@@ -132,14 +138,30 @@ def _is_above_zero(divisor: Any) -> bool:
         return _is_above_zero(node.input_value(0))
     if kind == "Clamp":
         return bool(node.get_attributes()["min"] > 0)
-    # Of a variance and a small number, or of a count and 1.
     if kind not in ("Add", "Maximum"):
         return False
-    for value in node.input_values():
-        least = find_constant(value)
-        if least is not None and np.all(least > 0):
-            return True
+    first, second = node.input_values()
+    for least, other in ((first, second), (second, first)):
+        numbers = find_constant(least)
+        if numbers is not None and np.all(numbers > 0):
+            # Of a variance and a small number, or of a size and 1.
+            return kind == "Maximum" or _is_never_below_zero(other)
     return False
+
+
+def _is_never_below_zero(value: Any) -> bool:
+    """Tell whether numbers are sizes, or squares, or what is added up of such."""
+    node = value.get_node()
+    kind = node.get_type_name()
+    if kind in _SUMS:
+        return _is_never_below_zero(node.input_value(0))
+    if kind == "Multiply":
+        first, second = [taken.get_node().get_name() for taken in node.input_values()]
+        return bool(first == second)
+    if kind == "Power":
+        exponent = find_constant(node.input_value(1))
+        return exponent is not None and bool(np.all(exponent % 2 == 0))
+    return kind in _SIZES
 
 
 def _is_whole_power(node: Any) -> bool:

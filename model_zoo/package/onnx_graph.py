@@ -67,7 +67,7 @@ def parse_graph(content: bytes, data: Mapping[str, int]) -> Any:
             "it has functions of its own, which are written out when a model is packed"
         )
     left = dict(data)
-    for graph in _list_graphs(model.graph, 0):
+    for graph in list_graphs(model.graph):
         _check_graph(graph, left)
     return model
 
@@ -84,7 +84,7 @@ def put_numbers_in(model: Any, data: Mapping[str, bytes]) -> bytes:
     """
     import onnx
 
-    for graph in _list_graphs(model.graph, 0):
+    for graph in list_graphs(model.graph):
         for tensor in _list_tensors(graph):
             if tensor.data_location == onnx.TensorProto.EXTERNAL:
                 tensor.raw_data = _cut_numbers(tensor, data)
@@ -115,8 +115,16 @@ def _cut_numbers(tensor: Any, data: Mapping[str, bytes]) -> bytes:
     return numbers
 
 
-def _list_graphs(graph: Any, depth: int) -> Iterator[Any]:
-    """Yield a graph and those of its branches and loops."""
+def list_graphs(graph: Any, depth: int = 0) -> Iterator[Any]:
+    """Yield a graph and those of its branches and loops.
+
+    Args:
+        graph: `onnx.GraphProto`.
+        depth: how many graphs it is inside of.
+
+    Raises:
+        ValueError: they are nested too deep.
+    """
     if depth > _DEEPEST:
         raise ValueError(f"its branches and loops are nested deeper than {_DEEPEST}")
     yield graph
@@ -124,7 +132,7 @@ def _list_graphs(graph: Any, depth: int) -> Iterator[Any]:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 if inner.node or inner.initializer:
-                    yield from _list_graphs(inner, depth + 1)
+                    yield from list_graphs(inner, depth + 1)
 
 
 def _check_graph(graph: Any, left: dict[str, int]) -> None:

@@ -18,6 +18,7 @@ from configs.errors import ModelError  # noqa: E402
 from model_zoo.arrays import Arrays  # noqa: E402
 from model_zoo.engines import openvino_engine, openvino_int8  # noqa: E402
 from model_zoo.engines.openvino_engine import OpenVinoEngine  # noqa: E402
+from model_zoo.engines.openvino_library import import_openvino  # noqa: E402
 from model_zoo.engines.quantised_graph import keep_in_memory, read_quantised  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.package.onnx_graph import parse_graph  # noqa: E402
@@ -181,6 +182,14 @@ def test_a_graph_of_other_groups_is_refused(package: Package, settings: Settings
     other = keep_in_memory(model.SerializeToString())
     with pytest.raises(ModelError, match="rounded in groups"):
         score(package, replace(settings, graph=other), texts(3))
+
+
+def test_a_graph_that_says_so_and_has_no_such_product_is_refused() -> None:
+    """Nothing would tell of NaN there."""
+    openvino = import_openvino()
+    model = openvino.Core().read_model(picture_graph().SerializeToString())
+    with pytest.raises(ModelError, match="no product in 8 bits"):
+        openvino_int8.guard_products(openvino.opset13, model)
 
 
 def test_a_graph_with_measured_scales_is_rounded_by_them_alone() -> None:

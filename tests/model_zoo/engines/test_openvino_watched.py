@@ -12,6 +12,8 @@ pytest.importorskip("openvino")
 from onnx import TensorProto  # noqa: E402
 from onnx.helper import make_node  # noqa: E402
 
+from model_zoo.engines.openvino_library import import_openvino  # noqa: E402
+from model_zoo.engines.openvino_nan import guard_nan  # noqa: E402
 from tests.support.graphs import graph_of  # noqa: E402
 from tests.support.openvino_rows import guarded  # noqa: E402
 
@@ -103,6 +105,12 @@ MAKERS: dict[str, tuple[list[Any], dict[str, Any], np.ndarray, np.ndarray]] = {
     "area": ([make_node("Acosh", ["x"], ["made"])], {}, floats(1, 2, 3), floats(1, 0.5, 2)),
     "other area": ([make_node("Atanh", ["x"], ["made"])], {}, floats(0, 0.5, 1), floats(0, 2, 0)),
     "quotient": ([make_node("Div", ["x", "x"], ["made"])], {}, floats(1, 2, 3), floats(1, 0, 2)),
+    "quotient of what may be 0, though something is added": (
+        [make_node("Add", ["x", "one"], ["more"]), make_node("Div", ["more", "more"], ["made"])],
+        {"one": np.float32(1)},
+        floats(1, 2, 3),
+        floats(1, -1, 2),
+    ),
     "share": (
         [make_node("ReduceSum", ["x"], ["sum"]), make_node("Div", ["x", "sum"], ["made"])],
         {},
@@ -138,6 +146,32 @@ def test_a_divisor_that_is_kept_above_0_is_not_watched() -> None:
     check(nodes, {"least": np.float32(1e-3)}, floats(1, -2, 3), floats(0, 0, 0), None)
 
 
+@pytest.mark.parametrize(
+    ("nodes", "is_watched"),
+    [
+        ([make_node("Abs", ["x"], ["size"])], False),
+        ([make_node("Exp", ["x"], ["size"])], False),
+        ([make_node("Mul", ["x", "x"], ["square"]), make_node("ReduceMean", ["square"], ["size"])], False),
+        ([make_node("Pow", ["x", "two"], ["size"])], False),
+        ([make_node("Pow", ["x", "three"], ["size"])], True),
+        ([make_node("Mul", ["x", "two"], ["size"])], True),
+        ([make_node("ReduceSum", ["x"], ["size"])], True),
+    ],
+)  # fmt: skip
+def test_what_is_divided_by_a_size_and_a_small_number_is_not_watched(
+    nodes: list[Any], is_watched: bool
+) -> None:
+    arrays = {"two": np.float32(2), "three": np.float32(3), "small": np.float32(1e-5)}
+    divide = [
+        make_node("Add", ["size", "small"], ["sum"]),
+        make_node("Div", ["x", "sum"], ["made"]),
+        RELU,
+    ]
+    openvino = import_openvino()
+    model = openvino.Core().read_model(graph_of([*nodes, *divide], arrays).SerializeToString())
+    assert guard_nan(openvino.opset13, model) is is_watched
+
+
 def test_numbers_whose_squares_overflow_have_no_score_where_a_relu_would_lose_nan() -> None:
     """Infinity minus infinity is NaN, of which the ReLU makes 0: the row would be scored by nothing."""
     weights = np.array([[3e38] * 3, [-3e38] * 3, [3e38] * 3], np.float32)
@@ -163,10 +197,26 @@ def test_infinity_has_no_score_where_a_graph_asks_what_is_nan_alone() -> None:
 def test_a_graph_that_asks_what_is_infinite_says_itself_what_becomes_of_it() -> None:
     nodes = [
         make_node("IsInf", ["x"], ["is_infinite"]),
-        make_node("Where", ["is_infinite", "zero", "x"], ["logit"]),
+        make_node("Where", ["is_infinite", "zero", "x"], ["known"]),
+        make_node("Relu", ["known"], ["logit"]),
     ]
     compute = guarded(graph_of(nodes, {"zero": np.float32(0)}))
     np.testing.assert_array_equal(compute(floats(1, np.inf, 2)), floats(1, 0, 2))
+    # And says nothing of what is NaN.
+    assert np.isnan(compute(floats(1, np.nan, 2))).all()
+
+
+def test_nan_has_no_score_where_attention_asks_for_its_own_alone() -> None:
+    nodes = [
+        make_node("Softmax", ["x"], ["shares"]),
+        make_node("IsNaN", ["shares"], ["is_nan"]),
+        make_node("Where", ["is_nan", "zero", "shares"], ["kept"]),
+        make_node("Mul", ["kept", "x"], ["made"]),
+        RELU,
+    ]
+    compute = guarded(graph_of(nodes, {"zero": np.float32(0)}))
+    assert np.isnan(compute(floats(1, np.nan, 2))).all()
+    assert np.isfinite(compute(floats(1, 0, 2))).all()
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
