@@ -93,6 +93,9 @@ def test_units_are_not_taken_over_from_a_run_of_another_version(job: Path) -> No
     [
         ("RegionTotals", {"monitor.modules": []}, "monitor.modules does not list"),
         ("pa", {}, "is neither a class nor a function that"),
+        # What the module has imported, and an object of a class of its own.
+        ("Popen", {}, "is neither a class nor a function that"),
+        ("made", {}, "is neither a class nor a function that"),
         ("RegionTotal", {}, "did you mean RegionTotals"),
         ("_Hidden", {}, "is no summary, nor module:callable"),
         ("Nothing", {}, "has no of; it needs of, merge, write, read"),
@@ -103,6 +106,7 @@ def test_what_is_no_summary_is_refused(
     job: Path, word: str, change: dict[str, Any], words: str
 ) -> None:
     source = read_example() + (
+        "\nfrom subprocess import Popen\nmade = RegionTotals()"
         "\n\nclass Nothing:\n    pass\n\n\nclass Fails:\n    def __init__(self):\n        1 / 0\n"
     )
     run(job, "totals_2", source, word, change).refused(words, status=2)

@@ -13,7 +13,6 @@ import pytest
 from model_zoo.package.package import read_package
 from pipelines import score
 from pipelines.cli.command_line import run_program
-from pipelines.scoring import dry_run
 from pipelines.scoring.dry_run import _describe_schemas, _describe_unchecked
 from tests.support.builders import tiny_package
 from tests.support.jobs import small_table, write_job, write_parquet
@@ -228,14 +227,13 @@ def test_what_was_looked_at_is_what_the_format_has(input_format: str, checked: s
 )
 @pytest.mark.parametrize("takes_floats", [True, False])
 def test_what_no_dry_run_looks_at_is_said(
-    rows: int | None,
-    sampled: int,
-    unchecked: str,
-    takes_floats: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    rows: int | None, sampled: int, unchecked: str, takes_floats: bool
 ) -> None:
-    monkeypatch.setattr(dry_run, "_takes_floats", lambda _: takes_floats)
-    plan: Any = SimpleNamespace(rows=rows)
+    last = pa.float32() if takes_floats else pa.string()
+    schema = pa.schema([("a", pa.int64()), ("b", last)])
+    card = SimpleNamespace(columns=[SimpleNamespace(name=name) for name in schema.names])
+    package = SimpleNamespace(card=card)
+    plan: Any = SimpleNamespace(rows=rows, package=package, schema=schema)
     found = _describe_unchecked(plan, sampled)
     nan = ", and NaN in them, which counts as missing and is in no statistics"
     is_about_values = unchecked.startswith("the values")
