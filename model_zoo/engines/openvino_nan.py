@@ -43,6 +43,8 @@ _LOSE_NAN = frozenset(
         *BODIES,
     }
 )  # fmt: skip
+# Of one number that is NaN they make NaN of it alone, and 0 of those beside it.
+_LOSE_MADE_NAN = _LOSE_NAN | _SOFTMAX
 # With one of these a graph knows about infinity, and says itself what becomes of it.
 _KNOW_INFINITY = frozenset({"IsInf", "IsFinite"})
 
@@ -180,7 +182,7 @@ def _is_lost_behind(node: Any) -> bool:
         return False
     while pending:
         for behind in _list_takers(pending.pop()):
-            if behind.get_type_name() in _LOSE_NAN:
+            if behind.get_type_name() in _LOSE_MADE_NAN:
                 return True
             if behind.get_name() not in seen:
                 seen.add(behind.get_name())

@@ -136,6 +136,21 @@ def test_nan_that_a_relu_would_make_0_of(kind: str) -> None:
     check([*nodes, RELU], arrays, right, wrong, ValueError)
 
 
+@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax"])
+def test_nan_of_one_class_that_others_would_be_scored_beside(kind: str) -> None:
+    """OpenVINO makes 0 of the others, and not NaN of all."""
+    nodes = [
+        make_node("Sqrt", ["x"], ["made"]),
+        make_node(kind, ["made"], ["shares"]),
+        make_node("Gather", ["shares", "last"], ["logit"], axis=1),
+    ]
+    wrong = floats(-1, 0.5, 2)
+    compute = guarded(graph_of(nodes, {"last": np.array([1, 2])}), (2,))
+    assert np.isfinite(compute(floats(1, 0.5, 2))).all()
+    with pytest.raises(ValueError, match="makes NaN"):
+        compute(wrong)
+
+
 def test_a_divisor_that_is_kept_above_0_is_not_watched() -> None:
     nodes = [
         make_node("Abs", ["x"], ["size"]),
