@@ -1,6 +1,7 @@
 """README and docs: links lead somewhere, and every command of ours that is shown names programs and flags that there are."""
 
 from collections.abc import Iterator
+from functools import cache
 import importlib
 from pathlib import Path
 import re
@@ -25,6 +26,8 @@ PAGES = sorted(
     ]
 )
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+_TO_A_HEADING = re.compile(r"\]\((?!https?://)([^)#]*)#([^)]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PROGRAM = re.compile(r"-m (pipelines\.\w+)(.*)")
 # What stands for something of the user's own, or is made by something else than our programs.
 _OF_THE_USER = ("...", "s3://", "gs://", "FlinkRunner", "DataflowRunner", "/srv/")
@@ -70,6 +73,23 @@ def test_every_link_leads_to_a_file() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_link_to_a_heading_finds_one() -> None:
+    broken = [
+        f"{page.relative_to(REPOSITORY)}: {target}#{anchor}"
+        for page in PAGES
+        for target, anchor in _TO_A_HEADING.findall(page.read_text())
+        if anchor not in anchors_of(page.parent / target if target else page)
+    ]
+    assert broken == []
+
+
+@cache
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors that a page's headings have, as GitHub makes them: small letters, no marks, a hyphen for each space."""
+    headings = _HEADING.findall(page.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_command_names_flags_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""docs/your_model.md and docs/engines.md: each section's files and commands, as they are written, by somebody who has nothing else."""
+"""docs/your_model.md, the pages beside it, and docs/engines.md: each section's files and commands, as they are written, by somebody who has nothing else."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 from tests.support.tflite_models import linear_model
 
-PAGES = (REPOSITORY / "docs/your_model.md", REPOSITORY / "docs/engines.md")
+PAGES = (*sorted(REPOSITORY.glob("docs/your_model*.md")), REPOSITORY / "docs/engines.md")
 # "`name.py`, what it is:" and then a block of code.
 _FILE = re.compile(r"`([\w.]+\.(?:py|yaml))`[^\n]*(?:\n[^\n]+)*:\n\n((?:    [^\n]*\n|\n)+)")
 _COMMAND = re.compile(r"^    ((?:PYTHONPATH=\. )?python [^\n]+)$", re.MULTILINE)
@@ -50,7 +50,8 @@ def sections() -> Iterator[tuple[str, str]]:
                 yield heading, text
 
 
-SECTIONS = dict(sections())
+FOUND = list(sections())
+SECTIONS = dict(FOUND)
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +108,12 @@ def _run(
     return run.returncode, run.stderr
 
 
-def test_the_page_shows_what_it_says() -> None:
-    assert len(SECTIONS) >= 2
+def test_no_two_sections_have_one_heading() -> None:
+    """By which a section is run: of two, one would be left out."""
+    assert len(SECTIONS) == len(FOUND) >= 14
+
+
+def test_the_pages_show_what_they_say() -> None:
     for heading, text in SECTIONS.items():
         named = set(re.findall(r"python (\w+\.py)", text))
         assert named <= {name for name, _ in _FILE.findall(text)}, heading

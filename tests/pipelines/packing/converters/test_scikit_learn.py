@@ -153,7 +153,7 @@ def test_a_regression_on_numbers(tmp_path: Path, estimator: Any) -> None:
 def test_a_graph_takes_infinity_as_the_largest_of_all_numbers(
     tmp_path: Path, estimator: Any
 ) -> None:
-    """As docs/your_model.md says; scikit-learn itself would refuse it."""
+    """As docs/your_model_files.md says; scikit-learn itself would refuse it."""
     frame = people()[["income"]]
     model = make_pipeline(StandardScaler(), estimator).fit(frame, labels(people()))
     packed(tmp_path, model, frame)
