@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 import os
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,6 +13,8 @@ from transforms.formats.csv_archives import COMPRESSIONS, XZ, is_compressed
 
 # A decompressor asks for some bytes at a time, each time through Python.
 _BUFFER_BYTES = 1 << 20
+# Zeros between the streams of an xz file come in fours.
+_XZ_PADDING_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -123,21 +125,68 @@ class PieceBytes:
 
 
 class XzBytes:
-    """An xz file, unpacked: Arrow does not know the format."""
+    """An xz file, unpacked: Arrow does not know the format.
+
+    Not Python's own file of it, which takes whatever is no stream behind another for the end of all:
+    padding, behind which more streams may follow, and a stream whose head is broken.
+    """
 
     def __init__(self, stored: StoredBytes) -> None:
         # Only here: few files are xz, and every worker would load it.
         import lzma
 
-        # It only calls `read`; what it holds is closed by whoever opened it.
-        self._file = lzma.LZMAFile(cast(Any, stored))  # noqa: SIM115
-        self._errors = (lzma.LZMAError, EOFError)
+        self._stored = stored
+        self._unpack_stream = lzma.LZMADecompressor
+        self._is_broken = lzma.LZMAError
+        self._only_xz = lzma.FORMAT_XZ
+        # The first may be of the older format, which knows no streams.
+        self._stream = lzma.LZMADecompressor()
+        self._packed = b""
+        self._has_ended = False
 
     def read(self, size: int) -> bytes:
-        try:
-            return self._file.read(size)
-        except self._errors as error:
-            raise OSError(str(error)) from error
+        content = bytearray()
+        while not self._has_ended and len(content) < size:
+            try:
+                more = self._unpack(size - len(content))
+            except self._is_broken as error:
+                raise OSError(str(error)) from error
+            content += more
+        return bytes(content)
+
+    def _unpack(self, most: int) -> bytes:
+        """Return what comes next, at most as many bytes as are asked for; often none."""
+        if self._stream.eof:
+            self._begin_next()
+            return b""
+        packed = b""
+        if self._stream.needs_input:
+            packed = self._packed or self._stored.read(_BUFFER_BYTES)
+            self._packed = b""
+            if not packed:
+                raise OSError("the file ends inside a stream")
+        content: bytes = self._stream.decompress(packed, most)
+        return content
+
+    def _begin_next(self) -> None:
+        """Go on to the stream behind the one that has ended, if there is one."""
+        behind = self._stream.unused_data
+        padding = 0
+        while True:
+            rest = behind.lstrip(b"\0")
+            padding += len(behind) - len(rest)
+            if rest:
+                break
+            behind = self._stored.read(_BUFFER_BYTES)
+            if not behind:
+                break
+        if padding % _XZ_PADDING_BYTES:
+            raise OSError("what lies behind a stream is no padding")
+        if not rest:
+            self._has_ended = True
+            return
+        self._packed = rest
+        self._stream = self._unpack_stream(self._only_xz)
 
 
 class CsvFile:

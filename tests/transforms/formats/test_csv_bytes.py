@@ -15,6 +15,7 @@ import zstandard
 
 from configs.errors import InputError
 from storage import files, retries
+from transforms.formats import csv_bytes
 from transforms.formats.csv_bytes import (
     CsvPiece,
     PieceBytes,
@@ -155,3 +156,42 @@ def test_what_is_compressed_is_unpacked_and_anything_else_is_read_as_it_is(
         reader = open_decompressed(str(path), StoredBytes(str(path)))
         blocks = [reader.read(1_000) for _ in range(4)]
         assert b"".join(blocks) == CONTENT * 2
+
+
+def _read_xz(folder: Path, content: bytes) -> bytes:
+    path = folder / "a.csv.xz"
+    path.write_bytes(content)
+    reader = open_decompressed(str(path), StoredBytes(str(path)))
+    blocks = [reader.read(1_000) for _ in range(4)]
+    assert all(len(block) == 1_000 for block in blocks[: len(b"".join(blocks)) // 1_000])
+    return b"".join(blocks)
+
+
+@pytest.mark.parametrize("buffer_bytes", [7, 1 << 20])
+def test_streams_of_an_xz_file_are_read_behind_padding(
+    tmp_path: Path, buffer_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`xz` itself reads on behind it, where Python's own reader ends."""
+    monkeypatch.setattr(csv_bytes, "_BUFFER_BYTES", buffer_bytes)
+    packed, empty = lzma.compress(CONTENT), lzma.compress(b"")
+    padded = packed + bytes(40) + empty + bytes(4) + packed + bytes(8)
+    assert _read_xz(tmp_path, padded) == CONTENT * 2
+    alone = lzma.compress(CONTENT, format=lzma.FORMAT_ALONE)
+    assert _read_xz(tmp_path, alone) == CONTENT
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [bytes(3), b"garbage", bytes(4) + b"garbage", lzma.compress(CONTENT)[1:], b"\xfd7zX"],
+)
+def test_what_is_no_stream_behind_one_of_an_xz_file_is_not_taken_for_its_end(
+    tmp_path: Path, behind: bytes
+) -> None:
+    with pytest.raises(OSError, match=r"padding|format|ends inside"):
+        _read_xz(tmp_path, lzma.compress(CONTENT) + behind)
+
+
+def test_an_xz_file_that_was_cut_is_not_taken_for_whole(tmp_path: Path) -> None:
+    packed = lzma.compress(CONTENT)
+    with pytest.raises(OSError, match="the file ends inside a stream"):
+        _read_xz(tmp_path, packed + packed[:-1])
