@@ -110,12 +110,16 @@ class Bench:
         return chosen[: len(chosen) - left_over] or chosen
 
     def prepare_and_score(self, score: Score, rows: ReadRows) -> None:
-        """Do with rows what a worker does, but for reading and writing.
+        """Do with rows what a worker does, but for writing.
 
         Args:
             score: computes a mini-batch's scores.
             rows: as they were read.
         """
+        # They are in memory already. A worker that reads does not hold the interpreter's lock, so
+        # others preprocess meanwhile without waiting for it: time that is only added afterwards would
+        # make several workers look slower than they are.
+        time.sleep(rows.length * self.sample.read_seconds)
         inputs = self.sample.prepare(rows)
         # Preprocessing may have rejected all of them.
         if count_rows(inputs):

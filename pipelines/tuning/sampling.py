@@ -1,7 +1,7 @@
 """Read and preprocess a sample of a job's rows, as the job's own workers would."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 import time
 
@@ -19,6 +19,10 @@ from transforms.read_unit import read_unit
 _SAMPLE_BYTES = 300 << 20
 # Texts differ in length: what a mini-batch of them takes is seen only where there are several.
 _TEXT_MINI_BATCHES = 16
+# How often a unit is read, and for how long at most: the first time finds no memory to use again, and
+# others may be in a busy moment.
+_READINGS = 5
+_READING_SECONDS = 1.0
 # Enough to see the whole input, few enough to have their files open.
 _UNITS = 8
 
@@ -43,8 +47,7 @@ def take_sample(plan: Plan, most_rows: int) -> Sample:
     rows = 0
     units = _choose_units(plan)
     read_rows = _count_read_rows(plan, wanted, part_rows, len(units))
-    reading = ReadingTime()
-    for batch in reading.time(_read_batches(plan, units, read_rows)):
+    for batch in _read_batches(plan, units, read_rows):
         features = _preprocess(plan, batch)
         # Preprocessing may have rejected every row of the batch.
         if len(features):
@@ -59,34 +62,39 @@ def take_sample(plan: Plan, most_rows: int) -> Sample:
         )
     batches = tuple(len(batch) for batch in raw)
     prepare = partial(_prepare_rows, plan, raw)
-    return Sample(tuple(inputs), batches, prepare, reading.seconds_of_a_row)
+    read = partial(_make_reader(plan, plan.rows_per_batch), raw[0].unit)
+    return Sample(tuple(inputs), batches, prepare, time_reading(read))
 
 
-@dataclass
-class ReadingTime:
-    """How long batches take to read.
+def time_reading(
+    read: Callable[[], Iterator[RawBatch]],
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Return the seconds that a row takes to read, as in a run; 0 where there is none.
 
-    Attributes:
+    A unit is read again and again, and nothing of it is kept: the sample's own rows lie in memory that
+    the kernel had to clear for them, which may take longer than reading, while a run uses the same
+    memory for batch after batch. Single batches tell nothing, as a reader may decode many rows for the
+    first of them and hand out the others at once.
+
+    Args:
+        read: begins to read a unit.
         clock: tells the time in seconds.
-        seconds_of_a_row: of the batch that was read fastest: the first one opens files, and others
-            may have been read in a busy moment. 0 where nothing was read.
     """
-
-    clock: Callable[[], float] = time.perf_counter
-    seconds_of_a_row: float = 0.0
-
-    def time(self, batches: Iterator[RawBatch]) -> Iterator[RawBatch]:
-        """Yield batches, and take note of how long each of them takes."""
-        least = float("inf")
-        began = self.clock()
-        for batch in batches:
-            seconds = self.clock() - began
-            if len(batch):
-                least = min(least, seconds / len(batch))
-                self.seconds_of_a_row = least
-            yield batch
-            # What is done with a batch is no reading.
-            began = self.clock()
+    times: list[float] = []
+    ends_at = clock() + _READING_SECONDS
+    while not times or (len(times) < _READINGS and clock() < ends_at):
+        began = clock()
+        rows = 0
+        for batch in read():
+            rows += len(batch)
+            if clock() >= ends_at:
+                break
+        if not rows:
+            return 0.0
+        seconds = clock() - began
+        times.append(seconds / rows)
+    return min(times)
 
 
 def _count_wanted_rows(plan: Plan, most_rows: int) -> int:
@@ -165,14 +173,7 @@ def _choose_units(plan: Plan) -> list[WorkUnit]:
 
 def _read_batches(plan: Plan, units: Sequence[WorkUnit], rows: int) -> Iterator[RawBatch]:
     """Yield the first batches of units, then their second ones, and so on."""
-    record = RowRecord()
-    read = partial(
-        read_unit,
-        schema=plan.schema,
-        format=plan.format,
-        rows_per_batch=rows,
-        record=record,
-    )
+    read = _make_reader(plan, rows)
     readers = [read(unit) for unit in units]
     while readers:
         # A copy, because readers that come to their end leave the list on the way.
@@ -182,3 +183,14 @@ def _read_batches(plan: Plan, units: Sequence[WorkUnit], rows: int) -> Iterator[
                 readers.remove(reader)
             else:
                 yield batch
+
+
+def _make_reader(plan: Plan, rows: int) -> Callable[[WorkUnit], Iterator[RawBatch]]:
+    """Return what reads a unit in batches of so many rows."""
+    return partial(
+        read_unit,
+        schema=plan.schema,
+        format=plan.format,
+        rows_per_batch=rows,
+        record=RowRecord(),
+    )

@@ -1,10 +1,10 @@
 """The last comparison: settings and numbers of workers take turns, so that a busy minute slows all of them.
 
-Preprocessing is timed with them, as a worker does both: beside a preprocessing that takes most of
-the time, a network that is twice as fast is not worth scores that differ. What reading takes is
-added: one worker alone reads while nobody scores. Workers are part of what
-is compared, since workers that wait for each other, as those do that decode tiny pictures and share
-the interpreter's lock, gain next to nothing from a faster network.
+Reading and preprocessing are timed with them, as a worker does all three: beside a preprocessing that
+takes most of the time, a network that is twice as fast is not worth scores that differ. Workers are
+part of what is compared: one worker alone reads while nobody scores, and several wait for each other
+where they share the interpreter's lock, as those do that decode tiny pictures, so that they gain next
+to nothing from a faster network.
 
     the fastest and the reference, each number of workers -> all finalists, the numbers that are near
         -> what is far behind leaves after some turns
@@ -39,6 +39,9 @@ _FEWEST_ROUNDS = 3
 # reference: how much of the time preprocessing takes is between these two for all others.
 _ROUNDS_OF_NUMBERS = 3
 _NEAR = 0.85
+# How often the rows of a turn are looked for: of the few of a mini-batch preprocessing takes many times
+# as long as of a batch, and what is so found has still too few.
+_GROWTHS = 3
 # Who is slower than such a part of the fastest leaves after so many turns: the fewer they are, the
 # more of a difference a busy moment may have made.
 _HOPELESS = {1: 0.25, 2: 0.5, 3: 0.7, 4: 0.85, 5: 0.9}
@@ -63,7 +66,7 @@ def compare_in_turns(
     night: Night,
     budget: Budget,
 ) -> Comparison:
-    """Return the finalists with workers, rates and gains, preprocessing included.
+    """Return the finalists with workers, rates and gains, reading and preprocessing included.
 
     Args:
         bench: the model and the sample.
@@ -145,17 +148,24 @@ def _find_rate(measured: Measured) -> float:
 
 
 def _find_whole_rate(bench: Bench, fastest: Measured) -> float:
-    """Return about how many rows/s are preprocessed and scored, of which follows how many a turn takes."""
+    """Return about how many rows/s are read, preprocessed and scored: by that, turns have their rows."""
     settings = fastest.settings
     workers = cores()
     score = bench.load(settings, workers)
-    # The fewest: a mini-batch for each core.
-    pieces = bench.choose_read_rows(0.0, settings.batch_rows, workers)
-    take_piece = partial(_take_piece, bench, score, pieces)
-    # The first call is slower than those after it.
-    take_piece(0)
-    seconds = time_pass(take_piece, len(pieces), workers)
-    return _count_rows(pieces) / seconds
+    rate = 0.0
+    timed_rows = 0
+    for _ in range(_GROWTHS):
+        # The fewest to begin with: a mini-batch for each core.
+        pieces = bench.choose_read_rows(rate, settings.batch_rows, workers)
+        rows = _count_rows(pieces)
+        if rows <= timed_rows:
+            break
+        take_piece = partial(_take_piece, bench, score, pieces)
+        # The first call is slower than those after it.
+        take_piece(0)
+        rate = rows / time_pass(take_piece, len(pieces), workers)
+        timed_rows = rows
+    return rate
 
 
 @dataclass
@@ -180,8 +190,6 @@ class _Entrant:
         take_piece = partial(_take_piece, self.bench, self.score, self.pieces)
         rows = _count_rows(self.pieces)
         seconds = time_pass(take_piece, len(self.pieces), self.workers)
-        # The rows are in memory already.
-        seconds += rows * self.bench.sample.read_seconds / self.workers
         self.rates[number] = rows / seconds
 
     def find_gain(self, other: "_Entrant") -> float:

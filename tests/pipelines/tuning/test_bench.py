@@ -1,5 +1,6 @@
 """How many rows are timed, how often, and on how many workers, on a clock of the test's own."""
 
+from dataclasses import replace
 import threading
 
 import numpy as np
@@ -87,6 +88,16 @@ def test_of_texts_a_piece_has_several_mini_batches(monkeypatch: pytest.MonkeyPat
         (0, 20, 10),
         (1, 0, 10),
     ]
+
+
+def test_a_worker_waits_for_what_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 rows: 0.5 s each to read, and 1 s for all to score."""
+    loader = Loader(lambda _: Model(4.0))
+    use_clock(monkeypatch, loader.clock)
+    bench = make_bench(loader, [8])
+    bench = replace(bench, sample=replace(bench.sample, read_seconds=0.5))
+    bench.prepare_and_score(bench.load(SETTINGS, 1), ReadRows(0, 0, 4))
+    assert loader.clock.now == 3.0
 
 
 def test_rows_that_preprocessing_rejects_are_not_scored() -> None:

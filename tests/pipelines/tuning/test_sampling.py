@@ -1,5 +1,6 @@
 """Which rows a job is tuned on: how many, in which parts, and from where in the input."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +17,14 @@ from pipelines.planning.plan import Plan
 from pipelines.tuning import sampling
 from pipelines.tuning.sample import ReadRows, Sample, cut_batches
 from pipelines.tuning.sampling import (
-    ReadingTime,
     _count_part_rows,
     _count_read_rows,
     _count_wanted_rows,
     take_sample,
+    time_reading,
 )
 from tests.pipelines.planning.cards import make_card, make_card_of
+from tests.pipelines.tuning.clocked_bench import Clock
 from tests.support.builders import FEATURES, tiny_package
 from tests.support.jobs import small_table, write_job, write_parquet
 
@@ -123,13 +125,40 @@ def test_no_more_is_read_than_is_wanted(
     assert shards_of(take_sample(plan_of(tmp_path, [4, 4, 4]), most)) == parts
 
 
-def test_reading_takes_as_long_as_the_batch_that_was_read_fastest() -> None:
-    """Without what is done with a batch meanwhile; a batch without rows tells nothing."""
-    now = iter([0.0, 4.0, 10.0, 11.0, 20.0, 20.5, 30.0, 36.0, 40.0])
-    reading = ReadingTime(clock=lambda: next(now))
-    batches: Any = iter([range(2), range(4), (), range(3)])
-    assert list(reading.time(batches)) == [range(2), range(4), (), range(3)]
-    assert reading.seconds_of_a_row == 0.25
+@pytest.mark.parametrize(
+    ("passes", "seconds_of_a_row"),
+    [
+        # The first pass finds no memory to use again; of the second one all rows came with the first batch.
+        ([[(0.4, 2), (0.2, 2)], [(0.3, 2), (0.0, 2)], [(0.4, 4)]], 0.075),
+        # So often and no more.
+        ([[(0.05, 1)]] * 5 + [[(0.0, 1)]], 0.05),
+        # A unit that takes longer than is spent on it is not read to its end.
+        ([[(0.75, 2), (0.75, 1), (9.0, 9)]], 0.5),
+        # A batch of which a filter left nothing takes its time.
+        ([[(0.5, 0), (0.5, 2)]], 0.5),
+        ([[(0.1, 0)]], 0.0),
+        ([[]], 0.0),
+    ],
+)
+def test_reading_takes_as_long_as_the_fastest_pass_over_a_unit(
+    passes: list[list[tuple[float, int]]], seconds_of_a_row: float
+) -> None:
+    clock = Clock()
+    begun = iter(passes)
+
+    def read() -> Iterator[Any]:
+        for seconds, rows in next(begun):
+            clock.sleep(seconds)
+            yield range(rows)
+
+    assert time_reading(read, clock.perf_counter) == pytest.approx(seconds_of_a_row)
+
+
+def test_a_sample_knows_how_long_its_rows_take_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cores(monkeypatch, 1)
+    assert 0 < take_sample(plan_of(tmp_path, [0, 4]), 4).read_seconds < 60
 
 
 def test_rows_that_preprocessing_rejects_are_no_sample(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from model_zoo.arrays import Arrays
 from model_zoo.engines.settings import Settings
 from pipelines.tuning import turns as turns_module
 from pipelines.tuning.bench import Bench
@@ -131,13 +132,11 @@ class Machine:
     Attributes:
         rates: rows/s by settings and workers, in every round, or round by round.
         seconds: that a turn takes away from the budget.
-        read_seconds: that a worker takes to read a row.
     """
 
     rates: Callable[[Settings, int, int], float]
     cores: int = 2
     seconds: float = 0.0
-    read_seconds: float = 0.0
     turns: list[tuple[Settings, int]] = field(default_factory=list)
     warmed: list[tuple[Settings, int]] = field(default_factory=list)
 
@@ -153,8 +152,7 @@ class Machine:
         patch.setattr(turns_module, "_find_whole_rate", lambda *_: 100.0)
         load = _Named(loader, self)
         bench = make_bench(loader, [20] * 20)
-        sample = replace(bench.sample, read_seconds=self.read_seconds)
-        bench = replace(bench, sample=sample, load=load)
+        bench = replace(bench, load=load)
         finalists = [Measured(settings, rate) for settings, rate in alone.items()]
         self.clock = clock
         budget = Budget(minutes, clock.perf_counter)
@@ -212,15 +210,6 @@ def test_settings_are_compared_with_the_workers_that_are_fastest_with_them(
     # Over float32 as fast as that can be.
     assert [m.speed_up for m in found.best] == pytest.approx([140 / 112, 125 / 112, 1.0])
     assert [m.rate for m in found.best] == pytest.approx([140, 125, 112])
-
-
-def test_what_reading_takes_is_added_to_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One worker is faster with what is in memory, and reads alone: 10 ms and 20 ms a row, or 12.5 ms and 10 ms."""
-    rates = {(FLOAT32, 1): 100.0, (FLOAT32, 2): 80.0}
-    machine = Machine(steady(rates), read_seconds=0.02)
-    found = machine.compare(monkeypatch, {FLOAT32: 100.0})
-    assert [m.workers for m in found.turns] == [2, 1]
-    assert [m.rate for m in found.turns] == pytest.approx([1 / 0.0225, 1 / 0.03])
 
 
 @pytest.mark.parametrize(("rate", "gain"), [(109.9, 1.2), (110.1, 120 / 110.1), (90.0, 1.2)])
@@ -331,3 +320,31 @@ def test_a_sample_of_one_piece_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     budget = Budget(1e9, loader.clock.perf_counter)
     found = compare_in_turns(bench, only, [only], make_night(), budget)
     assert [m.rate for m in found.best] == pytest.approx([100])
+
+
+def test_a_turn_has_as_many_rows_as_are_preprocessed_in_its_time_once_there_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Preprocessing takes 0.1 s for a mini-batch, and as long for many."""
+    loader = Loader(lambda _: Model(1000.0))
+    use_clock(monkeypatch, loader.clock)
+    bench = make_bench(loader, [1000] * 4)
+
+    def prepare(rows: ReadRows) -> Arrays:
+        loader.clock.sleep(0.1)
+        return bench.sample.prepare(rows)
+
+    slow = replace(bench, sample=replace(bench.sample, prepare=prepare))
+    rate = turns_module._find_whole_rate(slow, Measured(FLOAT32, 1000.0))
+    # Pieces of 8 rows, then of half of what a second has, 37 and 125.
+    assert rate == pytest.approx(125 / 0.225, rel=0.02)
+
+
+def test_the_rows_of_a_turn_of_a_slow_model_are_looked_for_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loader = Loader(lambda _: Model(4.0))
+    use_clock(monkeypatch, loader.clock)
+    bench = make_bench(loader, [1000] * 4)
+    assert turns_module._find_whole_rate(bench, Measured(FLOAT32, 4.0)) == 4.0
+    assert loader.calls == [(FLOAT32, 8)] * 2
