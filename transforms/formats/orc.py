@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
-from pyarrow import DataType, Schema
+from pyarrow import DataType, RecordBatch, Schema
 import pyarrow.orc as paorc
 
 from configs.errors import InputError
@@ -31,6 +31,7 @@ from transforms.formats.orc_footer import (
     list_stripe_rows,
     read_footer,
 )
+from transforms.formats.orc_lists import has_lists, read_stripes
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
 from transforms.formats.stored_parts import skip_part
 
@@ -112,9 +113,9 @@ class OrcFormat:
             return
         first, count = unit.span
         names = list(schema.names)
+        numbers = range(first, first + count)
         with _open(unit.shard) as stored:
-            for number in range(first, first + count):
-                stripe = stored.read_stripe(number, columns=names).select(names)
+            for stripe in _read_stripes(unit.shard, stored, numbers, names):
                 yield from cast_slices(unit, stripe, done, schema, rows_per_batch, record)
                 done += stripe.num_rows
         if done != total:
@@ -141,6 +142,20 @@ class OrcFormat:
                 f"{file.url}: its columns come to more than {self.max_expansion:,} times its size "
                 "and more than 1 GiB, so it may be a bomb; if it is not, raise source.max_expansion"
             )
+
+
+def _read_stripes(
+    url: str,
+    stored: Any,
+    numbers: range,
+    names: Sequence[str],
+) -> Iterator[RecordBatch]:
+    """Yield stripes, with the wanted columns alone."""
+    if has_lists(stored.schema, names):
+        yield from read_stripes(url, stored, numbers, names)
+        return
+    for number in numbers:
+        yield stored.read_stripe(number, columns=names).select(names)
 
 
 def make_orc_format(options: InputOptions) -> OrcFormat:

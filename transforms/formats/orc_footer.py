@@ -24,6 +24,8 @@ _FOOTER_LENGTH, _METADATA_LENGTH = 1, 5
 # Fields of the footer, of a column's type and of its statistics.
 _STRIPES, _TYPES, _STATISTICS = 3, 4, 7
 _ROWS_OF_STRIPE = 5
+# And of a stripe: where it begins, and how long its index, its rows and its own footer are.
+_START_OF_STRIPE, _PARTS_OF_STRIPE = 1, (2, 3, 4)
 _KIND, _PRECISION, _SCALE = 1, 5, 6
 # The number of its kind, and the digits that it has at most.
 _DECIMAL, _MOST_DIGITS = 14, 38
@@ -121,6 +123,21 @@ def list_stripe_rows(footer: bytes) -> list[int]:
     parts = _parse(footer)
     stripes = [part.value for part in parts if part.field == _STRIPES]
     return [_find_number(stripe, _ROWS_OF_STRIPE) for stripe in stripes]
+
+
+def list_stripe_places(footer: bytes) -> list[range]:
+    """Return where each stripe stands in the file, or in none at all.
+
+    Raises:
+        TypeError, ValueError: the footer is none.
+    """
+    stripes = [part.value for part in _parse(footer) if part.field == _STRIPES]
+    places = []
+    for stripe in stripes:
+        start = _find_number(stripe, _START_OF_STRIPE)
+        stripe_bytes = sum(_find_number(stripe, field) for field in _PARTS_OF_STRIPE)
+        places.append(range(start, start + stripe_bytes))
+    return places
 
 
 def count_decoded_bytes(footer: bytes) -> int:

@@ -1,7 +1,8 @@
 """A process that a worker starts to load a library's own file of a model, and to score with it.
 
 A malformed file ends the process of its library (XGBoost, LightGBM, LiteRT: SIGSEGV, SIGABRT), while it is
-loaded or on the first row. So no worker loads one; what is lost with the child is one line.
+loaded or on the first row. So no worker loads one; what is lost with the child is one line. Lists in ORC files,
+with which it is the same, are decoded in such a process, too.
 
     worker  --  package's file  -->  child: loads it once
     thread 1  --  mini-batch -->  thread 1
@@ -96,6 +97,11 @@ class ChildProcess:
         # Not when Python ends: the system closes them then, and a lock may be held for ever.
         closing = weakref.finalize(self, _close, connections)
         closing.atexit = False
+
+    @property
+    def how_ended(self) -> str | None:
+        """Return by what the process has ended, as in `by SIGSEGV`; None where it still runs."""
+        return self._life.tell_end()
 
     def __call__(
         self,
@@ -231,11 +237,9 @@ class _Life:
             what: the file that it had loaded.
         """
         self._ended.wait(_END_SECONDS)
-        status = None if self._process is None else self._process.returncode
-        how = f"with status {status}"
-        if status is not None and status < 0:
-            how = f"by {signal.Signals(-status).name}"
+        how = self.tell_end() or "with status None"
         ended = f"{what}: the process that computes it was ended {how}"
+        status = None if self._process is None else self._process.returncode
         # No library sends itself these: the file may be as good as any, and a retry may end well.
         if status in _FROM_OUTSIDE and not self._is_ours:
             return WorkerError(
@@ -246,6 +250,15 @@ class _Life:
             f"{ended}: the file is broken, or made to break its library; "
             "pack the model again with pipelines.package"
         )
+
+    def tell_end(self) -> str | None:
+        """Return by what the process has ended; None where it still runs."""
+        if self._process is None or not self._ended.is_set():
+            return None
+        status = self._process.returncode
+        if status < 0:
+            return f"by {signal.Signals(-status).name}"
+        return f"with status {status}"
 
     def _watch(self, connections: list[socket.socket], most_bytes: int) -> None:
         descriptors = [connection.fileno() for connection in connections]

@@ -8,6 +8,7 @@ from pyarrow import orc
 import pytest
 
 from configs.errors import InputError
+from tests.transforms.formats.decoded_here import decode_here
 from tests.transforms.formats.spans import describe, make_rows, read_units, table_of
 from transforms.formats.column import Column
 from transforms.formats.orc import OrcFormat
@@ -16,6 +17,11 @@ from transforms.formats.orc_footer import _find_sum, count_decoded_bytes, read_f
 ORC = OrcFormat()
 # ORC has no types of moments but nanoseconds.
 ROWS = make_rows(70_000).set_column(4, "at", make_rows(70_000)["at"].cast(pa.timestamp("ns")))
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode_here(monkeypatch)
 
 
 @pytest.mark.parametrize("compression", ["uncompressed", "zlib", "zstd", "snappy", "lz4"])
