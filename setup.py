@@ -40,9 +40,9 @@ TIMM = [*IMAGES, "timm>=1.0.31,<1.1"]
 # Networks of graphs; it needs no compiled companions (torch_scatter and the like).
 TORCH_GEOMETRIC = ["torch-geometric>=2.8.1,<2.9"]
 TRANSFORMERS = [*IMAGES, *TEXTS, "transformers>=5.24,<6"]
-# What scores an ONNX graph; and what makes one of another library's model, when it is packed.
-ONNX = ["onnx>=1.23,<1.24", "onnxruntime>=1.32,<1.33"]
-EXPORTED = [*ONNX, "onnxscript>=0.7,<0.8"]
+# What scores an ONNX graph, and what makes one of a network when it is packed, which is small beside it:
+# whoever has the engine has graphs for it.
+ONNX = ["onnx>=1.23,<1.24", "onnxruntime>=1.32,<1.33", "onnxscript>=0.7,<0.8"]
 # Engines of other libraries; OpenVINO quantises an ONNX graph with nncf, on rows of the job's own.
 OPENVINO = [*ONNX, "nncf>=3.4,<3.5", "openvino>=2026.4.1,<2026.5"]
 KERAS = ["keras>=3.15.1,<3.16"]
@@ -70,7 +70,6 @@ EXTRAS = {
     "openvino": OPENVINO,
     "keras": KERAS,
     "litert": LITERT,
-    "exported": EXPORTED,
     "sklearn": SKLEARN,
     "trees": TREES,
     "benchmarks": [
@@ -98,7 +97,6 @@ EXTRAS = {
         *TRANSFORMERS,
         *SKLEARN,
         *TREES,
-        *EXPORTED,
         *OPENVINO,
         *KERAS,
         *LITERT,

@@ -156,7 +156,7 @@ def _refuse_unfit(name: str, package: Package, device: str) -> None:
     # Packaging and training tell it too, in a line that is easily missed.
     how = ""
     if card.has_network:
-        how = " where what exports its ONNX graph is installed: pip install '.[exported]'"
+        how = " where what exports its ONNX graph is installed: pip install '.[onnx]'"
     raise ModelError(
         f"{package.url}: holds no form of the model that engine {name} reads; "
         f"set model.engine to {' or '.join(readers)}, or pack the model again{how or ' with one'}"

@@ -1,7 +1,5 @@
 """Small pictures through a small convolutional network: the pipeline beside Pillow and torch."""
 
-from importlib.util import find_spec
-
 from tests.benchmarks.answers import CLASSES
 from tests.benchmarks.compare import Shards, Workload
 from tests.benchmarks.contenders import loop, made, selected
@@ -13,10 +11,8 @@ _ROWS_PER_FILE = 4_096
 _TOLERANCE = {"label_agreement": 0.995, "max_difference": 1.0}
 
 
-def digits(sizes: Sizes) -> Workload | str:
-    """Return the workload at a size, or why it cannot be."""
-    if find_spec("torchvision") is None:
-        return "torchvision is not installed; pip install '.[images]'"
+def digits(sizes: Sizes) -> Workload:
+    """Return the workload at a size."""
     folder = sizes.folder / "digits"
     files = max(1, min(8, sizes.digits // _ROWS_PER_FILE))
     shards = Shards(folder, sizes.digits, files)

@@ -10,6 +10,12 @@ from model_zoo.package.card import ModelCard
 from pipelines.packing.converters.graph_files import MODEL, make_files
 from pipelines.packing.exporting.beside_network import LIBRARIES
 from pipelines.packing.exporting.network_graph import export_network
+from tests.benchmarks.compare import say
+
+
+def list_absent() -> list[str]:
+    """Return the libraries that exporting needs and that are not installed."""
+    return [name for name in LIBRARIES if find_spec(name) is None]
 
 
 def add_graph(
@@ -18,14 +24,19 @@ def add_graph(
     network: torch.nn.Module,
     inputs: dict[str, np.ndarray],
 ) -> None:
-    """Export a network as pipelines.package does, and add it to card and files; nothing where what exports it is not installed.
+    """Export a network as pipelines.package does, and add it to card and files.
+
+    Where what exports it is not installed, a line says so, and tuning will have torch alone.
 
     Args:
         card, files: of the package, which are changed.
         network: in evaluation mode.
         inputs: of some rows, by name.
     """
-    if not all(find_spec(name) for name in LIBRARIES):
+    absent = list_absent()
+    if absent:
+        names = " and ".join(absent)
+        say(f"  torch alone: a graph for other engines needs {names}; pip install '.[onnx]'")
         return
     described = ModelCard.model_validate({**card, "files": {}})
     exported = make_files(export_network(network, described, inputs))

@@ -1,7 +1,5 @@
 """JPEG bytes in Parquet through a ResNet-18: the pipeline beside Pillow and torch."""
 
-from importlib.util import find_spec
-
 from tests.benchmarks.answers import CLASSES
 from tests.benchmarks.compare import Shards, Workload
 from tests.benchmarks.contenders import engines, loop, made, selected
@@ -11,10 +9,8 @@ from tests.benchmarks.tuning import tuned_pipelines
 _TOLERANCE = {"label_agreement": 0.995, "max_difference": 1.0}
 
 
-def images(sizes: Sizes) -> Workload | str:
-    """The workload at a size, or why it cannot be."""
-    if find_spec("torchvision") is None:
-        return "torchvision is not installed; pip install '.[images]'"
+def images(sizes: Sizes) -> Workload:
+    """Return the workload at a size."""
     folder = sizes.folder / "images"
     shards, few = (
         Shards(folder, rows, max(1, min(8, rows // 64)))

@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.benchmarks.graphs import add_graph
 from tests.benchmarks.made_data import make, whole_folder
 from tests.benchmarks.tabular_data import shard_rows, shards_folder
 
@@ -103,6 +102,7 @@ def make_package(folder: Path) -> None:
     from model_zoo.package.package import SMOKE, write_package
     from model_zoo.steps.image import Image
     from model_zoo.steps.table import apply_steps
+    from tests.benchmarks.graphs import add_graph
 
     step = Image(
         step="image",

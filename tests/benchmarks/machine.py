@@ -8,8 +8,6 @@ import shutil
 import subprocess
 import sys
 
-import psutil
-
 _LIBRARIES = (
     "apache-beam",
     "daft",
@@ -52,7 +50,7 @@ def machine() -> dict[str, object]:
         "cpu": _of_cpu("model name") or platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "cpu_flags": [flag for flag in _FLAGS if flag in cpu_flags()],
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "memory_gib": round(_memory_bytes() / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
@@ -74,6 +72,11 @@ def absent_because(engine: str) -> str | None:
     if engine == "spark" and shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         return "it needs Java"
     return None
+
+
+def _memory_bytes() -> int:
+    # Not by psutil, which not every environment that runs a comparison has.
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _of_cpu(key: str) -> str | None:

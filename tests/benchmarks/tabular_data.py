@@ -7,11 +7,15 @@ there already is kept. It runs as a process of its own, so that the memory of ma
 import argparse
 from pathlib import Path
 import shutil
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
+
+if TYPE_CHECKING:
+    # What starts the contenders imports this file, and never torch.
+    import torch
 
 COLUMNS = tuple(f"f{i:02d}" for i in range(32))
 HIDDEN = 64
@@ -100,7 +104,9 @@ def make_package(folder: Path) -> None:
     write_package(str(target), card, (stack,), files)
 
 
-def _network() -> torch.nn.Module:
+def _network() -> "torch.nn.Module":
+    import torch
+
     from model_zoo.architectures.builders import build
 
     torch.manual_seed(3)
@@ -111,7 +117,9 @@ def _smoke_rows() -> np.ndarray:
     return np.random.default_rng(3).standard_normal((8, len(COLUMNS)), dtype=np.float32)
 
 
-def _smoke(network: torch.nn.Module) -> bytes:
+def _smoke(network: "torch.nn.Module") -> bytes:
+    import torch
+
     x = _smoke_rows()
     with torch.inference_mode():
         logit = network(x=torch.from_numpy(x))["logit"].numpy()

@@ -79,20 +79,8 @@ def test_the_pipeline_and_a_loop_agree(tmp_path: Path) -> None:
         ("csv", ("pipeline", "pyarrow", "pandas", "best")),
         ("csv_one_file", ("pipeline", "pyarrow", "best")),
         ("jsonl", ("pipeline", "pyarrow", "duckdb")),
-        pytest.param(
-            "images",
-            ("untuned", "plain", "best"),
-            marks=pytest.mark.skipif(
-                find_spec("torchvision") is None, reason="torchvision is not installed"
-            ),
-        ),
-        pytest.param(
-            "digits",
-            ("untuned", "plain", "best"),
-            marks=pytest.mark.skipif(
-                find_spec("torchvision") is None, reason="torchvision is not installed"
-            ),
-        ),
+        ("images", ("untuned", "plain", "best")),
+        ("digits", ("untuned", "plain", "best")),
         pytest.param(
             "text",
             ("untuned", "plain", "best"),

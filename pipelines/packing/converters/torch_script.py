@@ -72,7 +72,7 @@ def convert(job: Job, sample: pa.Table) -> Converted:
         JobError: there is no such file, it is not to be trusted, or no way leads to a graph.
         ModelError: it cannot be read, or fails on the sample.
     """
-    import_library("onnxscript", "exported")
+    import_library("onnxscript", "onnx")
     url = str(job.torchscript)
     what = f"torchscript {url}"
     path = find_program("torchscript", url, job.trust_this_file)

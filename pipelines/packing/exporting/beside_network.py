@@ -102,7 +102,7 @@ def _refuse_absent_libraries() -> None:
         names = " and ".join(absent)
         raise ModelError(
             f"exporting to ONNX needs {names}, not installed here; "
-            "install the extra: pip install '.[exported]'"
+            "install the extra: pip install '.[onnx]'"
         )
 
 

@@ -81,7 +81,7 @@ def test_an_engine_that_reads_nothing_of_the_package_is_refused_with_those_that_
     assert str(refused.value) == (
         "p: holds no form of the model that engine onnxruntime reads; "
         "set model.engine to torch, or pack the model again where what exports its ONNX graph is "
-        "installed: pip install '.[exported]'"
+        "installed: pip install '.[onnx]'"
     )
 
 

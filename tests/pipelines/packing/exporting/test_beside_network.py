@@ -80,7 +80,7 @@ def test_a_library_that_is_absent_is_named_with_its_extra(
     packaged = package(author)
     assert said_of_forms(packaged) == (
         "forms      stays torch's: exporting to ONNX needs no_such_exporter, not installed here; "
-        "install the extra: pip install '.[exported]'"
+        "install the extra: pip install '.[onnx]'"
     )
     card = author.opened().card
     assert card.onnx is None
