@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 import pytest
 
+from pipelines.packing.exporting.beside_network import LIBRARIES
 from tests.installation import requires
 from tests.installation.locks import (
     AIRFLOW,
@@ -155,6 +156,12 @@ def test_running_installs_no_test_tool_and_no_library_of_a_cloud() -> None:
     locked = {entry.name for entry in entries(RUNTIME)}
     assert locked & optional == set()
     assert {name for name in locked if OF_CLOUDS.match(name)} == set()
+
+
+@pytest.mark.parametrize("extra", ["onnx", "openvino", "sklearn", "trees"])
+def test_who_has_an_engine_of_graphs_has_what_makes_them(extra: str) -> None:
+    _, extras = asked_for()
+    assert set(LIBRARIES) <= names(extras[extra])
 
 
 def test_the_image_installs_no_test_tool() -> None:
