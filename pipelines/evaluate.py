@@ -20,7 +20,8 @@ import argparse
 from collections.abc import Sequence
 import json
 
-from pipelines.cli.command_line import Parser, parse_count, run_program
+from pipelines.cli.command_line import run_program
+from pipelines.cli.parser import Parser, parse_count
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
 from pipelines.evaluating.compared import describe_evaluated, read_compared

@@ -23,7 +23,8 @@ from model_zoo.package.card import ModelCard
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
+from pipelines.cli.command_line import run_program, say, stop_on_terminate
+from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
 from pipelines.packing.asking.gaps import ask_beside

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from configs.errors import VerifyError
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
+from pipelines.cli.command_line import run_program
+from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result

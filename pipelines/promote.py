@@ -18,7 +18,8 @@ from typing import Any, Literal
 from configs.errors import JobError, ModelError
 from model_zoo.package.package import Package, read_package
 from pipelines.cli.account import find_user
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
+from pipelines.cli.command_line import run_program, say
+from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
 from pipelines.versions.gate import Gate, pass_gate

@@ -18,7 +18,8 @@ from typing import NamedTuple
 from fsspec.core import url_to_fs
 
 from configs.errors import JobError, PublishError, VerifyError
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, parse_count, run_program, say
+from pipelines.cli.command_line import run_program, say
+from pipelines.cli.parser import EXIT_STATUSES, Parser, parse_count
 from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from storage import files

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 
 from configs.errors import JobError, SupersededError, VerifyError
 from pipelines.cli.account import find_user
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, open_log, run_program, say
+from pipelines.cli.command_line import open_log, run_program, say
+from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from pipelines.reporting.written_page import locate_report

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from model_zoo.meta_kernels import meta_kernels_left_out
 from pipelines.cli.command_line import (
-    EXIT_STATUSES,
-    Parser,
     add_log_flags,
     let_resume,
     open_log,
@@ -19,6 +17,7 @@ from pipelines.cli.command_line import (
     stop_on_terminate,
 )
 from pipelines.cli.job_flags import add_job_flags
+from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.startup import is_program, pandas_left_out, quick_imports

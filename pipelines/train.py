@@ -20,14 +20,8 @@ from typing import Any, TypeAlias
 
 from configs.errors import JobError
 from configs.load import Override, load, parse_set
-from pipelines.cli.command_line import (
-    EXIT_STATUSES,
-    Parser,
-    let_resume,
-    run_program,
-    say,
-    stop_on_terminate,
-)
+from pipelines.cli.command_line import let_resume, run_program, say, stop_on_terminate
+from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
 from pipelines.packing.asking.questions import Questions

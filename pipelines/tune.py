@@ -17,10 +17,11 @@ from model_zoo.engines.tuning_report import TuningReport
 from model_zoo.package.card import ModelCard
 from model_zoo.scoring.devices import resolve_devices, threads_for
 from model_zoo.scoring.freed_memory import keep_freed_memory
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
+from pipelines.cli.command_line import run_program, stop_on_terminate
 from pipelines.cli.command_line import say as say_on_stdout
 from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags
 from pipelines.cli.load_job import load_job
+from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.shutdown import end_process
 from pipelines.planning.batch_rows import default_batch_rows
 from pipelines.planning.jobs import ScoringJob, choose_activation, choose_threshold

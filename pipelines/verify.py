@@ -13,13 +13,14 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from configs.errors import RowError, VerifyError
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
+from pipelines.cli.command_line import run_program, say
 from pipelines.cli.left_out import left_out_rows
+from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from pipelines.reporting.written_page import find_page_problem, locate_report
 from storage import files, inputs
-from storage.input_file import is_folder_version, is_version_of
+from storage.input_version import is_folder_version, is_version_of
 from storage.layout import (
     find_current_run,
     find_document,

@@ -1,25 +1,26 @@
-"""What every program's command line does alike.
+"""How every program begins and ends: its log, one plain line per error, its exit status.
 
-Flags that are not dropped in silence, one plain line per error, exit statuses.
+The words of its command line are `parser.py`.
 """
 
-import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-import logging
 import signal
 import sys
 import traceback
 from types import FrameType
-from typing import Any, NoReturn, Protocol, TextIO, TypeAlias
-import warnings
+from typing import Any, TextIO, TypeAlias
 
-from configs.errors import JobError, Refusal, refusal_of
+from configs.errors import Refusal, refusal_of
 from configs.redaction import shown
-from configs.suggest import nearest
 from model_zoo.library_caches import refuse_shared_caches
-from pipelines.cli.log_format import JsonFormatter, TextFormatter
-from pipelines.cli.python_private import list_flags
+from pipelines.cli.library_logs import (
+    is_debugging,
+    log_libraries_in_json,
+    quiet_libraries,
+    send_library_logs,
+)
+from pipelines.cli.parser import HelpShownError, TakesFlags, Words
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import (
     call_within,
@@ -32,19 +33,6 @@ from pipelines.cli.shutdown import (
 from pipelines.cli.startup import end_imports
 from pipelines.cli.terminal import dropped_stderr, flush_quietly, hold_standard_files, is_file
 
-EXIT_MEANINGS = {
-    "0": "published, or published before",
-    "1": "internal error",
-    "2": "bad usage or bad job",
-    "3": "input or model refused",
-    "4": "error budget exceeded: nothing published",
-    "5": "publishing failed, or lost to other content or a newer run; or a model's server does not answer",
-    "6": "held back: a run by its monitor, or a promotion that is not better by the margin",
-    "130, 143": "interrupted; the same command resumes",
-}
-EXIT_STATUSES = "exit status:\n"
-for _status, _meaning in EXIT_MEANINGS.items():
-    EXIT_STATUSES += f"  {_status:8}  {_meaning}\n"
 # The others may end well when they are tried again.
 _REFUSED = (2, 3, 4, 6)
 _INTERRUPTED = 130
@@ -54,80 +42,7 @@ _LOOK_SECONDS = 2.0
 _STDERR = 2
 # An error of a library may quote a whole file.
 _SHOWN_CHARACTERS = 500
-Words: TypeAlias = Sequence[str]
 Main: TypeAlias = Callable[[Words], int]
-
-
-class TakesFlags(Protocol):
-    """A parser, or a group of one, whose own type argparse keeps to itself."""
-
-    def add_argument(self, *names: str, **options: Any) -> Any:
-        """Add one flag."""
-
-
-class _HelpShownError(SystemExit):
-    """The end of a program that was only asked for its help."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Whole flags only, defaults in the help, and errors that name the nearest flag."""
-
-    def __init__(
-        self,
-        program: str,
-        description: str,
-        epilog: str = "",
-    ) -> None:
-        super().__init__(
-            prog=f"python -m {program}",
-            description=description,
-            epilog=epilog,
-            # A flag that is cut short today may stand for two of them tomorrow.
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        # By a class of its own: nobody else may end the program so, with a status of theirs.
-        raise _HelpShownError(status)
-
-    def error(self, message: str) -> NoReturn:
-        raise JobError(f"{message}; see {self.prog} --help")
-
-    def parse_whole(self, argv: Words) -> argparse.Namespace:
-        """Return what the flags say, of a command line that has no flags but ours.
-
-        Raises:
-            JobError: it has another.
-        """
-        # argparse's own way to refuse those names no nearest flag.
-        arguments, unknown = self.parse_known_args(list(argv))
-        self.refuse_unknown(unknown)
-        return arguments
-
-    def refuse_unknown(self, unknown: Words, more_flags: Words = ()) -> None:
-        """Refuse the first word that is no flag of ours or of the runner.
-
-        Args:
-            unknown: words that nobody took.
-            more_flags: the runner's flags, to recommend.
-
-        Raises:
-            JobError: there is one.
-        """
-        if not unknown:
-            return
-        flag = unknown[0].partition("=")[0]
-        known = [*list_flags(self), *more_flags]
-        hint = nearest(flag, known)
-        raise JobError(f"unknown flag {flag}{hint}; see {self.prog} --help")
-
-
-def parse_count(text: str) -> int:
-    """Return a flag's whole number of 1 or more; for argparse, as a flag's type."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, got {text!r}")
-    return int(text)
 
 
 def run_program(main: Main, argv: Words | None = None) -> int:
@@ -146,7 +61,7 @@ def run_program(main: Main, argv: Words | None = None) -> int:
     _log = RunLog()
     if argv is None:
         argv = sys.argv[1:]
-    _quiet_libraries("--debug" in argv)
+    quiet_libraries("--debug" in argv)
     with closed_when_told():
         status = _run(main, list(argv))
         _log.write_metrics(status)
@@ -186,7 +101,7 @@ def open_log(argv: Words) -> RunLog:
     )
     _log.prepare_metrics()
     if _log.json:
-        _log_libraries_in_json()
+        log_libraries_in_json()
     return _log
 
 
@@ -229,7 +144,7 @@ def workers_kept_quiet() -> Iterator[None]:
     is dropped. A JSON log is kept free of lines that are not JSON even then; the libraries of this
     process are in it.
     """
-    if _is_debugging() and not _log.json:
+    if is_debugging() and not _log.json:
         yield
         return
 
@@ -266,7 +181,7 @@ def _run(main: Main, argv: Words) -> int:
         return _fail(refusal_of(refusal) or refusal, refusal)
     except KeyboardInterrupt:
         return _say_stopped("interrupted", _INTERRUPTED)
-    except _HelpShownError:
+    except HelpShownError:
         raise
     except BaseException as error:  # noqa: BLE001 - the outermost place: every error ends as one line
         internal = Refusal(
@@ -304,7 +219,7 @@ def _fail(refusal: Refusal, error: BaseException) -> int:
     It was refused if a retry would end alike, and failed if it might not.
     """
     trace = None
-    if _is_debugging():
+    if is_debugging():
         trace = "".join(traceback.format_exception(error))
     named: BaseException = refusal
     # An internal error goes by its own class.
@@ -317,12 +232,6 @@ def _fail(refusal: Refusal, error: BaseException) -> int:
         event = "refused"
     _log.tell_end(event, str(refusal), status, name, trace)
     return status
-
-
-def _is_debugging() -> bool:
-    """Tell whether libraries log more than errors, as `_quiet_libraries` lets them with --debug."""
-    root = logging.getLogger()
-    return root.isEnabledFor(logging.INFO)
 
 
 def _find_value(flag: str, argv: Words) -> str | None:
@@ -358,43 +267,7 @@ def _find_last_line(error: BaseException) -> str:
     return line[:_SHOWN_CHARACTERS]
 
 
-def _quiet_libraries(debug: bool) -> None:
-    """Keep libraries silent but for --debug.
-
-    Beam logs a worker's whole traceback, and libraries warn of what no user can act on.
-    """
-    level = logging.INFO if debug else logging.CRITICAL
-    logging.basicConfig(stream=sys.stderr, level=level)
-    # Again: the first call does nothing where logging is set up already.
-    root = logging.getLogger()
-    # Setting it goes through the loggers of all libraries.
-    if root.level != level:
-        root.setLevel(level)
-    for handler in _list_own_handlers():
-        formatter = TextFormatter(logging.BASIC_FORMAT)
-        handler.setFormatter(formatter)
-    if not debug and not sys.warnoptions:
-        warnings.simplefilter("ignore")
-
-
-def _log_libraries_in_json() -> None:
-    logging.captureWarnings(True)
-    for handler in _list_own_handlers():
-        handler.setFormatter(JsonFormatter())
-
-
 def _send_logs_to(kept: TextIO | None) -> None:
     """Let the run's log, and libraries' that share its place, write to `kept`; None for stderr."""
     _log.terminal = kept
-    stream = kept or sys.stderr
-    for handler in _list_own_handlers():
-        # Not `setStream`, which fails where what is buffered cannot be written.
-        flush_quietly(handler.stream)
-        handler.stream = stream
-
-
-def _list_own_handlers() -> list[logging.StreamHandler[TextIO]]:
-    """Return what `basicConfig` made; others, as a test runner's, belong to somebody else."""
-    handlers = logging.getLogger().handlers
-    # By type and not by isinstance: others derive from it.
-    return [handler for handler in handlers if type(handler) is logging.StreamHandler]
+    send_library_logs(kept or sys.stderr)

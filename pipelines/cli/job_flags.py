@@ -3,7 +3,7 @@
 `load_job.py` reads the job that they name, for which it imports what a job is made of.
 """
 
-from pipelines.cli.command_line import TakesFlags
+from pipelines.cli.parser import TakesFlags
 
 OLD_CERTIFICATE = "model.certificate is called model.tuning_report now; the old name still works"
 # What runs when nothing is said of a job; it is a file of the repository.

@@ -14,7 +14,8 @@ from pipelines.planning.planned_table import PlannedTable
 from pipelines.planning.shards import refuse_second_names, refuse_unwritable_name
 from pipelines.planning.table_pruning import prune_table
 from storage import files, inputs
-from storage.input_file import InputFile, with_reading
+from storage.input_file import InputFile
+from storage.input_version import with_reading
 from transforms.lakes.choice import Choice
 from transforms.lakes.snapshot import DataFile, Snapshot
 from transforms.lakes.table import LAKES, read_snapshot

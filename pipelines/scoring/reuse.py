@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from configs.errors import JobError, VerifyError
 from pipelines.planning.identity import output_settings
 from storage import files
-from storage.input_file import is_folder_version
+from storage.input_version import is_folder_version
 from storage.layout import find_partition, read_manifest
 from storage.run_folder import RunFolder
 from transforms.batches import (

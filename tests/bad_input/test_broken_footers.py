@@ -34,7 +34,8 @@ from transforms.formats.format import make_unit
 from transforms.formats.orc import OrcFormat
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_footer import count_stored_bytes, read_footer
-from transforms.formats.thrift import I32, make_int
+from transforms.formats.thrift import I32
+from transforms.formats.thrift_writing import make_int
 
 SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.int64()), ("s", pa.string())])
 NAMES = SCHEMA.names

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from configs import errors
-from pipelines.cli.command_line import EXIT_MEANINGS
 from pipelines.cli.metrics_file import write_metrics
+from pipelines.cli.parser import EXIT_MEANINGS
 from pipelines.cli.run_facts import RunFacts
 from tests.deploy.nightly import NIGHTLY, yesterday
 from tests.support.repository import REPOSITORY

@@ -98,7 +98,7 @@ RUNS = (
     ),
     Promise(
         "a flag that nobody knows is an error",
-        "pipelines/cli/command_line.py",
+        "pipelines/cli/parser.py",
         "        if not unknown:\n            return\n",
         "        if not unknown or more_flags:\n            return\n",
         ("tests/pipelines/test_score_refusals.py", "tests/pipelines/runners/test_profiles.py"),

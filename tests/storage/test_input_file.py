@@ -1,19 +1,11 @@
-"""Versions of input files: manifests hold them, so what makes one of a folder's files stays as it is."""
+"""Input files and folders of them: manifests hold their versions, so what makes one of a folder's files stays as it is."""
 
 from dataclasses import replace
 import hashlib
 
 import pytest
 
-from storage.input_file import (
-    InputFile,
-    find_name,
-    find_size,
-    is_version_of,
-    make_folder,
-    with_reading,
-    without_reading,
-)
+from storage.input_file import InputFile, find_name, make_folder
 
 MEMBERS = [InputFile("/in/a.png", 3, "size=3"), InputFile("/in/b/c.png", 4, "size=4")]
 
@@ -39,33 +31,10 @@ def test_a_file_has_a_name_below_its_folder(url: str) -> None:
     assert [find_name(folder, member) for member in MEMBERS] == ["a.png", "b/c.png"]
 
 
-@pytest.mark.parametrize(
-    ("version", "size"),
-    [
-        ("size=0,etag=x", 0),
-        ("size=12", 12),
-        ("size=,etag=x", None),
-        ("size=-1", None),
-        ("bytes=12", None),
-        ("", None),
-    ],
-)
-def test_the_size_is_what_a_version_begins_with(version: str, size: int | None) -> None:
-    assert find_size(version) == size
-
-
 def test_files_are_ordered_and_compared_without_other_names_and_members() -> None:
     one = InputFile("/in", 7, "v", identity="1:2", members=tuple(MEMBERS))
     assert one == InputFile("/in", 7, "v")
     assert one < InputFile("/in", 7, "w", identity="0:0")
-
-
-def test_how_a_file_is_read_is_no_part_of_what_it_is() -> None:
-    read = with_reading("size=1,etag=x", "0123")
-    assert read != "size=1,etag=x"
-    assert without_reading(read) == "size=1,etag=x"
-    assert is_version_of("size=1,etag=x", read)
-    assert not is_version_of("size=2,etag=x", read)
 
 
 def test_a_file_is_the_same_by_another_name_of_its_place_and_as_a_folder() -> None:

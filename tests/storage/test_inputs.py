@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from storage import disk, inputs
-from storage.input_file import is_version_of
+from storage.input_version import is_version_of
 from tests.support.listing import list_inputs
 from tests.support.loopback import LoopbackServer, run_server
 

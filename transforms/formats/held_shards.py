@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from storage.input_file import find_size, without_reading
+from storage.input_version import find_size, without_reading
 from storage.inputs import read_whole
 from storage.kept_in_memory import kept_in_memory
 from transforms.batches import WorkUnit

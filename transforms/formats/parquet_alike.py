@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from transforms.formats.thrift import (
     BINARY,
+    END_OF_STRUCT,
     I64,
     LIST,
     STRUCT,
@@ -22,8 +23,12 @@ from transforms.formats.thrift import (
 )
 
 # So many forms of footers are kept, none of which is longer: to look for the bits takes longer than to check it.
-_MOST_FORMS, _MOST_BYTES = 1_000, 1 << 14
-_ALL, _FOLLOWS, _NOTHING = 0xFF, 0x80, 0x00
+_MOST_FORMS = 1_000
+_MOST_BYTES = 1 << 14
+# Which bits of a byte are compared: of a number that whether another byte follows, of a text none.
+_ALL_BITS = 0xFF
+_FOLLOWS_BIT = 0x80
+_NO_BIT = 0x00
 # Deeper than any that was written for a table.
 _MOST_LEVELS = 32
 
@@ -61,6 +66,7 @@ def is_like_checked(footer: bytes, what: Hashable) -> bool:
     forms = _known.forms.get((len(footer), what))
     if not forms:
         return False
+    # One comparison of large numbers takes less than one of each byte.
     number = int.from_bytes(footer)
     return any(number & form.bits == form.common for form in forms)
 
@@ -77,42 +83,65 @@ def remember_checked(footer: bytes, what: Hashable) -> None:
     """
     if len(footer) > _MOST_BYTES or _known.count >= _MOST_FORMS:
         return
-    mask = bytearray([_ALL]) * len(footer)
-    _mark(mask, footer, 0, STRUCT)
+    mask = bytearray([_ALL_BITS]) * len(footer)
+    _mark(mask, footer, 0, STRUCT, _MOST_LEVELS)
     bits = int.from_bytes(mask)
-    form = _Form(bits, int.from_bytes(footer) & bits)
-    _known.forms.setdefault((len(footer), what), []).append(form)
+    common = int.from_bytes(footer) & bits
+    key = (len(footer), what)
+    forms = _known.forms.setdefault(key, [])
+    forms.append(_Form(bits, common))
     _known.count += 1
 
 
-def _mark(mask: bytearray, footer: bytes, place: int, kind: int, levels: int = _MOST_LEVELS) -> int:
-    """Mark what may differ of a value, and return the place behind it.
+def _mark(
+    mask: bytearray,
+    footer: bytes,
+    place: int,
+    kind: int,
+    levels: int,
+) -> int:
+    """Mark the bits of a value that may differ, and return the place behind it.
 
     Args:
-        mask: of the footer.
+        mask: of the footer; changed.
         footer: bytes, of which some are the value.
         place: of its first one.
         kind: its type.
-        levels: how deep it may be.
+        levels: how deep it may be; what is deeper is compared as it is.
     """
     if kind == STRUCT and levels:
-        while footer[place]:
-            kind = footer[place] & 15
-            place += 1
-            # A number of its own follows.
-            if footer[place - 1] < 16:
-                _, place = read_number(footer, place)
-            place = _mark(mask, footer, place, kind, levels - 1)
-        return place + 1
+        return _mark_struct(mask, footer, place, levels - 1)
     if kind == LIST and levels:
-        count, kind, place = read_head_of_list(footer, place)
-        for _ in range(count):
-            place = _mark(mask, footer, place, kind, levels - 1)
-        return place
+        return _mark_list(mask, footer, place, levels - 1)
     end = find_end(footer, place, kind)
     if kind == I64:
-        mask[place:end] = bytes([_FOLLOWS]) * (end - place)
+        _fill(mask, place, end, _FOLLOWS_BIT)
     if kind == BINARY:
+        # Its length stands before it, and is the same in all that are alike.
         _, begin = read_number(footer, place)
-        mask[begin:end] = bytes([_NOTHING]) * (end - begin)
+        _fill(mask, begin, end, _NO_BIT)
     return end
+
+
+def _mark_struct(mask: bytearray, footer: bytes, place: int, levels: int) -> int:
+    while footer[place] != END_OF_STRUCT:
+        distance, kind = divmod(footer[place], 16)
+        place += 1
+        # The field's number follows, as it is too far from the one before for half a byte.
+        if not distance:
+            _, place = read_number(footer, place)
+        place = _mark(mask, footer, place, kind, levels)
+    return place + 1
+
+
+def _mark_list(mask: bytearray, footer: bytes, place: int, levels: int) -> int:
+    count, kind, place = read_head_of_list(footer, place)
+    for _ in range(count):
+        place = _mark(mask, footer, place, kind, levels)
+    return place
+
+
+def _fill(mask: bytearray, begin: int, end: int, bits: int) -> None:
+    """Let these bits of some bytes be compared, and no other ones."""
+    count = end - begin
+    mask[begin:end] = bytes([bits]) * count

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from storage import files
 from storage.kept_in_memory import is_kept
 from transforms.batches import WorkUnit
-from transforms.formats.parquet_page_index import load_pages
+from transforms.formats.parquet_kept_pages import load_pages
 from transforms.formats.parquet_pages import cut_out, iterate_pages
 from transforms.formats.parquet_part_pages import find_pages_of_part
 from transforms.formats.parquet_split import is_part_of_group, is_read_by_pages

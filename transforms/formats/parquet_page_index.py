@@ -6,75 +6,38 @@ itself is none, and its file is read as if it had none.
 """
 
 from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
-import threading
-from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import pyarrow.parquet as pq
 
 from storage import files
-from transforms.batches import WorkUnit
-from transforms.formats.parquet_footer import list_leaves_of_columns, parse_footer, read_end
 from transforms.formats.parquet_given_file import Extent, join_near
-from transforms.formats.parquet_group_pages import FileVersion, GroupPages, LeafPages
+from transforms.formats.parquet_group_pages import GroupPages, LeafPages, PageValues
 from transforms.formats.parquet_page_values import list_ordered, list_page_values
 from transforms.formats.parquet_prefix import FileEnd
 from transforms.formats.parquet_told_group import ToldGroup, find_chunk, list_repeated, tell_group
 from transforms.formats.thrift import BROKEN, Struct, list_numbers, read_int, read_struct
 
-# By the fields of a column chunk that tell where the index is, and how long: of pages, and of their values.
-_OFFSET_INDEX, _COLUMN_INDEX = (4, 5), (6, 7)
+
+class _IndexFields(NamedTuple):
+    """The fields of a column chunk that tell where one of its indices is, and how long."""
+
+    place: int
+    size: int
+
+
+# Where pages are, and what their values are like.
+_OFFSET_INDEX = _IndexFields(4, 5)
+_COLUMN_INDEX = _IndexFields(6, 7)
 # Of the index of pages, and of a page there.
 _LOCATIONS = 1
-_PLACE, _STORED_BYTES, _FIRST_ROW = 1, 2, 3
+_PLACE = 1
+_STORED_BYTES = 2
+_FIRST_ROW = 3
 # A leaf, and which of its indices.
-_Index: TypeAlias = tuple[int, tuple[int, int]]
-
-
-class _Last(threading.local):
-    """What this thread has read last, of which file, by number of the row group."""
-
-    file: FileVersion | None = None
-    groups: Mapping[int, GroupPages] = MappingProxyType({})
-
-
-_last = _Last()
-
-
-def remember_pages(unit: WorkUnit, groups: Mapping[int, GroupPages]) -> None:
-    """Keep the pages of a unit's row groups for `load_pages`, which is asked for them next.
-
-    Args:
-        unit: row groups, or a part of one.
-        groups: their pages, by number.
-    """
-    _last.file = FileVersion(unit.shard, unit.version)
-    _last.groups = groups
-
-
-def load_pages(unit: WorkUnit, number: int, names: Sequence[str]) -> GroupPages | None:
-    """Return the pages of a row group, as they were read last or are read now; None where the index is no good.
-
-    Args:
-        unit: a part of the row group.
-        number: of the row group.
-        names: the columns that are read.
-
-    Raises:
-        InputError: the file cannot be read, or is no Parquet file any more.
-    """
-    file = FileVersion(unit.shard, unit.version)
-    group = _last.groups.get(number) if _last.file == file else None
-    if group is not None and group.columns.keys() >= set(names):
-        return group
-    end = read_end(unit.shard)
-    schema, metadata = parse_footer(end)
-    columns = list_leaves_of_columns(schema, metadata, names)
-    if columns is None:
-        return None
-    return read_page_index(end, metadata, number, columns, unit.bytes)
+_Index: TypeAlias = tuple[int, _IndexFields]
 
 
 def read_page_index(
@@ -104,16 +67,8 @@ def read_page_index(
         if index_bytes > most_bytes:
             return None
         stored = _read_all(end.url, places)
-
-        pages = {}
-        for leaf in leaves:
-            index = stored[leaf, _OFFSET_INDEX]
-            pages[leaf] = _list_pages(index, group.told[leaf], group.rows)
-        values = {}
-        for leaf in bounded:
-            index = stored[leaf, _COLUMN_INDEX]
-            column = metadata.schema.column(leaf)
-            values[leaf] = list_page_values(index, column, pages[leaf].first_rows)
+        pages = _list_pages_of_leaves(group, stored)
+        values = _list_values_of_leaves(metadata, bounded, stored, pages)
     # A store says the second where an index is said to be behind the end. Of one that does not answer, the rows
     # are not to be had either, which is told then.
     except (*BROKEN, OSError):
@@ -125,8 +80,7 @@ def read_page_index(
 def _list_bounded(group: ToldGroup, leaves: Collection[int]) -> list[int]:
     """Return those of some leaves whose pages have bounds that say something."""
     ordered = list_ordered(group.footer)
-    place_field, _ = _COLUMN_INDEX
-    indexed = [leaf for leaf in leaves if place_field in group.told[leaf]]
+    indexed = [leaf for leaf in leaves if _COLUMN_INDEX.place in group.told[leaf]]
     return [leaf for leaf in indexed if leaf in ordered]
 
 
@@ -143,11 +97,10 @@ def _find_indices(
     return places
 
 
-def _find_place(chunk: Struct, fields: tuple[int, int]) -> Extent:
-    """Return where an index is, by the numbers of the fields that tell place and length."""
-    place_field, size_field = fields
-    begin = read_int(chunk[place_field])
-    size = read_int(chunk[size_field])
+def _find_place(chunk: Struct, fields: _IndexFields) -> Extent:
+    """Return where an index is, by the fields that tell it."""
+    begin = read_int(chunk[fields.place])
+    size = read_int(chunk[fields.size])
     if begin < 0 or size <= 0:
         raise ValueError("is no place")
     return Extent(begin, begin + size)
@@ -163,20 +116,50 @@ def _read_all(
     begins = [extent.begin for extent in near]
     found = {}
     for name, place in places.items():
+        # The last one that begins no later is the one that holds it.
         number = bisect_right(begins, place.begin) - 1
-        first = place.begin - begins[number]
-        stop = place.stop - begins[number]
-        found[name] = contents[number][first:stop]
+        begin = begins[number]
+        content = contents[number]
+        found[name] = content[place.begin - begin : place.stop - begin]
     return found
+
+
+def _list_pages_of_leaves(
+    group: ToldGroup,
+    stored: Mapping[_Index, bytes],
+) -> dict[int, LeafPages]:
+    """Return where the pages of all leaves are."""
+    pages = {}
+    for leaf, chunk in group.told.items():
+        index = stored[leaf, _OFFSET_INDEX]
+        pages[leaf] = _list_pages(index, chunk, group.rows)
+    return pages
+
+
+def _list_values_of_leaves(
+    metadata: pq.FileMetaData,
+    leaves: Iterable[int],
+    stored: Mapping[_Index, bytes],
+    pages: Mapping[int, LeafPages],
+) -> dict[int, list[PageValues]]:
+    """Return what the values of some leaves' pages are like."""
+    values = {}
+    for leaf in leaves:
+        index = stored[leaf, _COLUMN_INDEX]
+        column = metadata.schema.column(leaf)
+        first_rows = pages[leaf].first_rows
+        values[leaf] = list_page_values(index, column, first_rows)
+    return values
 
 
 def _list_pages(index: bytes, chunk: Struct, rows: int) -> LeafPages:
     """Return where the pages of a leaf are: nothing before, between and behind them but a dictionary."""
     begin, stop = find_chunk(chunk)
     located = list_numbers(read_struct(index).fields[_LOCATIONS])
-    places = [page[_PLACE] for page in located]
     ends = [page[_PLACE] + page[_STORED_BYTES] for page in located]
+    places = [page[_PLACE] for page in located]
     first_rows = [page[_FIRST_ROW] for page in located]
+    # As if one more page began behind the last.
     places.append(stop)
     first_rows.append(rows)
     if not located or not 0 <= begin <= places[0]:

@@ -46,16 +46,8 @@ from transforms.formats.parquet_told_group import (
     STORED_BYTES,
 )
 from transforms.formats.parquet_ways import Reading, align, hide_arrow_types
-from transforms.formats.thrift import (
-    BROKEN,
-    STRUCT,
-    Numbers,
-    Value,
-    make_int,
-    make_list,
-    read_struct,
-    write_struct,
-)
+from transforms.formats.thrift import BROKEN, STRUCT, Numbers, Value, read_struct
+from transforms.formats.thrift_writing import make_int, make_list, write_struct
 
 # What is read of a column at a time, as `parquet_batches.py` has it.
 _READ_BYTES = 1 << 18

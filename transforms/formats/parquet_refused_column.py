@@ -19,13 +19,11 @@ from transforms.formats.thrift import (
     STRUCT,
     Struct,
     list_structs,
-    make_int,
-    make_list,
     read_bytes,
     read_int,
     read_struct,
-    write_struct,
 )
+from transforms.formats.thrift_writing import make_int, make_list, write_struct
 
 # Fields of a footer, and of an element of its columns.
 _VERSION, _ELEMENTS, _ROWS, _GROUPS = 1, 2, 3, 4

@@ -23,12 +23,13 @@ from transforms.formats.parquet_footer import (
     refuse_encrypted_end,
 )
 from transforms.formats.parquet_group_pages import GroupPages
+from transforms.formats.parquet_kept_pages import remember_pages
 from transforms.formats.parquet_page_bounds import (
     bound_rows,
     find_least_gap,
     list_points,
 )
-from transforms.formats.parquet_page_index import read_page_index, remember_pages
+from transforms.formats.parquet_page_index import read_page_index
 from transforms.formats.parquet_prefix import FileEnd
 from transforms.formats.parquet_row_ranges import find_ranges
 from transforms.formats.parquet_split import cut_by_pages, is_part_of_group

@@ -20,11 +20,19 @@ from transforms.formats.thrift import (
     read_struct,
 )
 
-# Fields of the footer, of a row group, of a column chunk, and of what a chunk says of itself.
+# A field of the footer.
 ROW_GROUPS = 4
-CHUNKS, GROUP_ROWS = 1, 3
-_FILE_PATH, CHUNK_METADATA, _ENCRYPTED = 1, 3, 8
-STORED_BYTES, DATA_PAGE, DICTIONARY_PAGE = 7, 9, 11
+# Of a row group.
+CHUNKS = 1
+GROUP_ROWS = 3
+# Of a column chunk.
+_FILE_PATH = 1
+CHUNK_METADATA = 3
+_ENCRYPTED = 8
+# Of what a chunk says of itself.
+STORED_BYTES = 7
+DATA_PAGE = 9
+DICTIONARY_PAGE = 11
 
 
 class ToldGroup(NamedTuple):
@@ -56,11 +64,13 @@ def tell_group(end: FileEnd, number: int, leaves: Sequence[int]) -> ToldGroup:
     """
     footer = dict(read_struct(end.footer).fields)
     # By far the most of a footer, and not kept.
-    group = list_structs(footer.pop(ROW_GROUPS))[number]
+    groups = footer.pop(ROW_GROUPS)
+    group = list_structs(groups)[number]
     chunks = list_values(group[CHUNKS])
     told = {}
     for leaf in leaves:
-        chunk = read_struct(chunks[leaf].stored).fields
+        stored = chunks[leaf].stored
+        chunk = read_struct(stored).fields
         if _FILE_PATH in chunk or _ENCRYPTED in chunk:
             raise ValueError("is elsewhere, or encrypted")
         told[leaf] = chunk
@@ -77,13 +87,16 @@ def find_chunk(chunk: Struct) -> Extent:
     Raises:
         IndexError, KeyError, ValueError: it does not.
     """
-    described = read_struct(chunk[CHUNK_METADATA].stored).fields
+    stored = chunk[CHUNK_METADATA].stored
+    described = read_struct(stored).fields
     begin = read_int(described[DATA_PAGE])
-    dictionary = described.get(DICTIONARY_PAGE)
-    # Some writers say that it is where the file begins, and mean that there is none.
-    if dictionary is not None and read_int(dictionary) > 0:
-        begin = min(begin, read_int(dictionary))
-    return Extent(begin, begin + read_int(described[STORED_BYTES]))
+    stored_bytes = read_int(described[STORED_BYTES])
+    if DICTIONARY_PAGE in described:
+        dictionary = read_int(described[DICTIONARY_PAGE])
+        # Some writers say that it is where the file begins, and mean that there is none.
+        if dictionary > 0:
+            begin = min(begin, dictionary)
+    return Extent(begin, begin + stored_bytes)
 
 
 def list_repeated(metadata: pq.FileMetaData, leaves: Sequence[int]) -> set[int]:

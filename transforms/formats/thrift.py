@@ -1,24 +1,39 @@
-"""Thrift's compact protocol, in which Parquet tells what is where: read and written, field by field.
+"""Thrift's compact protocol, in which Parquet tells what is where: read, field by field.
 
     field    | distance from the number before, type | value |     and behind the last one a byte 0
 
 A struct is its fields' values as they are stored, by number: what nobody asks for is neither understood
 nor changed. Whoever wrote it is a stranger: nothing is read behind the end, and no length is believed.
+How it is written, `thrift_writing.py` knows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-_TRUE, _FALSE, _BYTE, _I16, I32, I64, _DOUBLE, BINARY, LIST, _SET, _, STRUCT = range(1, 13)
+# The types of values, as the protocol numbers them.
+_TRUE = 1
+_FALSE = 2
+_BYTE = 3
+_I16 = 4
+I32 = 5
+I64 = 6
+_DOUBLE = 7
+BINARY = 8
+LIST = 9
+_SET = 10
+STRUCT = 12
 INTEGERS = (_I16, I32, I64)
 _DOUBLE_BYTES = 8
 # A list of as many items or more says how many behind its first byte.
-_MANY = 15
-_END_OF_STRUCT = 0
+MANY = 15
+END_OF_STRUCT = 0
 # The most that any number has: 64 bits, seven in a byte. Longer ones would take ever longer to read.
 _MOST_NUMBER_BYTES = 10
 # Deeper than Parquet's own, and not so deep that Python gives up.
 _MOST_LEVELS = 32
+# A byte of a number has seven bits of it, and one that says whether another byte follows.
+FOLLOWS = 0x80
+SEVEN_BITS = 0x7F
 # Of 16 bits, with a sign.
 _MOST_FIELDS = (1 << 15) - 1
 # What is raised where the bytes are not those of a struct, or a place that they tell is none of a file.
@@ -66,7 +81,7 @@ def read_struct(content: bytes, place: int = 0) -> StructAt:
     """
     fields = {}
     number = 0
-    while content[place] != _END_OF_STRUCT:
+    while content[place] != END_OF_STRUCT:
         distance, kind = divmod(content[place], 16)
         place += 1
         number += distance
@@ -113,7 +128,7 @@ def read_numbers(content: bytes, place: int = 0, levels: int = _MOST_LEVELS) -> 
     own = {}
     inner = {}
     number = 0
-    while content[place] != _END_OF_STRUCT:
+    while content[place] != END_OF_STRUCT:
         distance, kind = divmod(content[place], 16)
         place += 1
         number += distance
@@ -216,46 +231,6 @@ def read_truth(item: Value) -> bool:
     return item.stored == b"\1"
 
 
-def write_struct(fields: Struct) -> bytes:
-    """Return a struct as it is stored.
-
-    >>> write_struct({1: make_int(3, I32), 20: make_int(-1)}).hex()
-    '150606280100'
-    """
-    parts = []
-    before = 0
-    for number in sorted(fields):
-        kind, stored = fields[number]
-        distance = number - before
-        before = number
-        if distance < 16:
-            head = bytes([distance * 16 + kind])
-        else:
-            head = bytes([kind]) + _write_number(2 * number)
-        parts += [head, stored]
-    return b"".join([*parts, bytes([_END_OF_STRUCT])])
-
-
-def make_int(number: int, kind: int = I64) -> Value:
-    """Return a whole number as it is stored, of a type that holds it."""
-    folded = 2 * number if number >= 0 else -2 * number - 1
-    return Value(kind, _write_number(folded))
-
-
-def make_list(kind: int, items: Sequence[bytes]) -> Value:
-    """Return a list as it is stored.
-
-    Args:
-        kind: the type of all items.
-        items: as they are stored.
-    """
-    count = len(items)
-    head = bytes([min(count, _MANY) * 16 + kind])
-    if count >= _MANY:
-        head += _write_number(count)
-    return Value(LIST, b"".join([head, *items]))
-
-
 def find_end(content: bytes, place: int, kind: int, levels: int = _MOST_LEVELS) -> int:
     """Return the place behind a value.
 
@@ -302,13 +277,13 @@ def read_number(content: bytes, place: int) -> tuple[int, int]:
     """
     byte = content[place]
     # Nearly always.
-    if byte < 0x80:
+    if byte < FOLLOWS:
         return byte, place + 1
-    value = byte & 0x7F
+    value = byte & SEVEN_BITS
     for more in range(1, _MOST_NUMBER_BYTES):
         byte = content[place + more]
-        value |= (byte & 0x7F) << (7 * more)
-        if byte < 0x80:
+        value |= (byte & SEVEN_BITS) << (7 * more)
+        if byte < FOLLOWS:
             return value, place + more + 1
     raise ValueError("is no number")
 
@@ -325,7 +300,7 @@ def read_head_of_list(content: bytes, place: int = 0) -> tuple[int, int, int]:
     """
     count, kind = divmod(content[place], 16)
     place += 1
-    if count == _MANY:
+    if count == MANY:
         count, place = read_number(content, place)
     # An item of it has a byte of its own.
     if kind in (_TRUE, _FALSE):
@@ -352,7 +327,7 @@ def _find_end_of_list(content: bytes, place: int, levels: int) -> int:
 
 
 def _find_end_of_struct(content: bytes, place: int, levels: int) -> int:
-    while content[place] != _END_OF_STRUCT:
+    while content[place] != END_OF_STRUCT:
         distance, kind = divmod(content[place], 16)
         place += 1
         if not distance:
@@ -370,12 +345,3 @@ def _refuse_cut(content: bytes, end: int) -> int:
 def unfold(folded: int) -> int:
     """Return a number with its sign, which is stored as its lowest bit."""
     return (folded >> 1) ^ -(folded & 1)
-
-
-def _write_number(value: int) -> bytes:
-    stored = bytearray()
-    while value >= 0x80:
-        stored.append(value & 0x7F | 0x80)
-        value >>= 7
-    stored.append(value)
-    return bytes(stored)

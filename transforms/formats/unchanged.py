@@ -7,7 +7,7 @@ from pyarrow import Schema
 
 from configs.errors import InputError
 from storage import inputs
-from storage.input_file import is_folder_version, without_reading
+from storage.input_version import is_folder_version, without_reading
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.changed import refuse_changed, refuse_unreadable
 from transforms.formats.format import no_rows, number_rows

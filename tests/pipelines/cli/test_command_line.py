@@ -26,13 +26,13 @@ from configs.errors import (
 )
 from pipelines.cli import command_line
 from pipelines.cli.command_line import (
-    Parser,
     let_resume,
     open_log,
     run_program,
     stop_on_terminate,
     workers_kept_quiet,
 )
+from pipelines.cli.parser import Parser
 from tests.pipelines.json_lines import lines_of
 
 JSON = "--log_format=json"

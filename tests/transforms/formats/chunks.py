@@ -14,11 +14,9 @@ from transforms.formats.thrift import (
     Value,
     list_structs,
     list_values,
-    make_int,
-    make_list,
     read_struct,
-    write_struct,
 )
+from transforms.formats.thrift_writing import make_int, make_list, write_struct
 
 Fields = dict[int, Value]
 ROWS = 100

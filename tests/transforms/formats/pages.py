@@ -25,12 +25,10 @@ from transforms.formats.thrift import (
     Value,
     list_structs,
     list_values,
-    make_int,
-    make_list,
     read_int,
     read_struct,
-    write_struct,
 )
+from transforms.formats.thrift_writing import make_int, make_list, write_struct
 from transforms.where import where_columns
 
 ROWS = 400

@@ -23,7 +23,8 @@ from tests.transforms.formats.pages import (
     write,
 )
 from transforms.formats.parquet_group_pages import PageValues, find_pages
-from transforms.formats.thrift import LIST, Value, list_values, make_int, make_list
+from transforms.formats.thrift import LIST, Value, list_values
+from transforms.formats.thrift_writing import make_int, make_list
 
 ROWS = make_rows()
 Change = Callable[[Fields], None]

@@ -18,7 +18,8 @@ from transforms.formats import parquet_batches, parquet_pages, parquet_part_page
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_given_file import Source
 from transforms.formats.parquet_page_heads import find_page_end, read_head
-from transforms.formats.thrift import I32, STRUCT, Value, make_int, write_struct
+from transforms.formats.thrift import I32, STRUCT, Value
+from transforms.formats.thrift_writing import make_int, write_struct
 
 PAGES: dict[str, Any] = {"max_rows_per_page": 1_000, "write_batch_size": 100}
 WAYS: dict[str, dict[str, Any]] = {

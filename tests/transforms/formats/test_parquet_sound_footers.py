@@ -8,7 +8,8 @@ import pytest
 from tests.transforms.formats.chunks import Fields, change_chunk, write_numbers
 from transforms.formats.parquet_footer import read_end
 from transforms.formats.parquet_sound_footers import are_sound
-from transforms.formats.thrift import Value, read_struct, write_struct
+from transforms.formats.thrift import Value, read_struct
+from transforms.formats.thrift_writing import write_struct
 
 STRUCT, BYTES, STATISTICS = 12, 8, 12
 

@@ -15,16 +15,14 @@ from transforms.formats.thrift import (
     list_numbers,
     list_structs,
     list_values,
-    make_int,
-    make_list,
     read_bytes,
     read_int,
     read_number,
     read_numbers,
     read_struct,
     read_truth,
-    write_struct,
 )
+from transforms.formats.thrift_writing import make_int, make_list, write_struct
 
 # Seven bits a byte, with one more to follow, and the last one.
 _MORE, _LAST = b"\xff", b"\x01"
