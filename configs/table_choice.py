@@ -1,6 +1,6 @@
 """Which fields of `source` say what is read of a table that has a log, and which go together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # By format: the fields of which one at most chooses a version of the table.
@@ -23,19 +23,10 @@ def check_table_fields(format: str, fields: Mapping[str, Any]) -> None:
     Raises:
         ValueError: what does not go together.
     """
-    choosing = TABLE_FORMATS.get(format, ())
-    allowed = _list_fields(format)
     # Zero is a version, too.
     said = [name for name in _ALL if fields[name] not in (None, ())]
-    foreign = [name for name in said if name not in allowed]
-    if foreign:
-        names = ", ".join(foreign)
-        first = foreign[0]
-        having = [kind for kind in TABLE_FORMATS if first in _list_fields(kind)]
-        formats = " or ".join(having)
-        raise ValueError(
-            f"{names}: a source of format {format} has none; say format: {formats}, or leave it out"
-        )
+    _refuse_foreign(format, said)
+    choosing = TABLE_FORMATS.get(format, ())
     if not choosing:
         return
     if len(fields["paths"]) != 1:
@@ -46,6 +37,21 @@ def check_table_fields(format: str, fields: Mapping[str, Any]) -> None:
     if len(chosen) > 1:
         names = " and ".join(chosen)
         raise ValueError(f"{names} choose a version each; leave all but one out")
+
+
+def _refuse_foreign(format: str, said: Sequence[str]) -> None:
+    """Refuse fields that a source has in other formats alone."""
+    allowed = _list_fields(format)
+    foreign = [name for name in said if name not in allowed]
+    if not foreign:
+        return
+    names = ", ".join(foreign)
+    first = foreign[0]
+    having = [kind for kind in TABLE_FORMATS if first in _list_fields(kind)]
+    formats = " or ".join(having)
+    raise ValueError(
+        f"{names}: a source of format {format} has none; say format: {formats}, or leave it out"
+    )
 
 
 def _list_fields(format: str) -> tuple[str, ...]:

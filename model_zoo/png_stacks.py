@@ -23,6 +23,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Length and kind of a chunk; its content and checksum follow.
 _CHUNK = struct.Struct(">I4s")
 _CHECKSUM = struct.Struct(">I")
+# What stands before the pixels of a line, and says how they are filtered.
+_FILTER_BYTES = 1
 # Samples of a pixel by their kind: grey, colours, both with transparency. Palettes take one more chunk.
 _SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
 
@@ -76,8 +78,10 @@ class PngStack:
     def make_png(self) -> bytes:
         """Return a PNG of all pictures in their order, each with a black line below it."""
         black = bytes(self.line_bytes)
+        # The nothing behind the last picture puts a black line below that one, too.
         lines = black.join([*self.packed, b""])
-        height = len(self.packed) * (self.header.height + 1)
+        height_of_each = self.header.height + 1
+        height = len(self.packed) * height_of_each
         tall = self.header._replace(height=height)
         # Not compressed, as it is read at once.
         content = zlib.compress(lines, level=0)
@@ -124,7 +128,8 @@ def _start_stack(head: bytes, height: int, width: int) -> PngStack | None:
         return None
     bits = width * _SAMPLES[header.kind] * header.bits
     # Pixels of less than a byte share one, and a line begins with its own.
-    return PngStack(header, line_bytes=1 + (bits + 7) // 8)
+    pixel_bytes = (bits + 7) // 8
+    return PngStack(header, line_bytes=_FILTER_BYTES + pixel_bytes)
 
 
 def _unpack_lines(picture: bytes, line_bytes: int) -> bytes | None:

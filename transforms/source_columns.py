@@ -13,7 +13,8 @@ from pyarrow import Array
 from transforms.batches import RawBatch
 from transforms.rejected import list_shards
 
-SOURCE_FILE, SOURCE_ROW = "source_file", "source_row"
+SOURCE_FILE = "source_file"
+SOURCE_ROW = "source_row"
 
 
 def make_source_columns(batch: RawBatch) -> dict[str, Array]:

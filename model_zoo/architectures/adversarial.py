@@ -70,12 +70,14 @@ class _Discriminator(nn.Module):
         sizes = [numbers, *hidden]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(sizes):
-            layers.append(nn.Linear(before, after))
-            layers.append(nn.LeakyReLU(_LEAK))
-            layers.append(nn.Dropout(dropout))
+            layers += [
+                nn.Linear(before, after),
+                nn.LeakyReLU(_LEAK),
+                nn.Dropout(dropout),
+            ]
         # No normalisation of a mini-batch: what it tells of a picture must not hang on others.
-        last = nn.Linear(sizes[-1], 1)
-        layers.append(last)
+        last_width = sizes[-1]
+        layers.append(nn.Linear(last_width, 1))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
@@ -91,12 +93,14 @@ class _Generator(nn.Module):
         sizes = [noise, *hidden]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(sizes):
-            layers.append(nn.Linear(before, after))
-            layers.append(nn.ReLU())
+            layers += [
+                nn.Linear(before, after),
+                nn.ReLU(),
+            ]
         # No activation behind it: `forward` brings the numbers between -1 and 1.
+        last_width = sizes[-1]
         numbers = math.prod(shape)
-        last = nn.Linear(sizes[-1], numbers)
-        layers.append(last)
+        layers.append(nn.Linear(last_width, numbers))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, noise: Tensor) -> dict[str, Tensor]:

@@ -82,12 +82,21 @@ class Rules:
         """Return the limits of a column."""
         if kind == "score":
             return self.scores
-        return self.columns.get(column, self.others if kind == "network" else {})
+        if column in self.columns:
+            return self.columns[column]
+        if kind == "network":
+            return self.others
+        return {}
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings, the worst first, and else in their order."""
-    return sorted(findings, key=lambda finding: _LEVELS.index(finding.level))
+    # Sorting keeps the order of those that are of one level.
+    return sorted(findings, key=_rank)
+
+
+def _rank(finding: Finding) -> int:
+    return _LEVELS.index(finding.level)
 
 
 def find_verdict(findings: Iterable[Finding]) -> Verdict:
@@ -99,4 +108,6 @@ def find_verdict(findings: Iterable[Finding]) -> Verdict:
     levels = {finding.level for finding in findings}
     if "hold" in levels:
         return "held"
-    return "warned" if "warn" in levels else "clean"
+    if "warn" in levels:
+        return "warned"
+    return "clean"

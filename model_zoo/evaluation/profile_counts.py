@@ -71,6 +71,7 @@ def is_of_categories(record: Record) -> bool:
 def _pair_values(then: Record, now: Record) -> Distribution:
     if not then["with_value"] or not now["with_value"]:
         return Distribution(None)
+    # Of texts that are nearly all different, tomorrow's are others, and nothing has changed.
     if not is_of_categories(then):
         return Distribution(None, left_out="it has nearly as many values as rows")
     if not now["is_whole"]:
@@ -84,8 +85,7 @@ def _pair_values(then: Record, now: Record) -> Distribution:
 
 def _count_named(record: Record, names: Sequence[str]) -> np.ndarray:
     """Return the rows with each of some values, and at last those with any other."""
-    by_value = _index(record["values"])
-    counts = [by_value.get(name, 0) for name in names]
+    counts = _list_counts(record["values"], names)
     others = record["with_value"] - sum(counts)
     return np.array([*counts, others], dtype=np.float64)
 
@@ -125,19 +125,27 @@ def _merge_counts(record: Record, kept: set[float]) -> np.ndarray:
 
 def _pair_by_first_bits(then: Record, now: Record) -> Distribution:
     """Return counts of bins that are put together to groups of as many rows of the reference."""
-    bins_then = _index(then["bins"])
-    bins_now = _index(now["bins"])
-    values = sorted({*bins_then, *bins_now})
-    counts_then = np.array([bins_then.get(value, 0) for value in values])
-    counts_now = np.array([bins_now.get(value, 0) for value in values])
+    bins = [*then["bins"], *now["bins"]]
+    values = sorted({entry["value"] for entry in bins})
+    counts_then = np.array(_list_counts(then["bins"], values))
+    counts_now = np.array(_list_counts(now["bins"], values))
 
-    # Which group the reference has reached with each bin.
-    reached = np.cumsum(counts_then) * _GROUPS // counts_then.sum()
-    later = np.flatnonzero(np.diff(reached)) + 1
-    firsts = [0, *later]
+    firsts = _list_first_bins(counts_then)
     grouped_then = np.add.reduceat(counts_then, firsts)
     grouped_now = np.add.reduceat(counts_now, firsts)
-    return Distribution(_join_counted(then, now, grouped_then, grouped_now))
+    counts = _join_counted(then, now, grouped_then, grouped_now)
+    return Distribution(counts)
+
+
+def _list_first_bins(counts: np.ndarray) -> list[int]:
+    """Return the bin that each group begins with, where groups have as many rows each as bins allow."""
+    rows = counts.sum()
+    rows_up_to = np.cumsum(counts)
+    # Which group is reached with each bin.
+    groups = rows_up_to * _GROUPS // rows
+    is_next_group = np.diff(groups) > 0
+    later = np.flatnonzero(is_next_group) + 1
+    return [0, *later]
 
 
 def _join_counted(
@@ -166,9 +174,10 @@ def _to_looked_at(record: Record, counts: np.ndarray) -> np.ndarray:
     return counts * (weights / squared_weights)
 
 
-def _index(entries: Sequence[Record]) -> dict[Any, int]:
-    """Return counts by value."""
-    return {entry["value"]: entry["count"] for entry in entries}
+def _list_counts(entries: Sequence[Record], values: Sequence[Any]) -> list[int]:
+    """Return the count of each of some values; 0 of one that has none."""
+    by_value = {entry["value"]: entry["count"] for entry in entries}
+    return [by_value.get(value, 0) for value in values]
 
 
 def estimate_counts(

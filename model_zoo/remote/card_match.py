@@ -75,11 +75,11 @@ def _refuse_other_tensors(
             others = ", ".join(theirs)
             raise ModelError(f"{where} has no {kind} {name}, but {others}; pack the model again")
         if not _is_same(tensor, spec):
-            their_shape = _show(spec.shape)
-            our_shape = _show(tensor.shape)
+            their_row = f"{spec.dtype} {_show(spec.shape)}"
+            our_row = f"{tensor.dtype} {_show(tensor.shape)}"
             raise ModelError(
-                f"{where}: its {kind} {name} is {spec.dtype} {their_shape} a row, and the "
-                f"package's is {tensor.dtype} {our_shape}; pack the model again"
+                f"{where}: its {kind} {name} is {their_row} a row, "
+                f"and the package's is {our_row}; pack the model again"
             )
 
 

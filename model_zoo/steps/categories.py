@@ -53,7 +53,8 @@ def has_dictionary_type(dtype: DataType) -> bool:
     """Tell whether a type is that of texts as Parquet's reader keeps them in a dictionary."""
     if not is_dictionary(dtype) or not is_int32(dtype.index_type):
         return False
-    return bool(is_string(dtype.value_type) or is_large_string(dtype.value_type))
+    text_type = dtype.value_type
+    return bool(is_string(text_type) or is_large_string(text_type))
 
 
 def fill_indices(column: Array, fill: Scalar) -> Array:
@@ -66,10 +67,12 @@ def fill_indices(column: Array, fill: Scalar) -> Array:
     if not column.null_count:
         return column
     dictionary = column.dictionary
-    value = pa.array([fill.as_py()], dictionary.type)
+    text = fill.as_py()
+    value = pa.array([text], dictionary.type)
+    longer = pa.concat_arrays([dictionary, value])
+    # Behind all others.
     number = pa.scalar(len(dictionary), column.type.index_type)
     indices = pc.fill_null(column.indices, number)
-    longer = pa.concat_arrays([dictionary, value])
     return pa.DictionaryArray.from_arrays(indices, longer, safe=False)
 
 
@@ -85,8 +88,10 @@ def look_up(column: Array, known: Array) -> np.ndarray:
     codes = np.append(of_dictionary, -1)
     indices = column.indices
     if indices.null_count:
-        indices = pc.fill_null(indices, pa.scalar(len(of_dictionary), indices.type))
-    return codes[indices.to_numpy()]
+        last = pa.scalar(len(of_dictionary), indices.type)
+        indices = pc.fill_null(indices, last)
+    rows = indices.to_numpy()
+    return codes[rows]
 
 
 def find_codes(values: Array, known: Array) -> np.ndarray:

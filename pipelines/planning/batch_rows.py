@@ -10,7 +10,8 @@ from model_zoo.package.card import ModelCard
 _MINI_BATCH_BYTES = 512 << 10
 # The same of texts, whose intermediate values are many times their input.
 _MINI_BATCH_TOKENS = 4096
-_FEWEST_ROWS, _MOST_ROWS = 32, 4096
+_FEWEST_ROWS = 32
+_MOST_ROWS = 4096
 
 
 def default_batch_rows(card: ModelCard) -> int:
@@ -18,10 +19,13 @@ def default_batch_rows(card: ModelCard) -> int:
     if card.mask is not None:
         tokens = card.inputs[card.mask].shape[0]
         return max(1, _MINI_BATCH_TOKENS // tokens)
-    fitting = max(1, _MINI_BATCH_BYTES // bytes_per_row(card))
+    row_bytes = bytes_per_row(card)
+    fitting = max(1, _MINI_BATCH_BYTES // row_bytes)
     # The power of two below: libraries' kernels come in blocks of such sizes.
-    power_of_two = 1 << (fitting.bit_length() - 1)
-    return min(_MOST_ROWS, max(_FEWEST_ROWS, power_of_two))
+    exponent = fitting.bit_length() - 1
+    power_of_two = 1 << exponent
+    at_least = max(_FEWEST_ROWS, power_of_two)
+    return min(_MOST_ROWS, at_least)
 
 
 def bytes_per_row(card: ModelCard) -> int:

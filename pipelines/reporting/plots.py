@@ -1,6 +1,7 @@
 """The pictures of a run's report: both distributions of a column, where the time went, the last runs."""
 
 from collections.abc import Mapping, Sequence
+import math
 from typing import Any
 
 from pipelines.pages.drawing import COLOURS, FILLED, open_figure
@@ -37,11 +38,13 @@ def draw_distribution(name: str, distribution: Distribution) -> str:
         name: another one for each picture of a page.
         distribution: what is drawn.
     """
-    with open_figure(name, _describe(distribution), *_CARD_INCHES) as (axes, drawn):
+    words = _describe(distribution)
+    # One more than there are bins.
+    edges = range(len(distribution.names) + 1)
+    with open_figure(name, words, *_CARD_INCHES) as (axes, drawn):
         axes.set_axis_off()
         # As wide as it is, whatever the shares are of.
         axes.margins(x=0.01)
-        edges = range(len(distribution.names) + 1)
         if distribution.then:
             axes.stairs(distribution.then, edges, fill=True, color=FILLED)
         if distribution.now:
@@ -109,26 +112,32 @@ def draw_drift(history: Sequence[PastRun]) -> str:
     if all(value is None for value in either):
         return ""
     words = f"The largest PSI of any input and of any score in {len(runs)} runs"
+    largest = max(value for value in either if value is not None)
+    highest = max(largest, _SMALLEST_PSI)
     with open_figure("drift", words, *_WIDE_INCHES) as (axes, drawn):
         for name, values in measured.items():
-            colour, marker, line = _LOOKS[name]
-            # None is a gap in the line.
-            numbers = [float("nan") if value is None else value for value in values]
-            axes.plot(
-                numbers,
-                color=colour,
-                marker=marker,
-                markersize=_POINT,
-                linestyle=line,
-                label=name,
-            )
+            _draw_line(axes, name, values)
         axes.set_ylabel("largest PSI")
         # Room for the names above the lines.
-        largest = max(value for value in either if value is not None)
-        axes.set_ylim(0, _ROOM_FOR_NAMES * max(largest, _SMALLEST_PSI))
+        axes.set_ylim(0, _ROOM_FOR_NAMES * highest)
         axes.legend(ncols=len(_LOOKS), loc="upper left")
         _name_days(axes, runs)
     return drawn.getvalue()
+
+
+def _draw_line(axes: Any, name: str, values: Sequence[float | None]) -> None:
+    """Draw what one of the kinds in `_LOOKS` had in each run."""
+    colour, marker, line = _LOOKS[name]
+    # None is a gap in the line.
+    numbers = [math.nan if value is None else value for value in values]
+    axes.plot(
+        numbers,
+        color=colour,
+        marker=marker,
+        markersize=_POINT,
+        linestyle=line,
+        label=name,
+    )
 
 
 def _describe(distribution: Distribution) -> str:
@@ -176,7 +185,7 @@ def _find_sign(run: PastRun) -> str:
 def _name_days(axes: Any, runs: Sequence[PastRun]) -> None:
     """Write the days of some runs below them, as many as fit."""
     count = len(runs)
-    step = -(-count // _MOST_DAYS)
+    step = math.ceil(count / _MOST_DAYS)
     # From the last one back, which is always named.
     places = range(count - 1, -1, -step)
     days = [_find_day(runs[place]) for place in places]

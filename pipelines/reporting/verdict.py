@@ -43,7 +43,8 @@ def find_verdict(manifest: Manifest, state: str, books: Books, compared: Compare
     if books.broken:
         return Verdict("with care", _BROKEN, (*found, accounted))
     # Nobody asks for a night without a score: its rows were late, or none of them would do.
-    if not books.rows["scored"] + books.rows["filtered"]:
+    with_score = books.rows["scored"] + books.rows["filtered"]
+    if not with_score:
         return Verdict("with care", _EMPTY, (accounted,))
     if not compared.with_what:
         return Verdict("yes", _WHOLE, (accounted, _say_not_compared(compared)))
@@ -73,8 +74,8 @@ def _say_accounted(books: Books) -> str:
     rejected = rows["rejected"]
     left_out = left_out_rows(rows)
     sentence = (
-        f"{came:,} rows in = {scored:,} scored + {filtered:,} filtered + "
-        f"{rejected:,} rejected{left_out}"
+        f"{came:,} rows in = "
+        f"{scored:,} scored + {filtered:,} filtered + {rejected:,} rejected{left_out}"
     )
     if not rejected:
         return f"{sentence}."
@@ -84,7 +85,9 @@ def _say_accounted(books: Books) -> str:
 def _say_broken(books: Books) -> Iterator[str]:
     if not books.broken:
         return
-    count = len({broken.url for broken in books.broken})
+    # One shard may have broken at several places.
+    urls = {broken.url for broken in books.broken}
+    count = len(urls)
     shards = "1 shard is" if count == 1 else f"{count:,} shards are"
     lost = sum(broken.rows or 0 for broken in books.broken)
     sentence = f"{shards} broken, and {lost:,} rows are lost with what was not read"

@@ -32,8 +32,10 @@ def judge_counts(
         if check.rule == NEWEST:
             yield from _judge_age(check, count, planned_at)
             continue
+        judged = count.rows
         # A missing value has no other fault than that it is missing.
-        judged = count.rows if check.rule == "not_null" else count.rows - count.missing
+        if check.rule != "not_null":
+            judged -= count.missing
         yield from _judge_share(check, count.failed, judged)
 
 
@@ -51,27 +53,33 @@ def judge_unique(unique: UniqueValues, rows: int, repeated: int) -> Iterator[Fin
 def _judge_share(check: ColumnCheck, failed: int, judged: int) -> Iterator[Finding]:
     passed = judged - failed
     # As the job writes it: 0.07 is a little more in binary digits.
-    if passed >= Fraction(str(check.mostly)) * judged:
+    mostly = Fraction(str(check.mostly))
+    if passed >= mostly * judged:
         return
-    says = f"column {check.column!r}: {failed:,} of {judged:,} values are {check.says}"
+    values = f"{failed:,} of {judged:,} values"
+    says = f"column {check.column!r}: {values} are {check.says}"
     if check.mostly < 1:
         says += f", and mostly is {check.mostly:g}"
-    yield _make_finding(check, says, failed / judged, 1 - check.mostly)
+    failed_share = failed / judged
+    allowed_share = 1 - check.mostly
+    yield _make_finding(check, says, failed_share, allowed_share)
 
 
 def _judge_age(check: ColumnCheck, count: Count, planned_at: datetime) -> Iterator[Finding]:
-    most = check.oldest
+    most_hours = check.oldest / _HOUR
+    rule = f"{check.place} is {check.wanted}"
     if count.newest is None:
-        says = f"column {check.column!r}: no row has a date, and {check.place} is {check.wanted}"
-        yield _make_finding(check, says, None, most / _HOUR)
+        says = f"column {check.column!r}: no row has a date, and {rule}"
+        yield _make_finding(check, says, None, most_hours)
         return
-    age = planned_at - (_EPOCH + timedelta(microseconds=count.newest))
-    if age > most:
+    newest = _EPOCH + timedelta(microseconds=count.newest)
+    age = planned_at - newest
+    if age > check.oldest:
         says = (
-            f"column {check.column!r}: its newest value was {_describe(age)} old when the run was "
-            f"planned, and {check.place} is {check.wanted}"
+            f"column {check.column!r}: its newest value was {_describe(age)} old "
+            f"when the run was planned, and {rule}"
         )
-        yield _make_finding(check, says, age / _HOUR, most / _HOUR)
+        yield _make_finding(check, says, age / _HOUR, most_hours)
 
 
 def _make_finding(
@@ -82,7 +90,15 @@ def _make_finding(
 ) -> Finding:
     # A row that fails a check that rejects is none of these.
     level: Level = "hold" if check.on_failure == "hold" else "warn"
-    return Finding(level, "check", check.column, check.rule, says, value=value, threshold=threshold)
+    return Finding(
+        level,
+        "check",
+        check.column,
+        check.rule,
+        says,
+        value=value,
+        threshold=threshold,
+    )
 
 
 def _describe(age: timedelta) -> str:

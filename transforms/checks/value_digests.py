@@ -17,8 +17,11 @@ from transforms.logical_types import decode, is_binary, is_text
 _DIGEST_BYTES = 16
 # Of splitmix64 (Steele, Lea and Flood, 2014), which gives each number another one.
 _STEP = np.uint64(0x9E3779B97F4A7C15)
-_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+_FIRST_SHIFT = np.uint64(30)
+_FIRST_FACTOR = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND_SHIFT = np.uint64(27)
+_SECOND_FACTOR = np.uint64(0x94D049BB133111EB)
+_LAST_SHIFT = np.uint64(31)
 
 
 def digest_values(column: Array) -> np.ndarray:
@@ -73,12 +76,16 @@ def _to_bits(column: Array) -> np.ndarray:
 
 def _mix(bits: np.ndarray) -> np.ndarray:
     """Return other numbers, which lie evenly among all of 64 bits."""
-    *shifts, last_shift = _SHIFTS
     mixed = bits + _STEP
-    for factor, shift in zip(_FACTORS, shifts, strict=True):
-        folded = mixed ^ (mixed >> shift)
-        mixed = folded * factor
-    return mixed ^ (mixed >> last_shift)
+    mixed = _fold(mixed, _FIRST_SHIFT) * _FIRST_FACTOR
+    mixed = _fold(mixed, _SECOND_SHIFT) * _SECOND_FACTOR
+    return _fold(mixed, _LAST_SHIFT)
+
+
+def _fold(bits: np.ndarray, shift: np.uint64) -> np.ndarray:
+    """Return numbers whose lower bits have the upper ones mixed in."""
+    upper = bits >> shift
+    return bits ^ upper
 
 
 def _digest_bytes(values: Array) -> np.ndarray:

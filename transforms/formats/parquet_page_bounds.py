@@ -12,10 +12,11 @@ from transforms.formats.parquet_group_pages import GroupPages, find_pages
 from transforms.formats.parquet_statistics import PlainColumn, read_bound
 
 # What is read of a disk in the time that another reading takes before its first row comes: alone, and for each leaf.
-_OPENING_BYTES, _LEAF_BYTES = 1 << 20, 1 << 18
+_OPENING_BYTES = 1 << 20
+_LEAF_BYTES = 1 << 18
 # What a store gives in the time of a request; each leaf takes two, for its dictionary and for its pages.
 _REQUEST_BYTES = 1 << 20
-_REQUESTS = 2
+_REQUESTS_OF_A_LEAF = 2
 
 
 def find_least_gap(url: str, group: pq.RowGroupMetaData, leaves: Sequence[int]) -> int:
@@ -26,18 +27,32 @@ def find_least_gap(url: str, group: pq.RowGroupMetaData, leaves: Sequence[int]) 
         group: the row group.
         leaves: numbers of those that are read.
     """
-    opening_bytes = _OPENING_BYTES + len(leaves) * _LEAF_BYTES
-    if not is_kept(url) and not files.is_local(url):
-        opening_bytes = len(leaves) * _REQUESTS * _REQUEST_BYTES
+    opening_bytes = _count_opening_bytes(url, len(leaves))
+    # More than nothing, as it divides.
     stored_bytes = 1
     for leaf in leaves:
         chunk = group.column(leaf)
         stored_bytes += chunk.total_compressed_size
         # Each reading takes the dictionaries, too.
-        if chunk.has_dictionary_page and chunk.dictionary_page_offset is not None:
-            dictionary_bytes = chunk.data_page_offset - chunk.dictionary_page_offset
-            opening_bytes += max(0, dictionary_bytes)
-    return math.ceil(opening_bytes * group.num_rows / stored_bytes)
+        opening_bytes += _find_dictionary_bytes(chunk)
+    rows_of_opening = opening_bytes * group.num_rows / stored_bytes
+    return math.ceil(rows_of_opening)
+
+
+def _count_opening_bytes(url: str, leaves: int) -> int:
+    """Return how much is read of a file in the time in which some leaves are opened."""
+    if is_kept(url) or files.is_local(url):
+        return _OPENING_BYTES + leaves * _LEAF_BYTES
+    return leaves * _REQUESTS_OF_A_LEAF * _REQUEST_BYTES
+
+
+def _find_dictionary_bytes(chunk: pq.ColumnChunkMetaData) -> int:
+    """Return how large the dictionary is that a column chunk begins with; 0 without."""
+    if not chunk.has_dictionary_page or chunk.dictionary_page_offset is None:
+        return 0
+    # None of another place is believed.
+    dictionary_bytes: int = chunk.data_page_offset - chunk.dictionary_page_offset
+    return max(0, dictionary_bytes)
 
 
 def list_points(pages: GroupPages, rows: range) -> list[int]:
@@ -71,7 +86,8 @@ def bound_rows(
 def _bound_values(pages: GroupPages, column: PlainColumn, rows: range) -> Bounds:
     leaf = column.number
     numbers = find_pages(pages.pages[leaf], rows.start, rows.stop)
-    pages_here = pages.values[leaf][numbers.start : numbers.stop]
+    of_leaf = pages.values[leaf]
+    pages_here = of_leaf[numbers.start : numbers.stop]
     may_be_null = any(page.may_be_null for page in pages_here)
     with_values = [page for page in pages_here if page.may_be_value]
     if not with_values:

@@ -6,16 +6,24 @@ column chunk | head, dictionary | head, page of rows 0 ... 19 999 | head, page o
 from transforms.formats.parquet_given_file import Source
 from transforms.formats.thrift import Numbers, read_numbers
 
-# Of the head of a page: its kind, and its bytes behind the head.
-KIND, _PAGE_BYTES = 1, 3
-# Kinds of pages, but for the first version of those of values, which is 0.
-DICTIONARY_KIND, SECOND_KIND = 2, 3
+# Fields of the head of a page: its kind, and its bytes behind the head.
+KIND = 1
+_PAGE_BYTES = 3
+# Kinds of pages: of values in the first version, a dictionary, of values in the second version.
+_FIRST_KIND = 0
+DICTIONARY_KIND = 2
+SECOND_KIND = 3
 # Of either version, by kind: the field of the rest of its head, and the one in that of its encoding.
-HEADS = {0: (5, 2), SECOND_KIND: (8, 4)}
-# Of that rest: how many values, and of the second version how many rows.
-VALUES, ROWS = 1, 3
+HEADS = {
+    _FIRST_KIND: (5, 2),
+    SECOND_KIND: (8, 4),
+}
+# Fields of that rest: how many values, and of the second version how many rows.
+VALUES = 1
+ROWS = 3
 # So much holds the head of nearly every page, and of any that was not made to be long.
-_HEAD_BYTES, _MOST_HEAD_BYTES = 128, 1 << 16
+_HEAD_BYTES = 128
+_MOST_HEAD_BYTES = 1 << 16
 
 
 def read_head(source: Source, begin: int, stop: int) -> Numbers:
@@ -33,12 +41,21 @@ def read_head(source: Source, begin: int, stop: int) -> Numbers:
     if begin >= stop:
         raise ValueError("is behind the end")
     try:
-        content = source.read(begin, min(stop, begin + _HEAD_BYTES))
-        return read_numbers(content)
+        return _read_numbers(source, begin, stop, _HEAD_BYTES)
     # Some writers put long texts into it.
     except IndexError:
-        content = source.read(begin, min(stop, begin + _MOST_HEAD_BYTES))
-        return read_numbers(content)
+        return _read_numbers(source, begin, stop, _MOST_HEAD_BYTES)
+
+
+def _read_numbers(
+    source: Source,
+    begin: int,
+    stop: int,
+    most_bytes: int,
+) -> Numbers:
+    end = min(stop, begin + most_bytes)
+    content = source.read(begin, end)
+    return read_numbers(content)
 
 
 def find_page_end(begin: int, head: Numbers) -> int:

@@ -65,13 +65,13 @@ def _list_passing(blocks: Sequence[_Pages], may_pass: MayPassRows) -> list[range
     """Return the pages of blocks that may pass, but those beside a gap that may not."""
     passing = [may_pass(_join(block)) for block in blocks]
     # At the ends of the row group no gap goes on.
-    neighbours = [True, *passing, True]
+    before = [True, *passing][:-1]
+    behind = [*passing, True][1:]
+    neighbours = zip(blocks, passing, before, behind, strict=True)
     pages: list[range] = []
-    for number, block in enumerate(blocks):
-        if not passing[number]:
+    for block, passes, passes_before, passes_behind in neighbours:
+        if not passes:
             continue
-        passes_before = neighbours[number]
-        passes_behind = neighbours[number + 2]
         begin = 0
         end = len(block)
         if not passes_before:
@@ -90,30 +90,42 @@ def _count_failing(pages: _Pages, may_pass: MayPassRows) -> int:
         return len(pages)
     if len(pages) == 1:
         return 0
+    # All that fail stand at the beginning: where one of the first half passes, the other is not asked about.
     half = len(pages) // 2
-    count = _count_failing(pages[:half], may_pass)
+    first_half = pages[:half]
+    second_half = pages[half:]
+    count = _count_failing(first_half, may_pass)
     if count < half:
         return count
-    return half + _count_failing(pages[half:], may_pass)
+    return half + _count_failing(second_half, may_pass)
 
 
 def _join(pages: _Pages) -> range:
     """Return the rows of pages that stand side by side, in either order."""
-    first = min(pages[0].start, pages[-1].start)
-    stop = max(pages[0].stop, pages[-1].stop)
+    one_end = pages[0]
+    other_end = pages[-1]
+    first = min(one_end.start, other_end.start)
+    stop = max(one_end.stop, other_end.stop)
     return range(first, stop)
 
 
 def _choose_largest(gaps: Sequence[range]) -> list[range]:
     """Return as many gaps as may be left out, in order."""
     largest = nlargest(_MOST_GAPS, gaps, key=len)
-    return sorted(largest, key=lambda gap: gap.start)
+    return sorted(largest, key=_find_start)
+
+
+def _find_start(rows: range) -> int:
+    return rows.start
 
 
 def _list_between(ranges: Sequence[range], first: int, stop: int) -> list[range]:
     """Return the rows between ranges, from a first row on up to the one behind the last."""
-    begins = [first, *(rows.stop for rows in ranges)]
-    ends = [*(rows.start for rows in ranges), stop]
-    pairs = zip(begins, ends, strict=True)
-    between = [range(begin, end) for begin, end in pairs]
+    between = []
+    begin = first
+    for rows in ranges:
+        between.append(range(begin, rows.start))
+        begin = rows.stop
+    between.append(range(begin, stop))
+    # Ranges may stand side by side, or at an end.
     return [rows for rows in between if rows]

@@ -6,7 +6,7 @@ No pickle in either direction: what comes back from a process that read a strang
 words, whatever has become of that process. Each array is copied once into the socket and once out of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 import json
 from math import prod
@@ -63,7 +63,8 @@ def send(connection: socket.socket, message: Message) -> None:
         described.append([name, content.dtype.name, content.shape])
         contents.append(content)
     words = dict(message.words)
-    head = json.dumps({"words": words, "arrays": described}).encode()
+    told = json.dumps({"words": words, "arrays": described})
+    head = told.encode()
     length = _LENGTH.pack(len(head))
     connection.sendall(length + head)
     for content in contents:
@@ -85,10 +86,7 @@ def receive(connection: socket.socket, most_bytes: int) -> Message:
         OSError: likewise, or it takes longer than the connection waits.
         ValueError: it sends something else, or more.
     """
-    (length,) = _LENGTH.unpack(_receive_bytes(connection, _LENGTH.size))
-    if length > _MOST_HEAD_BYTES:
-        raise ValueError("a head that is too long")
-    head = json.loads(_receive_bytes(connection, length))
+    head = _receive_head(connection)
     left = most_bytes
     arrays: Arrays = {}
     for name, dtype, shape in head["arrays"]:
@@ -98,11 +96,27 @@ def receive(connection: socket.socket, most_bytes: int) -> Message:
         # Before there is memory for it: that is the receiver's.
         if left < 0:
             raise ValueError("more numbers than may come")
-        array = np.empty(shape, dtype)
-        if array.size:
-            _receive_into(connection, array.reshape(-1).view(np.uint8))
-        arrays[name] = array
+        arrays[name] = _receive_array(connection, shape, dtype)
     return Message(head["words"], arrays)
+
+
+def _receive_head(connection: socket.socket) -> Any:
+    """Return what a message says of itself first."""
+    stored_length = _receive_bytes(connection, _LENGTH.size)
+    (length,) = _LENGTH.unpack(stored_length)
+    if length > _MOST_HEAD_BYTES:
+        raise ValueError("a head that is too long")
+    head = _receive_bytes(connection, length)
+    return json.loads(head)
+
+
+def _receive_array(connection: socket.socket, shape: Sequence[int], dtype: str) -> np.ndarray:
+    array = np.empty(shape, dtype)
+    # Python gives no view of an array without numbers.
+    if array.size:
+        flat = array.reshape(-1)
+        _receive_into(connection, flat.view(np.uint8))
+    return array
 
 
 def _receive_bytes(connection: socket.socket, count: int) -> bytes:
