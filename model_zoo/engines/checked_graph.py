@@ -11,7 +11,7 @@ class Graph(NamedTuple):
         path: for messages.
         content: of its file.
         data: of the files with its other numbers, by name.
-        kinds: of its operators, without attention's own questions for NaN, where it is the package's own.
+        kinds: of its operators, those of its branches and loops among them.
     """
 
     path: str

@@ -3,14 +3,32 @@
 8-bit integers make a number of either, which would pass for a score.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 # The square root of float32's largest number.
 LARGEST_SQUARE = torch.finfo(torch.float32).max ** 0.5
+
+
+class Limit(NamedTuple):
+    """What no number of an input is.
+
+    Attributes:
+        largest: numbers of this size, and beyond it, are none; infinity, or less. `LARGEST_SQUARE`
+            where sums of products would overflow, and their difference be NaN. None where the
+            network computes with infinities.
+        takes_nan: whether the network says itself what becomes of NaN.
+    """
+
+    largest: float | None = torch.inf
+    takes_nan: bool = False
+
+
+# All numbers are finite.
+_FINITE = Limit()
 
 
 class NanGuard(nn.Module):
@@ -20,22 +38,17 @@ class NanGuard(nn.Module):
 
     Args:
         network: takes and gives tensors (rows, ...) by name.
-        largest: numbers of this size, and beyond it, are none either; infinity, or less.
-            `LARGEST_SQUARE` where sums of products would overflow, and their difference be NaN. None
-            where the network computes with infinities.
-        takes_nan: whether the network says itself what becomes of NaN.
+        limits: of each input that is looked at, by name; without them all are, and are finite.
     """
 
     def __init__(
         self,
         network: Callable[..., Any],
-        largest: float | None = torch.inf,
-        takes_nan: bool = False,
+        limits: Mapping[str, Limit] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
-        self._largest = largest
-        self._takes_nan = takes_nan
+        self._limits = limits
 
     def forward(self, **inputs: torch.Tensor) -> Any:
         """Take and give what the network does, tensors (rows, ...) by name.
@@ -44,21 +57,29 @@ class NanGuard(nn.Module):
             ValueError: a row is not finite, and all outputs are integers, which cannot say so.
         """
         outputs = self.network(**inputs)
-        for tensor in inputs.values():
-            if tensor.is_floating_point() and _may_be_wrong(tensor):
-                _write_nan(outputs, self._find_wrong_rows(tensor))
+        for name, tensor in inputs.items():
+            limit = self._find_limit(name)
+            if limit is None or not tensor.is_floating_point():
+                continue
+            if _may_be_wrong(tensor):
+                _write_nan(outputs, _find_wrong_rows(tensor, limit))
         return outputs
 
-    def _find_wrong_rows(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the positions (int64) of rows with a number that is none."""
-        sizes = tensor.abs()
-        is_wrong = torch.zeros_like(sizes, dtype=torch.bool)
-        if self._largest is not None:
-            is_wrong = sizes >= self._largest
-        if not self._takes_nan:
-            is_wrong |= sizes.isnan()
-        is_wrong_row = is_wrong.reshape(len(tensor), -1).any(1)
-        return torch.nonzero(is_wrong_row).flatten()
+    def _find_limit(self, name: str) -> Limit | None:
+        """Return what no number of an input is, and None where any may be."""
+        return _FINITE if self._limits is None else self._limits.get(name)
+
+
+def _find_wrong_rows(tensor: torch.Tensor, limit: Limit) -> torch.Tensor:
+    """Return the positions (int64) of rows with a number that is none."""
+    sizes = tensor.abs()
+    is_wrong = torch.zeros_like(sizes, dtype=torch.bool)
+    if limit.largest is not None:
+        is_wrong = sizes >= limit.largest
+    if not limit.takes_nan:
+        is_wrong |= sizes.isnan()
+    is_wrong_row = is_wrong.reshape(len(tensor), -1).any(1)
+    return torch.nonzero(is_wrong_row).flatten()
 
 
 def _may_be_wrong(tensor: torch.Tensor) -> bool:

@@ -12,6 +12,9 @@ from model_zoo.engines.onnx_session import DTYPES
 Tensors: TypeAlias = dict[str, torch.Tensor]
 # Of a row of each output that is wanted, by name.
 Shapes: TypeAlias = Mapping[str, Sequence[int]]
+_LOST = (
+    "the graph makes NaN or infinity of numbers, and ONNX Runtime would go on with another number"
+)
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,28 @@ class Graph:
     Attributes:
         shapes: of a row of each output that is wanted, by name.
         ranks: dimensions of each input with the rows, by name.
+        flags: names of outputs that count what is NaN, or infinite, of all rows.
     """
 
     session: Any
     shapes: Shapes
     ranks: Mapping[str, int]
+    flags: Sequence[str] = ()
 
     def __call__(self, **inputs: torch.Tensor) -> Tensors:
-        """Return the outputs of a mini-batch."""
+        """Return the outputs of a mini-batch.
+
+        Raises:
+            ValueError: the graph makes NaN or infinity of a row, and loses it.
+        """
         arrays = {}
         for name, tensor in inputs.items():
             arrays[name] = lay_out(tensor, self.ranks[name])
         names = list(self.shapes)
-        found = self.session.run(names, arrays)
+        found = self.session.run([*self.flags, *names], arrays)
+        counts, found = found[: len(self.flags)], found[len(self.flags) :]
+        if any(counts):
+            raise ValueError(_LOST)
         outputs = {}
         for name, array in zip(names, found, strict=True):
             rows = shape_rows(array, self.shapes[name])
@@ -114,17 +126,18 @@ class OnDevice:
         )
 
 
-def make_graph(session: Any, shapes: Shapes) -> Graph:
+def make_graph(session: Any, shapes: Shapes, flags: Sequence[str] = ()) -> Graph:
     """Return a session as something that is called like a network, on a CPU.
 
     Args:
         session: as `make_session` returns it.
         shapes: of a row of each output that is wanted, by name.
+        flags: names of outputs that count what is NaN, or infinite, of all rows.
     """
     ranks = {}
     for found in session.get_inputs():
         ranks[found.name] = len(found.shape)
-    return Graph(session, shapes, ranks)
+    return Graph(session, shapes, ranks, flags)
 
 
 def make_graph_on(device: torch.device, session: Any, shapes: Shapes) -> OnDevice:

@@ -16,16 +16,16 @@ from typing import Any
 import torch
 
 from configs.errors import ModelError
-from model_zoo.engines.checked_graph import Graph
 from model_zoo.engines.engine import Network, Sample
 from model_zoo.engines.failures import start_library
 from model_zoo.engines.graph_settings import calibrate_graph, list_dtypes, refine_nothing
 from model_zoo.engines.graph_trial import try_graph
 from model_zoo.engines.machine import adds_bytes_without_overflow
-from model_zoo.engines.nan_guard import NanGuard
+from model_zoo.engines.nan_guard import Limit, NanGuard
 from model_zoo.engines.onnx_calls import make_graph, make_graph_on
 from model_zoo.engines.onnx_int8 import quantise_graph
 from model_zoo.engines.onnx_library import is_out_of_memory
+from model_zoo.engines.onnx_nan import used_inputs, watch_nan
 from model_zoo.engines.onnx_providers import choose_providers
 from model_zoo.engines.onnx_session import open_graph
 from model_zoo.engines.quantised_graph import read_quantised
@@ -39,11 +39,6 @@ _TRIAL = "model_zoo.engines.child.onnx_trial"
 _RELEASES = ("onnxruntime", "onnxruntime-gpu")
 # Of them the least and the largest numbers are taken.
 _CALIBRATION_ROWS = 256
-# Of NaN and a number it takes the number here, where all others go on with NaN; and of what flows in a
-# recurrent layer the largest number that there is.
-_LOSE_NAN = frozenset(
-    {"MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "LSTM", "GRU", "DynamicQuantizeLSTM"}
-)
 
 
 class OnnxRuntimeEngine:
@@ -71,16 +66,20 @@ class OnnxRuntimeEngine:
         graph = read_quantised(settings) if is_int8 else read_graph(package)
         start_library(self.name, self.extra, _import_library)
         # The process of a trial has no GPU, and a CPU may lack what a graph for one asks for.
+        watched = watch_nan(graph)
         if device.type == "cpu":
+            # What it loses its operators for a CPU lose; a GPU has its own.
+            graph = watched.graph
             try_graph(package, graph, _TRIAL, {}, self.describe_version())
         session = open_graph(package.card, graph, choose_providers(device))
-        network = make_network(package, device, session)
+        network = make_network(package, device, session, watched.flags)
+        limits = watched.limits
         if is_int8:
             # An integer cannot be NaN: a row with NaN would be given a score.
-            return replace(network, compute=NanGuard(network.compute))
-        if _loses_nan(graph):
-            return replace(network, compute=NanGuard(network.compute, largest=None))
-        return network
+            limits = dict.fromkeys(used_inputs(graph), Limit())
+        if not limits:
+            return network
+        return replace(network, compute=NanGuard(network.compute, limits))
 
     def describe_version(self) -> str:
         """Return ONNX Runtime's version."""
@@ -124,11 +123,6 @@ def _import_library() -> None:
     import_module("onnxruntime")
 
 
-def _loses_nan(graph: Graph) -> bool:
-    """Tell whether a graph may make a number of NaN, and does not say itself what becomes of it."""
-    return not _LOSE_NAN.isdisjoint(graph.kinds) and "IsNaN" not in graph.kinds
-
-
 def _refuse_other_settings(url: str, device: torch.device, settings: Settings) -> None:
     is_int8 = settings.dtype == "int8"
     plain = Settings(settings.batch_rows, settings.dtype, engine=settings.engine)
@@ -145,20 +139,26 @@ def _refuse_other_settings(url: str, device: torch.device, settings: Settings) -
         )
 
 
-def make_network(package: PackedModel, device: torch.device, session: Any) -> Network:
+def make_network(
+    package: PackedModel,
+    device: torch.device,
+    session: Any,
+    flags: Sequence[str] = (),
+) -> Network:
     """Return a session of a package's graph as the network that scores.
 
     Args:
         package: whose card says what it takes and gives.
         device: where the session computes.
         session: as `open_graph` returns it.
+        flags: names of outputs that say on a CPU that a row's numbers are lost.
     """
     shapes = {}
     for name, tensor in package.card.outputs.items():
         shapes[name] = tensor.shape
     compute: Any
     if device.type == "cpu":
-        compute = make_graph(session, shapes)
+        compute = make_graph(session, shapes, flags)
     else:
         compute = make_graph_on(device, session, shapes)
     provider, *_ = session.get_providers()

@@ -51,20 +51,30 @@ def add_flag(
 
 def depends_on_rows(output: Any) -> bool:
     """Tell whether numbers come of the model's inputs, and not of their shapes alone."""
+    return any(True for _ in list_inputs(output))
+
+
+def list_inputs(output: Any, kinds: frozenset[str] | None = None) -> Iterator[Any]:
+    """Yield the model's inputs that numbers come of, and not of their shapes alone.
+
+    Args:
+        output: that gives the numbers.
+        kinds: of operators between them, of which others are not followed; any without it.
+    """
     seen = set()
     pending = [output.get_node()]
     while pending:
         node = pending.pop()
         name = node.get_name()
         kind = node.get_type_name()
-        if kind == "Parameter":
-            return True
         # Shapes are those of the mini-batch, whatever its rows say.
         if name in seen or kind == "ShapeOf":
             continue
         seen.add(name)
-        pending.extend(_list_sources(node))
-    return False
+        if kind == "Parameter":
+            yield node
+        if kinds is None or kind in kinds:
+            pending.extend(_list_sources(node))
 
 
 def find_constant(output: Any) -> np.ndarray | None:

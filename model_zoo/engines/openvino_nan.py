@@ -1,8 +1,8 @@
 """Let a graph tell of NaN of which OpenVINO would make a number.
 
-Of a ReLU 0 comes out, so a row would be scored by nothing. Where a graph makes NaN of numbers, and loses it
-behind, `NAN` says so. That no NaN comes in is looked at before, and that no number is so large that sums of
-its products are none:
+Of a ReLU 0 comes out, so a row would be scored by nothing. Where a graph makes NaN of numbers, or infinity of
+which it makes NaN behind, and loses that, `NAN` says so. That no NaN comes in is looked at before, and that no
+number is so large that sums of its products are none:
 
     numbers --> Sqrt --+--> Relu --> as in the graph
                        +--> is NaN? --> NAN (one bool for all of the graph)
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from model_zoo.engines.nan_flow import MOVES, Taker, is_lost
 from model_zoo.engines.openvino_flags import (
     BODIES,
     FLOATS,
@@ -21,11 +22,13 @@ from model_zoo.engines.openvino_flags import (
     find_constant,
     find_dtype,
     has_any,
+    list_inputs,
 )
 
 # A name that no card can have for an output.
 NAN = "number is NaN"
 _MAKE_NAN = frozenset({"Sqrt", "Log", "Asin", "Acos", "Acosh", "Atanh"})
+_MAKE_INFINITY = frozenset({"Exp", "Log", "Atanh", "Sinh", "Cosh", "Tan"})
 # Positive numbers stay so.
 _MOVES = frozenset({"Sqrt", "Broadcast", "Reshape", "Unsqueeze", "Squeeze", "Transpose", "Convert"})
 # What they give is never below 0; of numbers that are not, neither is what sums and means give.
@@ -38,7 +41,7 @@ _LOSE_NAN = frozenset(
     {
         "Relu", "PRelu", "Clamp", "HardSigmoid", "HSigmoid", "HSwish", "Exp", "Maximum", "Minimum",
         "ReduceMax", "ReduceMin", "MaxPool", "Greater", "GreaterEqual", "Less", "LessEqual",
-        "Equal", "NotEqual", "Convert", "ConvertLike", "TopK", "GridSample",
+        "Equal", "NotEqual", "Convert", "ConvertLike", "TopK", "GridSample", "FakeQuantize",
         # What is inside of them is not followed.
         *BODIES,
     }
@@ -61,9 +64,14 @@ def guard_nan(opset: Any, model: Any) -> bool:
     nodes = list(model.get_ordered_ops())
     may_be_infinite = any(map(_holds_infinity, nodes))
     for node in nodes:
-        is_lost = makes_nan(node, may_be_infinite) and _is_lost_behind(node)
+        is_infinity_lost = _makes_infinity(node) and _is_lost_behind(node, is_nan=False)
+        is_nan_lost = makes_nan(node, may_be_infinite) and _is_lost_behind(node, is_nan=True)
         # Others are the same for all rows, and are tried before the model scores.
-        if is_lost and depends_on_rows(node.output(0)):
+        if not (is_infinity_lost or is_nan_lost) or not depends_on_rows(node.output(0)):
+            continue
+        if is_infinity_lost:
+            flags.append(_tell_not_finite(opset, node))
+        else:
             numbers = _choose_numbers(opset, node)
             flags.append(has_any(opset, opset.is_nan(numbers)))
     if not flags:
@@ -83,17 +91,34 @@ def _choose_numbers(opset: Any, node: Any) -> Any:
     return opset.gather(node, first, axis)
 
 
-def knows_nan(model: Any) -> bool:
-    """Tell whether a graph asks itself which of its numbers are NaN: those of pipelines.package do."""
-    asking = [node for node in model.get_ops() if node.get_type_name() == "IsNaN"]
-    asked = [node.input_value(0).get_node() for node in asking]
-    # Attention asks so of what it made itself, and then a row's NaN is nobody's.
-    return any(node.get_type_name() not in _SOFTMAX for node in asked)
+def _tell_not_finite(opset: Any, node: Any) -> Any:
+    """Return whether anything is infinite or NaN, a single bool."""
+    size = opset.absolute(node)
+    infinity = opset.constant(np.inf, node.output(0).get_element_type())
+    # So asked, it is true of NaN, too.
+    is_finite = opset.less(size, infinity)
+    return has_any(opset, opset.logical_not(is_finite))
 
 
-def knows_infinity(model: Any) -> bool:
-    """Tell whether a graph asks itself which of its numbers are infinite."""
-    return any(node.get_type_name() in _KNOW_INFINITY for node in model.get_ops())
+def find_nan_inputs(model: Any) -> frozenset[str]:
+    """Return the inputs of which a graph asks itself what is NaN: those of pipelines.package do."""
+    return _find_asked(model, frozenset({"IsNaN"}))
+
+
+def find_infinite_inputs(model: Any) -> frozenset[str]:
+    """Return the inputs of which a graph asks itself what is infinite."""
+    return _find_asked(model, _KNOW_INFINITY)
+
+
+def _find_asked(model: Any, kinds: frozenset[str]) -> frozenset[str]:
+    asked: set[str] = set()
+    for node in model.get_ops():
+        if node.get_type_name() not in kinds:
+            continue
+        # Of what it made itself it may ask for another reason, as attention does.
+        for found in list_inputs(node.input_value(0), MOVES):
+            asked |= found.output(0).get_names()
+    return frozenset(asked)
 
 
 def loses_nan(model: Any) -> bool:
@@ -118,6 +143,19 @@ def makes_nan(node: Any, may_be_infinite: bool = True) -> bool:
     if kind in _SOFTMAX:
         return may_be_infinite
     return kind in _MAKE_NAN
+
+
+def _makes_infinity(node: Any) -> bool:
+    """Tell whether an operator may make infinity of numbers that are not large."""
+    if not node.outputs() or find_dtype(node.output(0)) not in FLOATS:
+        return False
+    kind = node.get_type_name()
+    if kind == "Power":
+        exponent = find_constant(node.input_value(1))
+        return exponent is None or bool(np.any(exponent < 0))
+    if kind == "Divide":
+        return not _is_above_zero(node.input_value(1))
+    return kind in _MAKE_INFINITY
 
 
 def _holds_infinity(node: Any) -> bool:
@@ -174,23 +212,40 @@ def _is_whole_power(node: Any) -> bool:
     return bool(np.all(values == np.round(values)))
 
 
-def _is_lost_behind(node: Any) -> bool:
-    seen = set()
-    pending = [node]
+def _is_lost_behind(node: Any, is_nan: bool) -> bool:
     # Attention that exporters wrote asks so itself, and puts 0 in its place.
-    if any(taker.get_type_name() == "IsNaN" for taker in _list_takers(node)):
+    if any(taker.get_type_name() == "IsNaN" for taker, _ in _list_ports(node)):
         return False
-    while pending:
-        for behind in _list_takers(pending.pop()):
-            if behind.get_type_name() in _LOSE_MADE_NAN:
-                return True
-            if behind.get_name() not in seen:
-                seen.add(behind.get_name())
-                pending.append(behind)
-    return False
+    nodes = {node.get_name(): node}
+
+    def list_takers(name: str) -> Iterator[Taker]:
+        for taker, port in _list_ports(nodes[name]):
+            known = taker.get_name()
+            nodes[known] = taker
+            has_constant = any(map(_is_constant, taker.input_values()))
+            yield Taker(known, _find_kind(taker), port, has_constant)
+
+    return is_lost(node.get_name(), is_nan, list_takers, _LOSE_MADE_NAN)
 
 
-def _list_takers(node: Any) -> Iterator[Any]:
+def _find_kind(node: Any) -> str:
+    """Return an operator's kind, and that of a quotient where it is a negative power."""
+    kind: str = node.get_type_name()
+    is_quotient = kind == "Power" and _has_exponents_below_zero(node)
+    return "Reciprocal" if is_quotient else kind
+
+
+def _has_exponents_below_zero(node: Any) -> bool:
+    exponent = find_constant(node.input_value(1))
+    return exponent is not None and bool(np.all(exponent < 0))
+
+
+def _is_constant(value: Any) -> bool:
+    return find_constant(value) is not None
+
+
+def _list_ports(node: Any) -> Iterator[tuple[Any, int]]:
+    """Yield all that take something of an operator, each with which of its inputs that is."""
     for output in node.outputs():
         for taken in output.get_target_inputs():
-            yield taken.get_node()
+            yield taken.get_node(), taken.get_index()

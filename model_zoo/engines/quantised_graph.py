@@ -11,7 +11,7 @@ import hashlib
 from configs.errors import ModelError
 from model_zoo.engines.checked_graph import Graph
 from model_zoo.engines.settings import QuantisedGraph, Settings
-from model_zoo.package.onnx_graph import parse_graph
+from model_zoo.package.onnx_graph import list_kinds, parse_graph
 from storage import files
 
 # Until it is known which settings win, no file is left on any disk.
@@ -40,10 +40,10 @@ def read_quantised(settings: Settings) -> Graph:
         )
     content = read_content(graph)
     try:
-        parse_graph(content, {})
+        parsed = parse_graph(content, {})
     except ValueError as error:
         raise ModelError(f"{graph.url}: {error}; run pipelines.tune again") from error
-    return Graph(graph.url, content, {})
+    return Graph(graph.url, content, {}, list_kinds(parsed))
 
 
 def read_content(graph: QuantisedGraph) -> bytes:

@@ -4,12 +4,11 @@ Some libraries take it with its other files beside it; others as bytes in one pi
 for those files on the disk, wherever the process stands.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from configs.errors import ModelError
 from model_zoo.engines.checked_graph import Graph
-from model_zoo.package.onnx_graph import list_graphs, parse_graph, put_numbers_in
+from model_zoo.package.onnx_graph import list_kinds, parse_graph, put_numbers_in
 from model_zoo.package.packed_model import PackedModel
 
 # What a message of protobuf may hold, and so what can be handed over as bytes.
@@ -64,17 +63,4 @@ def _read_parsed(package: PackedModel) -> tuple[Graph, Any]:
         parsed = parse_graph(content, sizes)
     except ValueError as error:
         raise ModelError(f"{path}: {error}; {_FIX}") from error
-    kinds = frozenset(_list_kinds(parsed))
-    return Graph(path, content, data, kinds), parsed
-
-
-def _list_kinds(model: Any) -> Iterator[str]:
-    """Yield the kinds of a model's operators, those of its branches and loops among them."""
-    for graph in list_graphs(model.graph):
-        makers = {name: node.op_type for node in graph.node for name in node.output}
-        for node in graph.node:
-            # Attention asks so of what it made itself, and nothing of a row's numbers.
-            asked = [makers.get(name) for name in node.input]
-            is_of_attention = node.op_type == "IsNaN" and asked == ["Softmax"]
-            if not is_of_attention:
-                yield node.op_type
+    return Graph(path, content, data, list_kinds(parsed)), parsed

@@ -135,6 +135,18 @@ def list_graphs(graph: Any, depth: int = 0) -> Iterator[Any]:
                     yield from list_graphs(inner, depth + 1)
 
 
+def list_kinds(model: Any) -> frozenset[str]:
+    """Return the kinds of a model's operators, those of its branches and loops among them.
+
+    Args:
+        model: as `parse_graph` returns it.
+    """
+    kinds: set[str] = set()
+    for graph in list_graphs(model.graph):
+        kinds.update(node.op_type for node in graph.node)
+    return frozenset(kinds)
+
+
 def _check_graph(graph: Any, left: dict[str, int]) -> None:
     if graph.sparse_initializer:
         raise ValueError("it holds sparse tensors, which are short files for large numbers")

@@ -13,8 +13,8 @@ from model_zoo.engines.openvino_library import import_openvino
 from model_zoo.engines.openvino_refusals import refuse_operators
 from model_zoo.package.card import Tensor
 
-# Takes rows, and gives `logit` of them.
-Compute: TypeAlias = Callable[[np.ndarray], np.ndarray]
+# Takes rows of x, and of other inputs by name, and gives `logit` of them.
+Compute: TypeAlias = Callable[..., np.ndarray]
 
 
 def refuse(model: Any) -> None:
@@ -39,8 +39,9 @@ def guarded(model: Any, shape: tuple[int, ...] = (3,)) -> Compute:
     graph = OpenVinoGraph(read, compile_model, outputs, has_free_shapes=False, flags=flags)
     network = protect(graph)
 
-    def compute(x: np.ndarray) -> np.ndarray:
-        given: np.ndarray = network(x=torch.from_numpy(x))["logit"].numpy()
+    def compute(x: np.ndarray, **others: np.ndarray) -> np.ndarray:
+        tensors = {name: torch.from_numpy(rows) for name, rows in others.items()}
+        given: np.ndarray = network(x=torch.from_numpy(x), **tensors)["logit"].numpy()
         return given
 
     return compute

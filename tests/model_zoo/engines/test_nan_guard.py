@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from model_zoo.engines.nan_guard import LARGEST_SQUARE, NanGuard
+from model_zoo.engines.nan_guard import LARGEST_SQUARE, Limit, NanGuard
 
 
 class Ones(nn.Module):
@@ -40,9 +40,9 @@ def test_a_row_whose_square_overflows_has_no_score_where_that_is_asked_for() -> 
     x[2, 1] = 1.9e19
     # Their sum is 0, and so would be that of their products.
     x[4] = torch.tensor([3e38, -3e38])
-    outputs = NanGuard(Ones(), LARGEST_SQUARE)(x=x)
+    outputs = NanGuard(Ones(), {"x": Limit(LARGEST_SQUARE)})(x=x)
     assert outputs["y"].isnan()[:, 0].tolist() == [False, False, True, False, True, False]
-    column = NanGuard(Ones(), LARGEST_SQUARE)(x=x[:, 1])
+    column = NanGuard(Ones(), {"x": Limit(LARGEST_SQUARE)})(x=x[:, 1])
     assert column["y"].isnan()[:, 0].tolist() == [False, False, True, False, True, False]
 
 
@@ -64,16 +64,19 @@ ODD = torch.tensor([[0.0, 1.0], [torch.nan, 2.0], [3.0, -torch.inf], [3e38, 0.0]
 
 
 @pytest.mark.parametrize(
-    ("guard", "expected"),
+    ("limits", "expected"),
     [
-        (NanGuard(Ones(), takes_nan=True), [False, False, True, False]),
-        (NanGuard(Ones(), LARGEST_SQUARE, takes_nan=True), [False, False, True, True]),
-        (NanGuard(Ones(), largest=None), [False, True, False, False]),
+        ({"x": Limit(takes_nan=True)}, [False, False, True, False]),
+        ({"x": Limit(LARGEST_SQUARE, takes_nan=True)}, [False, False, True, True]),
+        ({"x": Limit(largest=None)}, [False, True, False, False]),
+        # Nothing is made of it.
+        ({}, [False, False, False, False]),
     ],
 )
 def test_what_a_network_computes_with_keeps_its_score(
-    guard: NanGuard, expected: list[bool]
+    limits: dict[str, Limit], expected: list[bool]
 ) -> None:
+    guard = NanGuard(Ones(), limits)
     assert guard(x=ODD)["y"].isnan()[:, 0].tolist() == expected
     stacked_columns = ODD.T.contiguous().T
     assert guard(x=stacked_columns)["y"].isnan()[:, 0].tolist() == expected

@@ -117,6 +117,25 @@ MAKERS: dict[str, tuple[list[Any], dict[str, Any], np.ndarray, np.ndarray]] = {
         floats(1, 2, 3),
         floats(0, 0, 0),
     ),
+    "infinity of which a product makes NaN": (
+        [
+            make_node("Reciprocal", ["x"], ["infinite"]),
+            make_node("MatMul", ["infinite", "w"], ["made"]),
+        ],
+        {"w": np.array([[1, -1, 2], [1, 1, 0.5], [-2, 1, 1]], np.float32)},
+        floats(1, 2, 4),
+        floats(0, -0.0, 4),
+    ),
+    "infinity of which a sum makes NaN": (
+        [
+            make_node("Exp", ["x"], ["infinite"]),
+            make_node("Mul", ["x", "infinite"], ["other"]),
+            make_node("Sub", ["infinite", "other"], ["made"]),
+        ],
+        {},
+        floats(1, 2, 3),
+        floats(1, 100, 3),
+    ),
     "softmax of what is masked": (
         [
             make_node("Greater", ["x", "zero"], ["is_there"]),
@@ -185,6 +204,45 @@ def test_what_is_divided_by_a_size_and_a_small_number_is_not_watched(
     openvino = import_openvino()
     model = openvino.Core().read_model(graph_of([*nodes, *divide], arrays).SerializeToString())
     assert guard_nan(openvino.opset13, model) is is_watched
+
+
+@pytest.mark.parametrize(
+    ("nodes", "row"),
+    [
+        ([make_node("Reciprocal", ["x"], ["made"])], floats(0, 1, 2)),
+        (
+            [
+                make_node("Exp", ["x"], ["power"]),
+                make_node("Add", ["power", "one"], ["sum"]),
+                make_node("Div", ["one", "sum"], ["share"]),
+                make_node("MatMul", ["share", "w"], ["made"]),
+            ],
+            floats(100, 1, 2),
+        ),
+    ],
+)
+def test_infinity_of_which_no_nan_is_made_is_scored(nodes: list[Any], row: np.ndarray) -> None:
+    """Infinity stays infinity in a ReLU, and a number that is divided by it is 0."""
+    arrays = {"one": np.float32(1), "w": np.eye(3, dtype=np.float32)}
+    check([*nodes, RELU], arrays, floats(1, 2, 3), row, None)
+
+
+def test_nan_of_one_input_is_none_of_another_s_business() -> None:
+    """One is asked about by the graph, and of one it makes nothing."""
+    nodes = [
+        make_node("IsNaN", ["x"], ["is_nan"]),
+        make_node("Where", ["is_nan", "zero", "x"], ["known"]),
+        make_node("Add", ["known", "y"], ["made"]),
+        RELU,
+    ]
+    model = graph_of(nodes, {"zero": np.float32(0)})
+    for name in ("y", "unused"):
+        model.graph.input.append(onnx.helper.make_tensor_value_info(name, 1, ["rows", 3]))
+    compute = guarded(model)
+    one, nan = floats(1, 1, 1), floats(1, np.nan, 1)
+    np.testing.assert_array_equal(compute(nan, y=one, unused=one), floats(2, 1, 2))
+    np.testing.assert_array_equal(compute(one, y=one, unused=nan), floats(2, 2, 2))
+    assert np.isnan(compute(one, y=nan, unused=one)).all()
 
 
 def test_numbers_whose_squares_overflow_have_no_score_where_a_relu_would_lose_nan() -> None:
