@@ -9,7 +9,7 @@ from configs.errors import RejectedRows
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.broken_texts import blank_unchecked_texts
 from transforms.formats.format import number_slices
-from transforms.formats.parquet_casts import cast_column
+from transforms.formats.parquet_casts import cast_column, lacks_fixed_lists
 from transforms.rejected import reject_rows
 
 
@@ -62,13 +62,14 @@ def cast_rows(
         reasons: by position, why rows could not be read exactly.
     """
     # Nearly always.
-    if not reasons and batch.rows.schema.equals(schema):
+    is_whole = not any(map(lacks_fixed_lists, batch.rows.columns))
+    if not reasons and is_whole and batch.rows.schema.equals(schema):
         return replace(batch, record=record)
     columns: list[Array] = []
     all_reasons = dict(reasons)
     for column, field in zip(batch.rows.columns, schema, strict=True):
         cast = column
-        if column.type != field.type:
+        if column.type != field.type or lacks_fixed_lists(column):
             cast, why = cast_column(column, field)
             all_reasons.update(why)
         columns.append(cast)

@@ -29,6 +29,7 @@ from transforms.logical_types import (
     cast_exactly,
     decode,
     holds,
+    nullable_type,
     take_values,
     to_lists_of_pairs,
 )
@@ -87,6 +88,25 @@ def cast_column(column: Array, field: Field) -> Cast:
     cleaned = _take_out_overflows(column, cast)
     reasons = _explain_overflows(cleaned.overflowed, column.type, field)
     return Cast(cleaned.column, reasons)
+
+
+def lacks_fixed_lists(column: Array) -> bool:
+    """Tell whether a list of a fixed size is missing, which readers of Parquet refuse.
+
+    Args:
+        column: the values, which may hold such lists inside of others.
+    """
+    dtype = column.type
+    if not holds(dtype, is_fixed_size_list):
+        return False
+    if is_fixed_size_list(dtype) and column.null_count:
+        return True
+    if is_map(dtype):
+        column = to_lists_of_pairs(column)
+    inside = column.flatten()
+    if is_struct(dtype):
+        return any(map(lacks_fixed_lists, inside))
+    return lacks_fixed_lists(inside)
 
 
 def _cast_moments(column: Array, field: Field) -> Cast:
@@ -159,9 +179,11 @@ def _cast_fixed_lists(column: Array, field: Field) -> Cast:
     """Cast a column to lists of a fixed size, with nulls for rows in which one is missing.
 
     Args:
-        column: the values as Parquet stores them, in lists of any size.
+        column: the values, in lists of any size, as Parquet stores them, or of a fixed one.
         field: the column's name and the type to cast to.
     """
+    # Of a fixed size, a missing list takes the place of one, and Arrow numbers what is in it.
+    column = cast_exactly(column, nullable_type(column.type))
     unfit = _find_unfit_lists(column, field.type)
     all_rows = _number_rows(column)
     fitting = np.delete(all_rows, unfit)
@@ -248,6 +270,10 @@ def _list_unfit(
     rows: Rows,
 ) -> Iterator[Rows]:
     """Yield the rows of unfit lists, level by level; `rows` has the row of each value."""
+    # A file in which all are missing may have no other type for them.
+    if is_null(array.type):
+        missing = len(array)
+        array = pa.nulls(missing, nullable_type(dtype))
     if is_map(dtype):
         array = to_lists_of_pairs(array)
         fields = [dtype.key_field, dtype.item_field]
@@ -259,8 +285,6 @@ def _list_unfit(
             yield from _list_unfit(child, field.type, rows)
         return
     if not is_nested(dtype):
-        return
-    if not is_nested(array.type):
         return
     if is_fixed_size_list(dtype):
         is_fit = _have_length(array, dtype.list_size)

@@ -97,6 +97,16 @@ def test_columns_are_chosen_and_cast_and_a_value_that_does_not_fit_costs_its_row
         IPC.inspect(describe(path), [Column("idd", None)])
 
 
+def test_a_missing_list_of_a_fixed_size_costs_its_row(tmp_path: Path) -> None:
+    """Arrow IPC holds one, and Parquet, into which rows are copied, does not."""
+    path = tmp_path / "a.arrow"
+    pairs = pa.array([[1, 2], None, [3, None]], pa.list_(pa.int64(), 2))
+    feather.write_feather(pa.table({"id": [1, 2, 3], "pair": pairs}), path)
+    units = read_units(path, IPC)
+    assert table_of(units).to_pydict() == {"id": [1, 3], "pair": [[1, 2], [3, None]]}
+    assert sorted(rejected_of(units)) == [1]
+
+
 def test_a_file_without_rows_is_one_batch_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.arrow"
     for rows in (ROWS.slice(0, 0), pa.Table.from_batches([], ROWS.schema)):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from transforms.formats.parquet_casts import cast_column
+from transforms.formats.parquet_casts import cast_column, lacks_fixed_lists
 
 FLOATS = pa.list_(pa.float32())
 
@@ -105,3 +105,40 @@ def test_lists_of_what_cannot_overflow_come_out_whole(
 ) -> None:
     column = pa.array(values, pa.list_(given))
     assert cast(column, pa.list_(wanted)) == (values, {})
+
+
+PAIRS = pa.list_(pa.int64(), 2)
+
+
+def test_where_all_lists_of_a_fixed_size_are_missing_all_rows_are_bad() -> None:
+    """Readers of Parquet refuse a file with one, whatever type its shard has for it."""
+    for wanted in (PAIRS, pa.struct([("x", PAIRS)])):
+        found, reasons = cast(pa.nulls(2), wanted)
+        assert list(reasons) == [0, 1]
+        assert "is missing or has another size" in reasons[0]
+    inside = pa.array([[None], None, []], pa.list_(pa.null()))
+    found, reasons = cast(inside, pa.list_(PAIRS))
+    assert found[1:] == [None, []]
+    assert list(reasons) == [0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (PAIRS, [[1, 2], None, [3, 4]]),
+        (pa.list_(PAIRS), [[[1, 2]], [[1, 2], None], None]),
+        (pa.list_(PAIRS, 1), [[[1, 2]], [None], [[3, 4]]]),
+        (pa.struct([("n", pa.int8()), ("x", PAIRS)]), [{"n": 1, "x": [1, 2]}, {"n": 2, "x": None}]),
+        (pa.map_(pa.string(), PAIRS), [[("a", [1, 2])], [("b", None)], None]),
+    ],
+    ids=str,
+)
+def test_a_missing_list_of_a_fixed_size_is_found_wherever_it_is(
+    dtype: pa.DataType, values: list[Any]
+) -> None:
+    column = pa.array(values, dtype)
+    assert lacks_fixed_lists(column)
+    assert not lacks_fixed_lists(column.slice(0, 1))
+    found, reasons = cast(column, dtype)
+    assert found == [value if row != 1 else None for row, value in enumerate(values)]
+    assert list(reasons) == [1]
