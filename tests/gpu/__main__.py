@@ -3,7 +3,8 @@
     python -m tests.gpu                             # on the first GPU, under 8 minutes
     python -m tests.gpu --device cpu --size 0.01    # the script itself, where there is none
 
-Prints a table for docs, and writes results as JSON. The exit status is 1 where a step failed.
+Prints a table for docs, and writes results as JSON. The exit status is 1 where a step failed, and 2
+where the device is not there, of which nothing is shown.
 """
 
 import argparse
@@ -19,12 +20,16 @@ from typing import Any, Literal
 
 import torch
 
+from configs.errors import ModelError
 from model_zoo.engines.machine import machine_kind
 from model_zoo.engines.machine_code_trial import describe_end
+from model_zoo.scoring.devices import resolve_devices
 from tests.gpu.bench import Bench, NotHere
 from tests.gpu.steps import STEPS
 
+_WITHOUT_GPU = "a small part of the check needs no GPU: --device cpu --size 0.01"
 _ROOT = Path(__file__).parent.parent.parent
+_HEADER = "| what is shown | is it so | took | figures, or why not |\n|---|---|---|---|"
 _WORDS = {"ok": "yes", "failed": "**no**", "not here": "not here", "out of time": "out of time"}
 
 
@@ -48,6 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     if arguments.child:
         return _run_here(arguments)
+    try:
+        resolve_devices(arguments.device, "--device")
+    except ModelError as error:
+        print(f"{error}\n{_WITHOUT_GPU}", file=sys.stderr)
+        return 2
+    print(_HEADER)
     results = []
     for name in arguments.steps or list(STEPS):
         result = _run_in_child(name, arguments)

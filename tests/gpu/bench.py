@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from configs.errors import ModelError
 from model_zoo.arrays import Arrays
 from model_zoo.engines.settings import Settings
 from model_zoo.package.package import Package
@@ -109,14 +110,36 @@ def find_difference(outputs: Arrays, expected: Arrays) -> float:
 
 
 def find_cosine(outputs: Arrays, expected: Arrays) -> float:
-    """Return the smallest cosine of a row with what is expected of it."""
+    """Return the smallest cosine of a row with what is expected of it; -1 where one is no number."""
     smallest = 1.0
     for name, values in expected.items():
         found = outputs[name].astype(np.float64)
         products = (found * values).sum(axis=-1)
         lengths = np.linalg.norm(found, axis=-1) * np.linalg.norm(values, axis=-1)
-        smallest = min(smallest, float((products / lengths).min()))
+        cosine = float((products / lengths).min())
+        smallest = min(smallest, cosine if np.isfinite(cosine) else -1.0)
     return smallest
+
+
+def load_unless_absent(load: Callable[[], Scorer], absent: str) -> Scorer:
+    """Load a model whose engine is installed, and see that it is refused where it is not.
+
+    Args:
+        load: loads it.
+        absent: what its engine needs and this machine has not; empty where all is here.
+
+    Raises:
+        NotHere: it was refused, as it must be, for want of `absent`.
+        ModelError: it was refused though all is here.
+    """
+    try:
+        score_rows = load()
+    except ModelError as error:
+        if absent:
+            raise NotHere(str(error)) from error
+        raise
+    check(not absent, f"{absent} is not here, and something else computes")
+    return score_rows
 
 
 def check(is_right: bool, otherwise: str) -> None:

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from configs.errors import ModelError
+from model_zoo.scoring.scorer import Scorer
 from tests.gpu import __main__ as check
 from tests.gpu import programs as steps_of_programs
-from tests.gpu.bench import Bench, NotHere
+from tests.gpu.bench import Bench, NotHere, find_cosine, load_unless_absent
 from tests.gpu.steps import STEPS
 from tests.support.long import long
 from tests.support.programs import Programs
@@ -77,12 +80,52 @@ def test_each_step_runs_in_a_process_of_its_own_within_its_budget(
     assert [step["outcome"] for step in found["steps"]] == ["ok", "not here"]
     assert found["machine"]["device"] == "cpu"
     table = capsys.readouterr().out
+    assert table.startswith("| what is shown |")
     assert "| scores on the device are the CPU's | yes |" in table
 
     status = check.main([*words, "--patience=0.001", "placement"])
     assert status == 1
     found = json.loads(results.read_text())
     assert [step["outcome"] for step in found["steps"]] == ["out of time"]
+
+
+def test_without_its_device_nothing_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "gpu_check.json"
+    # No machine has so many.
+    status = check.main(["--device=cuda:99", f"--json={results}", "placement"])
+    assert status == 2
+    assert not results.exists()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "--device is cuda:99" in said.err
+    assert "--device cpu --size 0.01" in said.err
+
+
+def test_an_engine_that_is_here_and_is_refused_has_failed() -> None:
+    def load() -> Scorer:
+        raise ModelError("does not take it")
+
+    with pytest.raises(ModelError):
+        load_unless_absent(load, absent="")
+    with pytest.raises(NotHere, match="does not take it"):
+        load_unless_absent(load, absent="TensorRT")
+
+
+def test_an_engine_that_is_not_here_and_computes_has_failed() -> None:
+    scorer = Scorer.__new__(Scorer)
+    assert load_unless_absent(lambda: scorer, absent="") is scorer
+    with pytest.raises(AssertionError, match="TensorRT is not here"):
+        load_unless_absent(lambda: scorer, absent="TensorRT")
+
+
+def test_a_row_without_numbers_has_no_cosine_that_passes() -> None:
+    expected = {"logits": np.ones((3, 4), np.float32)}
+    broken = {"logits": np.ones((3, 4), np.float32)}
+    assert find_cosine(broken, expected) == pytest.approx(1.0)
+    broken["logits"][1, 2] = np.nan
+    assert find_cosine(broken, expected) == -1.0
 
 
 def test_the_whole_takes_less_than_eight_minutes() -> None:
