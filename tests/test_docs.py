@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from model_zoo.steps.table import STEPS
+from pipelines.planning.jobs import ScoringJob
 from pipelines.runners.flags import known_flags
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
@@ -32,6 +33,7 @@ PROGRAM = re.compile(r"-m (pipelines\.\w+)(.*)")
 # What stands for something of the user's own, or is made by something else than our programs.
 _OF_THE_USER = ("...", "s3://", "gs://", "FlinkRunner", "DataflowRunner", "/srv/")
 _QUERY = re.compile(r'duckdb -c "(.+)"')
+_BLOCK = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
 _NEXT_LINE = re.compile(r"\\\n\s*")
 # By a word of a command: what says how much of something long is enough here.
 _SOONER = {
@@ -110,10 +112,21 @@ def test_every_command_names_flags_that_there_are(capsys: pytest.CaptureFixture[
 
 
 def test_the_steps_that_are_shown_are_steps() -> None:
-    lines = [line.strip() for line in code_lines(REPOSITORY / "docs/score.md")]
+    lines = [line.strip() for line in code_lines(REPOSITORY / "docs/steps.md")]
     shown = yaml.safe_load("\n".join(line for line in lines if line.startswith("- {step: ")))
     words = {step.step for step in STEPS.validate_python(shown)}
     assert {"fill", "scale", "one_hot", "function"} <= words
+
+
+def test_the_fields_are_shown_as_they_are_where_a_job_does_not_say_them() -> None:
+    """But for the columns of the sample's output."""
+    page = (REPOSITORY / "docs/score.md").read_text()
+    jobs = [block for block in _BLOCK.findall(page) if block.startswith("    name: ")]
+    short, shown = (ScoringJob.model_validate(yaml.safe_load(job)) for job in jobs)
+    keep = shown.postprocess.keep
+    postprocess = short.postprocess.model_copy(update={"keep": keep})
+    assert keep is not None
+    assert short.model_copy(update={"postprocess": postprocess}) == shown
 
 
 def test_what_the_page_about_the_code_names_is_there() -> None:

@@ -26,19 +26,20 @@ from transforms.summaries import chosen_rows, first_bits, moments, values
 
 MIB, GIB = 1 << 20, 1 << 30
 BOMB = "1 GiB and 1 000 times the file's size"
-SCORE, LAKES, MONITOR = "docs/score.md", "docs/lakes.md", "docs/monitor.md"
+SCORE, INPUT, FAILURES = "docs/score.md", "docs/input.md", "docs/failures.md"
+LAKES, MONITOR = "docs/lakes.md", "docs/monitor.md"
 STORES, CHECKS, SECURITY = "docs/object_stores.md", "docs/checks.md", "SECURITY.md"
 # By page: words as they stand there, the number that they say, and the one that the code has.
 TOLD = [
-    (SCORE, "more than 8 MiB", 8 * MIB, csv_dialect.BLOCK_BYTES),
-    (SCORE, "beyond 128 MiB without quotes", 128 * MIB, csv_split._LOOKED_THROUGH_BYTES),
+    (INPUT, "more than 8 MiB", 8 * MIB, csv_dialect.BLOCK_BYTES),
+    (INPUT, "beyond 128 MiB without quotes", 128 * MIB, csv_split._LOOKED_THROUGH_BYTES),
     (SCORE, "up to 256 MiB on a disk", 256 * MIB, csv_split._MOST_SAMPLED_BYTES),
     (SCORE, "32 MiB in a store", 32 * MIB, csv_split._MOST_SAMPLED_OF_STORE),
-    (SCORE, "at most 64 MiB of contents", 64 * MIB, contents._BATCH_BYTES),
-    (SCORE, "of a store 16 files are fetched at a time", 16, contents._THREADS),
-    (SCORE, "is one request (32 at a time)", 32, loading._THREADS),
-    (SCORE, "more than 64 MiB of a file waits", 64 * MIB, sorted_rows._RUN_BYTES),
-    (SCORE, "are named, up to 20", 20, several_refusals.MOST_REFUSED),
+    (INPUT, "at most 64 MiB of contents", 64 * MIB, contents._BATCH_BYTES),
+    (INPUT, "of a store 16 files are fetched at a time", 16, contents._THREADS),
+    (INPUT, "is one request (32 at a time)", 32, loading._THREADS),
+    (INPUT, "more than 64 MiB of a file waits", 64 * MIB, sorted_rows._RUN_BYTES),
+    (FAILURES, "are named, up to 20", 20, several_refusals.MOST_REFUSED),
     (SCORE, "into 8 parts at most", 8, parquet_split._MOST_PARTS),
     (SCORE, "into units of up to 1,024 rows", 1_024, file_list.FILES_OF_A_UNIT),
     (SCORE, "looked at every second", 1.0, progress_note._SECONDS),

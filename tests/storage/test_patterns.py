@@ -113,7 +113,7 @@ def test_a_pattern_finds_what_glob_finds(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.program
 def test_a_pattern_finds_what_a_shell_finds(tmp_path: Path) -> None:
-    """The difference is said in docs/score.md: names that begin with `_`, and checksums, are left out."""
+    """The difference is said in docs/input.md: names that begin with `_`, and checksums, are left out."""
     folder = tmp_path / "in"
     folder.mkdir()
     grow(folder, seed=7)

@@ -35,7 +35,7 @@ def test_every_step_is_tried_here_and_told_of_on_the_page() -> None:
     }
     # It is complete with a file alone, see test_tokenize.py.
     assert words - {fields["step"] for fields in COMPLETE} == {"tokenize"}
-    page = (REPOSITORY / "docs/score.md").read_text()
+    page = (REPOSITORY / "docs/steps.md").read_text()
     told = re.findall(r"step: (\w+)|`(\w+)`", page)
     assert words <= {word for pair in told for word in pair}
 

@@ -47,5 +47,5 @@ def test_no_files_are_one_batch_without_rows(tmp_path: Path) -> None:
 
 
 def test_a_file_may_be_as_large_as_the_page_says_unless_the_job_says_otherwise() -> None:
-    # docs/score.md shows it as the default.
+    # docs/input.md shows it as the default.
     assert FilesFormat().max_bytes == 67_108_864
