@@ -36,6 +36,7 @@ MAY_IMPORT = {
         "model_zoo",
         "storage.files",
         "storage.parquet_chunks",
+        "storage.parquet_depth",
         "configs.errors",
         "configs.fields",
         "configs.redaction",

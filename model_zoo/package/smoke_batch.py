@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import ModelError
 from storage.parquet_chunks import check_chunks
+from storage.parquet_depth import open_parquet
 
 # Far more than a few rows take: a small file can stand for a table that fills memory.
 _MOST_BYTES = 256 << 20
@@ -27,7 +28,7 @@ def parse_smoke_batch(content: bytes, path: str) -> pa.Table:
     """
     reader = pa.BufferReader(content)
     try:
-        with pq.ParquetFile(reader) as file:
+        with open_parquet(reader) as file:
             # Before anything is read, as a page of one value may stand for a billion rows.
             _refuse_large(_count_stated_values(file))
             _refuse_large(_count_stated_bytes(file))

@@ -5,13 +5,13 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 from pyarrow import DataType, Schema, Table
-import pyarrow.parquet as pq
 
 from configs.errors import InputError, JobError
 from configs.suggest import nearest
 from pipelines.evaluating.question import Manifest
 from pipelines.planning.arrow_types import parse_type
 from storage import files
+from storage.parquet_depth import open_parquet
 from storage.run_folder import RunFolder
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
@@ -163,7 +163,7 @@ def _parse_declared(text: str) -> DataType | None:
 
 
 def _read_parquet(file: Any, columns: Types, url: str) -> Table:
-    parquet = pq.ParquetFile(file)
+    parquet = open_parquet(file)
     present = parquet.schema_arrow.names
     _check_columns(url, columns, present)
     table = parquet.read(list(columns))

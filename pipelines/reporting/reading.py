@@ -15,6 +15,7 @@ from pipelines.reporting.document import Check, Reason
 from storage import files
 from storage.layout import find_document, is_published, read_held, read_manifest
 from storage.output_names import RUNS
+from storage.parquet_depth import open_parquet, refuse_deep
 from storage.run_folder import RunFolder, is_plain
 from transforms.summaries.summary import decode_table
 
@@ -224,6 +225,7 @@ def _read_records(
 ) -> list[dict[str, Any]]:
     try:
         with files.open_read(url) as file:
+            refuse_deep(file)
             return pq.read_table(file, columns=columns).to_pylist()
     except (OSError, pa.ArrowException) as error:
         kind = type(error).__name__
@@ -235,7 +237,7 @@ def _count_in_file(url: str) -> Counter[_Reason]:
     try:
         with files.open_read(url) as file:
             # Piece by piece: a job may allow millions of them.
-            for batch in pq.ParquetFile(file).iter_batches(columns=_REASON_COLUMNS):
+            for batch in open_parquet(file).iter_batches(columns=_REASON_COLUMNS):
                 counts += _count_in_batch(batch)
     except (OSError, pa.ArrowException) as error:
         kind = type(error).__name__

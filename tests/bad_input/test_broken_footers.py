@@ -13,6 +13,7 @@ import pytest
 
 from configs.errors import InputError
 from storage.parquet_chunks import check_chunks
+from storage.thrift import I32
 from tests.support.jobs import Outcome, small_table, write_parquet
 from tests.transforms.formats.chunks import (
     ROWS,
@@ -34,7 +35,6 @@ from transforms.formats.format import make_unit
 from transforms.formats.orc import OrcFormat
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_footer import count_stored_bytes, read_footer
-from transforms.formats.thrift import I32
 from transforms.formats.thrift_writing import make_int
 
 SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.int64()), ("s", pa.string())])

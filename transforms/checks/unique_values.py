@@ -17,6 +17,7 @@ from pyarrow import RecordBatch, Table
 import pyarrow.parquet as pq
 
 from storage import files
+from storage.parquet_depth import open_parquet
 from transforms.checks.column_check import ColumnCheck
 from transforms.checks.value_digests import digest_values
 from transforms.summaries.chosen_rows import RowPlaces
@@ -125,7 +126,7 @@ def _count_repeated(digests: np.ndarray) -> int:
 
 def _count_rows(url: str) -> int:
     with files.open_read(url) as file:
-        stored = pq.ParquetFile(file)
+        stored = open_parquet(file)
         return stored.metadata.num_rows
 
 
@@ -141,7 +142,7 @@ def _read_part(url: str, part: int, bits: int) -> np.ndarray:
     first = part << other_bits
     last = first + (1 << other_bits) - 1
     with files.open_read(url) as file:
-        stored = pq.ParquetFile(file)
+        stored = open_parquet(file)
         numbers = []
         for number in range(stored.num_row_groups):
             group = stored.metadata.row_group(number)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage import files
+from storage.parquet_depth import open_parquet
 from storage.rooted_file import RootedFile
 
 # Of rows in their shard, int64.
@@ -113,7 +114,7 @@ class FileList:
 
     @contextmanager
     def _open(self) -> Iterator[pq.ParquetFile]:
-        with self._open_source() as source, pq.ParquetFile(source) as listed:
+        with self._open_source() as source, open_parquet(source) as listed:
             yield listed
 
     def _open_source(self) -> Any:
@@ -226,7 +227,7 @@ def count_files(content: bytes) -> int:
     """Return how many rows of a list name a file that there was."""
     count = 0
     source = pa.BufferReader(content)
-    with pq.ParquetFile(source) as listed:
+    with open_parquet(source) as listed:
         for group in range(listed.num_row_groups):
             table = listed.read_row_group(group, _TOLD)
             names = table["name"]

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 import threading
 from typing import NamedTuple
 
-from transforms.formats.thrift import (
+from storage.thrift import (
     BINARY,
     END_OF_STRUCT,
     I64,

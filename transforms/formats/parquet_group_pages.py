@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from transforms.formats.thrift import Struct, Value
+from storage.thrift import Struct, Value
 
 
 class FileVersion(NamedTuple):

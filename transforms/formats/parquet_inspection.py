@@ -12,6 +12,7 @@ from pyarrow import Schema
 import pyarrow.parquet as pq
 
 from configs.errors import InputError
+from storage.parquet_depth import is_too_deep
 from transforms.formats.column import Column
 from transforms.formats.columns import check_columns
 from transforms.formats.parquet_footer import (
@@ -23,7 +24,7 @@ from transforms.formats.parquet_footer import (
     read_end,
     refuse_intervals,
 )
-from transforms.formats.parquet_prefix import FileEnd, is_too_deep
+from transforms.formats.parquet_prefix import FileEnd
 
 # Where Arrow's writers keep the schema as it was in memory.
 _ARROW_SCHEMA = b"ARROW:schema"

@@ -7,6 +7,7 @@ from pyarrow import RecordBatch, Schema, Table
 import pyarrow.parquet as pq
 
 from storage import files
+from storage.parquet_depth import open_parquet
 from transforms.formats.output import FileFormat, TableWriter
 
 # More than any preview shows.
@@ -53,17 +54,17 @@ class ParquetOutput:
 
     def count_rows(self, url: str, file: Any) -> int:
         """Return what the footer says, which is written last."""
-        stored = pq.ParquetFile(file)
+        stored = open_parquet(file)
         return int(stored.metadata.num_rows)
 
     def read_schema(self, file: Any) -> Schema | None:
         """Return the footer's schema."""
-        return pq.read_schema(file)
+        return open_parquet(file).schema_arrow
 
     def read_first_rows(self, url: str) -> Table:
         """Return the first rows alone, as a row group may be large."""
         with files.open_read(url) as file:
-            stored = pq.ParquetFile(file)
+            stored = open_parquet(file)
             batches = stored.iter_batches(_FIRST_ROWS)
             first = next(batches)
         return Table.from_batches([first])

@@ -3,8 +3,8 @@
 column chunk | head, dictionary | head, page of rows 0 ... 19 999 | head, page of rows 20 000 ... | ...
 """
 
+from storage.thrift import Numbers, read_numbers
 from transforms.formats.parquet_given_file import Source
-from transforms.formats.thrift import Numbers, read_numbers
 
 # Fields of the head of a page: its kind, and its bytes behind the head.
 KIND = 1

@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeAlias
 import pyarrow.parquet as pq
 
 from storage import files
+from storage.thrift import BROKEN, Struct, list_numbers, read_int, read_struct
 from transforms.formats.parquet_given_file import Extent, join_near
 from transforms.formats.parquet_group_pages import GroupPages, LeafPages, PageValues
 from transforms.formats.parquet_page_values import list_ordered, list_page_values
 from transforms.formats.parquet_prefix import FileEnd
 from transforms.formats.parquet_told_group import ToldGroup, find_chunk, list_repeated, tell_group
-from transforms.formats.thrift import BROKEN, Struct, list_numbers, read_int, read_struct
 
 
 class _IndexFields(NamedTuple):

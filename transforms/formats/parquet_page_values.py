@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 from pyarrow.parquet import ColumnSchema
 
-from transforms.formats.parquet_group_pages import PageValues
-from transforms.formats.thrift import (
+from storage.thrift import (
     Struct,
     list_structs,
     list_values,
@@ -21,6 +20,7 @@ from transforms.formats.thrift import (
     read_struct,
     read_truth,
 )
+from transforms.formats.parquet_group_pages import PageValues
 
 # As they are stored; of other types no bounds are known.
 _NUMBERS = {"INT32": "<i", "INT64": "<q", "FLOAT": "<f", "DOUBLE": "<d"}

@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyarrow import RecordBatch
 import pyarrow.parquet as pq
 
+from storage.thrift import BROKEN, STRUCT, Numbers, Value, read_struct
 from transforms.formats.parquet_given_file import (
     Extent,
     GivenFile,
@@ -46,7 +47,6 @@ from transforms.formats.parquet_told_group import (
     STORED_BYTES,
 )
 from transforms.formats.parquet_ways import Reading, align, hide_arrow_types
-from transforms.formats.thrift import BROKEN, STRUCT, Numbers, Value, read_struct
 from transforms.formats.thrift_writing import make_int, make_list, write_struct
 
 # What is read of a column at a time, as `parquet_batches.py` has it.

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pyarrow.parquet import FileMetaData
 
 from storage import files
+from storage.thrift import BROKEN, Numbers
 from transforms.batches import WorkUnit
 from transforms.formats.parquet_footer import list_leaves_of_columns, parse_footer, read_end
 from transforms.formats.parquet_given_file import Extent, Source
@@ -26,7 +27,6 @@ from transforms.formats.parquet_page_heads import (
 )
 from transforms.formats.parquet_page_index import read_page_index
 from transforms.formats.parquet_told_group import find_chunk, list_repeated, tell_group
-from transforms.formats.thrift import BROKEN, Numbers
 
 # To look at a head takes as long as to decode so many values, or so many bytes of long ones.
 _LEAST_PAGE_ROWS, _LEAST_PAGE_BYTES = 1_000, 1 << 16

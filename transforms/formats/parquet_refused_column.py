@@ -12,8 +12,7 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
 from configs.errors import InputError
-from transforms.formats.read_failures import explain_failure
-from transforms.formats.thrift import (
+from storage.thrift import (
     BROKEN,
     I32,
     STRUCT,
@@ -23,6 +22,7 @@ from transforms.formats.thrift import (
     read_int,
     read_struct,
 )
+from transforms.formats.read_failures import explain_failure
 from transforms.formats.thrift_writing import make_int, make_list, write_struct
 
 # Fields of a footer, and of an element of its columns.

@@ -13,8 +13,7 @@ from typing import Any, TypeAlias
 import pyarrow.parquet as pq
 
 from storage.parquet_chunks import check_chunks
-from transforms.formats.parquet_alike import is_like_checked, remember_checked
-from transforms.formats.thrift import (
+from storage.thrift import (
     BROKEN,
     INTEGERS,
     LIST,
@@ -28,6 +27,7 @@ from transforms.formats.thrift import (
     read_struct,
     unfold,
 )
+from transforms.formats.parquet_alike import is_like_checked, remember_checked
 
 # Fields that lead from a footer to what a chunk says of itself, and fields of that.
 _PATH = (4, 1, 3)

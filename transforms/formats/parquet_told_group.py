@@ -9,9 +9,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from transforms.formats.parquet_given_file import Extent
-from transforms.formats.parquet_prefix import FileEnd
-from transforms.formats.thrift import (
+from storage.thrift import (
     Struct,
     Value,
     list_structs,
@@ -19,6 +17,8 @@ from transforms.formats.thrift import (
     read_int,
     read_struct,
 )
+from transforms.formats.parquet_given_file import Extent
+from transforms.formats.parquet_prefix import FileEnd
 
 # A field of the footer.
 ROW_GROUPS = 4

@@ -5,7 +5,7 @@ What it is like, `thrift.py` tells.
 
 from collections.abc import Sequence
 
-from transforms.formats.thrift import (
+from storage.thrift import (
     END_OF_STRUCT,
     FOLLOWS,
     I64,

@@ -11,6 +11,7 @@ from pyarrow.types import is_dictionary
 
 from configs.errors import InputError
 from storage import files
+from storage.parquet_depth import refuse_deep
 from transforms.lakes.roaring import read_bitmap
 from transforms.lakes.snapshot import Deletions
 
@@ -166,6 +167,7 @@ def _is_equal(texts: pa.Array, text: str) -> pa.Array:
 def _iterate_positions(url: str) -> Iterator[pa.RecordBatch]:
     columns = [_FILE_PATH, _POSITION]
     with files.open_read(url) as source:
+        refuse_deep(source)
         metadata = pq.read_metadata(source)
         names = metadata.schema.to_arrow_schema().names
         if _FILE_PATH not in names or _POSITION not in names:

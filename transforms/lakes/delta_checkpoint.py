@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from configs.errors import InputError
 from storage import files
 from storage.parquet_chunks import check_chunks
+from storage.parquet_depth import open_parquet
 from transforms.formats.parquet_sizes import find_rows_of_leaves
 from transforms.lakes.delta_actions import LEFT_OUT, STATISTICS, Action, name_file
 
@@ -41,7 +42,7 @@ def read_checkpoint(
         InputError: it cannot be read, is no checkpoint, or larger than any.
     """
     try:
-        with files.open_read(url) as source, pq.ParquetFile(source) as checkpoint:
+        with files.open_read(url) as source, open_parquet(source) as checkpoint:
             leaves = _choose_leaves(checkpoint, kinds)
             statistics = _choose_statistics(checkpoint, told_of)
             with_statistics = [*leaves, *statistics]

@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checka
 
 import pyarrow as pa
 from pyarrow import Table
-import pyarrow.parquet as pq
 
+from storage.parquet_depth import open_parquet
 from transforms.summaries.chosen_rows import RowPlaces
 
 # Columns as they were read, with all rows; what the network takes, and score columns, of those rows that
@@ -135,4 +135,4 @@ def decode_table(content: bytes) -> Table:
     """
     # `read_table` imports datasets, which takes longer than all files of a run, and other threads
     # than this one take longer to begin than to read.
-    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    return open_parquet(pa.BufferReader(content)).read(use_threads=False)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from configs.errors import InputError
 from pipelines.packing.sample.csv_tables import AS_JOBS_READ, convert_sample, read_fields
 from pipelines.packing.sample.paths import list_sample_files
 from pipelines.packing.sample.schemas import to_one_schema
 from storage import files
+from storage.parquet_depth import open_parquet
 from transforms.formats.broken_texts import blank_broken_texts
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
@@ -103,7 +103,7 @@ def _tell_broken(
 
 def _read_parquet(url: str, most: int) -> pa.Table:
     with files.open_read(url) as file:
-        parquet = pq.ParquetFile(file)
+        parquet = open_parquet(file)
         # At most so many at a time, or what is read ahead of a large file fills the memory.
         batches = parquet.iter_batches(batch_size=min(most, MOST_ROWS))
         return _take_rows(batches, parquet.schema_arrow, most)

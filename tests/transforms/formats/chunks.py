@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.formats.thrift import (
+from storage.thrift import (
     BINARY,
     I32,
     LIST,

@@ -11,15 +11,7 @@ import pytest
 
 from pipelines.planning.filtering import with_filter
 from storage.inputs import describe_url
-from transforms.batches import RowRecord
-from transforms.formats import parquet_page_bounds, parquet_sections
-from transforms.formats.column import Column
-from transforms.formats.format import Format, make_unit
-from transforms.formats.parquet import ParquetFormat
-from transforms.formats.parquet_footer import list_leaves_of_columns, parse_footer, read_end
-from transforms.formats.parquet_group_pages import GroupPages
-from transforms.formats.parquet_page_index import read_page_index
-from transforms.formats.thrift import (
+from storage.thrift import (
     I32,
     STRUCT,
     Value,
@@ -28,6 +20,14 @@ from transforms.formats.thrift import (
     read_int,
     read_struct,
 )
+from transforms.batches import RowRecord
+from transforms.formats import parquet_page_bounds, parquet_sections
+from transforms.formats.column import Column
+from transforms.formats.format import Format, make_unit
+from transforms.formats.parquet import ParquetFormat
+from transforms.formats.parquet_footer import list_leaves_of_columns, parse_footer, read_end
+from transforms.formats.parquet_group_pages import GroupPages
+from transforms.formats.parquet_page_index import read_page_index
 from transforms.formats.thrift_writing import make_int, make_list, write_struct
 from transforms.where import where_columns
 

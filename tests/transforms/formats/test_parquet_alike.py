@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storage.thrift import list_structs, list_values, read_struct
 from tests.transforms.formats.chunks import (
     WRONG_CHUNKS,
     WRONG_STATISTICS,
@@ -15,7 +16,6 @@ from tests.transforms.formats.chunks import (
 from transforms.formats import parquet_alike
 from transforms.formats.parquet_alike import is_like_checked, remember_checked
 from transforms.formats.parquet_footer import read_end
-from transforms.formats.thrift import list_structs, list_values, read_struct
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storage.thrift import LIST, Value, list_values
 from tests.transforms.formats.pages import (
     PAGES,
     VALUES,
@@ -23,7 +24,6 @@ from tests.transforms.formats.pages import (
     write,
 )
 from transforms.formats.parquet_group_pages import PageValues, find_pages
-from transforms.formats.thrift import LIST, Value, list_values
 from transforms.formats.thrift_writing import make_int, make_list
 
 ROWS = make_rows()

@@ -12,13 +12,13 @@ import pytest
 
 from configs.errors import InputError
 from storage import retries
+from storage.thrift import I32, STRUCT, Value
 from tests.transforms.formats.parts import ROWS, make_rows, part_of, read
 from transforms.batches import RowRecord
 from transforms.formats import parquet_batches, parquet_pages, parquet_part_pages
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_given_file import Source
 from transforms.formats.parquet_page_heads import find_page_end, read_head
-from transforms.formats.thrift import I32, STRUCT, Value
 from transforms.formats.thrift_writing import make_int, write_struct
 
 PAGES: dict[str, Any] = {"max_rows_per_page": 1_000, "write_batch_size": 100}

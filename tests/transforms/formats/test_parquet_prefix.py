@@ -6,8 +6,9 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from storage.parquet_depth import find_end_of_columns
 from tests.support.builders import parquet
-from transforms.formats.parquet_prefix import FileEnd, find_end_of_columns
+from transforms.formats.parquet_prefix import FileEnd
 
 ROWS = 2
 COLUMNS = {

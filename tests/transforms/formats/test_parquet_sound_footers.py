@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from storage.thrift import Value, read_struct
 from tests.transforms.formats.chunks import Fields, change_chunk, write_numbers
 from transforms.formats.parquet_footer import read_end
 from transforms.formats.parquet_sound_footers import are_sound
-from transforms.formats.thrift import Value, read_struct
 from transforms.formats.thrift_writing import write_struct
 
 STRUCT, BYTES, STATISTICS = 12, 8, 12

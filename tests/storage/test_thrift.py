@@ -3,8 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from tests.support.builders import parquet
-from transforms.formats.thrift import (
+from storage.thrift import (
     BROKEN,
     I32,
     I64,
@@ -22,6 +21,7 @@ from transforms.formats.thrift import (
     read_struct,
     read_truth,
 )
+from tests.support.builders import parquet
 from transforms.formats.thrift_writing import make_int, make_list, write_struct
 
 # Seven bits a byte, with one more to follow, and the last one.
