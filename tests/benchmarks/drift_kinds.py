@@ -3,14 +3,14 @@
 Thirty real measurements of tumours (scikit-learn), a category, a column with gaps and a label are the population. Each night, rows of a
 reference and of the night are drawn from it with replacement, profiled as a run profiles them, and judged as a run is before it is
 published, by the thresholds of docs/monitor.md. With `--most_whole_rows` nights and references of more rows are counted as large units
-are, in some of their rows. A miss is a night with drift that is neither warned of nor held; a false alarm is a
-finding about anything that did not change.
+are, in some of their rows, and with `--filled 0.001` the column that changes is empty but for so many of its rows. A miss is a night with
+drift that is neither warned of nor held; a false alarm is a finding about anything that did not change.
 """
 
 import argparse
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
+from functools import cache, reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,6 +35,8 @@ COLUMNS = {
 SCORES = {"psi": Limit(warn=0.1, hold=0.25), "label_share": Limit(warn=0.05, hold=0.1)}
 REGIONS = ("north", "south", "east", "west", "islands")
 SHARES = (0.4, 0.25, 0.15, 0.1, 0.1)
+# Of a unit of a small model; how many of a batch's rows have a value decides which are counted.
+BATCH_ROWS = 65_536
 # Columns by name, with missing ones as NaN, and texts as objects.
 Rows: TypeAlias = dict[str, np.ndarray]
 Change: TypeAlias = Callable[[Rows, np.random.Generator], None]
@@ -46,15 +48,22 @@ def load_population() -> tuple[np.ndarray, np.ndarray]:
     return data.data, data.target
 
 
-def draw_rows(random: np.random.Generator, rows: int) -> Rows:
-    """Rows of the population, whole, so that columns hang together as they do."""
+def draw_rows(random: np.random.Generator, rows: int, count: int = 30) -> Rows:
+    """Rows of the population, whole, so that columns hang together as they do; so many measurements."""
     measurements, labels = load_population()
     chosen = random.integers(0, len(labels), rows)
-    columns: Rows = {f"m{number}": column for number, column in enumerate(measurements[chosen].T)}
+    drawn = measurements[chosen, :count].T
+    columns: Rows = {f"m{number}": column for number, column in enumerate(drawn)}
     columns["gaps"] = np.where(random.random(rows) < 0.05, np.nan, columns["m1"])
     columns["region"] = random.choice(np.array(REGIONS, dtype=object), rows, p=SHARES)
     columns["label"] = np.array(["no", "yes"], dtype=object)[labels[chosen]]
     return columns
+
+
+def empty_most(random: np.random.Generator, values: np.ndarray, filled: float) -> np.ndarray:
+    """Values of which so large a part is there, and no other."""
+    is_there = random.random(len(values)) < filled
+    return np.where(is_there, values, np.nan)
 
 
 def _shift(rows: Rows, random: np.random.Generator) -> None:
@@ -124,12 +133,14 @@ def profile_rows(
     inputs = [name for name in columns if name != "label"]
     profile = Profile(tuple(inputs), reference, most_whole_rows=most_whole_rows)
     count = len(rows["label"])
-    places = RowPlaces(np.arange(count), count)
-    state = profile.merge(
-        profile.of("input", columns, places),
-        profile.of("score", {"label": columns["label"]}, places),
-    )
-    return profile.write(state).to_pylist()
+    states = []
+    for first in range(0, count, BATCH_ROWS):
+        batch = {name: column.slice(first, BATCH_ROWS) for name, column in columns.items()}
+        numbers = np.arange(first, first + len(batch["label"]))
+        places = RowPlaces(numbers, count)
+        states.append(profile.of("input", batch, places))
+        states.append(profile.of("score", {"label": batch["label"]}, places))
+    return profile.write(reduce(profile.merge, states)).to_pylist()
 
 
 def know_quantiles(rows: Rows) -> Reference:
@@ -163,16 +174,21 @@ def simulate(
     reference_rows: int,
     rows: int,
     most_whole_rows: int | None = None,
+    filled: float = 1.0,
+    measurements: int = 30,
 ) -> Counter[str]:
     """How many nights are held, warned of, missed, and have a false alarm."""
     random = np.random.default_rng([7, rows])
     counts: Counter[str] = Counter()
     for _ in range(nights):
-        then, now = draw_rows(random, reference_rows), draw_rows(random, rows)
+        then, now = (draw_rows(random, count, measurements) for count in (reference_rows, rows))
         changed = None
         if kind is not None:
             change, changed = KINDS[kind]
             change(now, random)
+        if filled < 1:
+            for drawn in (then, now):
+                drawn["m0"] = empty_most(random, drawn["m0"], filled)
         found = judge_night(then, now, most_whole_rows)
         right = [finding for finding in found if kind is not None and finding.column == changed]
         # Of half a night the columns are as they were; of another one there are as many rows.
@@ -191,12 +207,22 @@ def main() -> None:
     parser.add_argument(
         "--most_whole_rows", type=int, help="some rows of larger nights are counted"
     )
+    parser.add_argument("--filled", type=float, default=1.0, help="of the column that changes")
+    parser.add_argument("--measurements", type=int, default=30, help="columns beside the others")
     arguments = parser.parse_args()
     for rows in arguments.rows:
         print(f"| {rows:,} rows a night, and in the reference | missed | held | false alarms |")
         for kind in (None, *arguments.kinds):
             nights = arguments.without if kind is None else arguments.nights
-            counts = simulate(kind, nights, rows, rows, arguments.most_whole_rows)
+            counts = simulate(
+                kind,
+                nights,
+                rows,
+                rows,
+                arguments.most_whole_rows,
+                arguments.filled,
+                arguments.measurements,
+            )
             shares = [f"{counts[name] / nights:.1%}" for name in ("missed", "held", "false")]
             print(f"| {kind or 'no drift'} ({nights:,}) | {' | '.join(shares)} |", flush=True)
 

@@ -34,6 +34,9 @@ from transforms.summaries.values import Values, count_values, merge_values
 
 # Gives the numbers of a column, without missing ones; None of one that has none.
 _FindNumbers: TypeAlias = Callable[[Array], np.ndarray | None]
+# Where no larger part of a batch's rows has a value, hardly any would be in the chosen ones, and to count all
+# takes no longer than to choose. Each counts for as many as it stands for in its batch: without a bias.
+_MOSTLY_EMPTY = 1 / 4
 
 
 class ColumnState(NamedTuple):
@@ -67,7 +70,7 @@ def measure_column(
     Args:
         column: of any type.
         value, length: what the reference says of either.
-        chosen: the rows whose numbers are counted; None of all.
+        chosen: the rows whose numbers are counted, where the column is not mostly empty; None of all.
     """
     name = str(column.type)
     # First, as most columns are: to ask for all other types takes longer than to count some.
@@ -153,8 +156,13 @@ def _count(
 ) -> Numbers | None:
     """Return what is known of the numbers that are found in a column; None of one that has none."""
     numbers = find_numbers(column)
-    if numbers is None or rows is None:
-        return None if numbers is None else count_numbers(numbers, cuts)
+    if numbers is None:
+        return None
+    few = int(len(column) * _MOSTLY_EMPTY)
+    rows_with_value = len(column) - column.null_count
+    # Of lists by their rows: few of them may hold many numbers.
+    if rows is None or rows_with_value <= few:
+        return count_numbers(numbers, cuts)
     positions = rows.positions
 
     def choose(numbers: np.ndarray) -> np.ndarray:
@@ -164,7 +172,7 @@ def _count(
         some = find_numbers(column.take(pa.array(positions)))
         return numbers[:0] if some is None else some.astype(numbers.dtype)
 
-    return count_numbers(numbers, cuts, Choice(choose, rows.weight))
+    return count_numbers(numbers, cuts, Choice(choose, rows.weight, few))
 
 
 def _to_plain(column: Array) -> Array:

@@ -12,7 +12,7 @@ Where no reference gives cut points, numbers are counted by the first bits of th
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import ceil, floor, inf, isfinite, nextafter
 import threading
@@ -31,6 +31,8 @@ from transforms.summaries.moments import (
 
 # `min` or `max`.
 _Choose: TypeAlias = Callable[[float, float], float]
+# Gives those of some numbers that are counted.
+_ChooseNumbers: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,17 @@ class Choice(NamedTuple):
     Attributes:
         choose: gives those of some numbers, in their type.
         weight: how many each stands for.
+        few: of so many numbers, or fewer, all are counted.
     """
 
-    choose: Callable[[np.ndarray], np.ndarray]
+    choose: _ChooseNumbers
     weight: int
+    few: int = 0
 
     def apply(self, values: np.ndarray) -> Weighted:
         """Return those of some numbers that are counted."""
+        if len(values) <= self.few:
+            return Weighted(values, 1)
         return Weighted(self.choose(values), self.weight)
 
 
@@ -314,10 +320,15 @@ def _count_others(values: np.ndarray, cuts: CutPoints | None, choice: Choice | N
     nan = int(np.count_nonzero(np.isnan(values)))
     infinite = len(values) - len(finite) - nan
     if choice is not None:
-        chosen, weight = choice.apply(values)
-        some = chosen[np.isfinite(chosen)]
-        choice = Choice(lambda _: some, weight)
+        choose = partial(_choose_finite, values, choice.choose)
+        choice = choice._replace(choose=choose)
     return count_numbers(finite, cuts, choice)._replace(nan=nan, infinite=infinite)
+
+
+def _choose_finite(values: np.ndarray, choose: _ChooseNumbers, _: np.ndarray) -> np.ndarray:
+    """Return the finite ones of those that are chosen among all, as a row's place says which."""
+    chosen = choose(values)
+    return chosen[np.isfinite(chosen)]
 
 
 # The same for each batch.

@@ -295,6 +295,7 @@ def test_a_given_file_is_read_anywhere(tmp_path: Path) -> None:
     with path.open("rb") as other:
         given = GivenFile(Source({0: other}, [0]), [Extent(10, 13), Extent(50, 52)], b"end")
         whole = b"PAR1" + bytes([10, 11, 12, 50, 51]) + b"end\x03\0\0\0PAR1"
+        assert given.read(0) == b""
         assert given.read() == whole
         for place in range(len(whole) + 1):
             given.seek(place)

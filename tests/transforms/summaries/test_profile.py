@@ -333,11 +333,12 @@ def test_sums_are_written_without_their_zeros(
     assert (row["sum"], row["sum_of_squares"]) == (total, squares)
 
 
-def sampled(columns: dict[str, pa.Array], size: int = 600, rows: int = ROWS) -> Any:
+def sampled(
+    columns: dict[str, pa.Array], size: int = 600, rows: int = ROWS, knows: bool = True
+) -> Any:
     """The profile of a unit of which one row in sixteen is counted, batch by batch."""
-    profile = replace(
-        profile_of(columns, reference_of(cut(columns, 0, 500))), most_whole_rows=2_999
-    )
+    reference = reference_of(cut(columns, 0, 500)) if knows else NO_REFERENCE
+    profile = replace(profile_of(columns, reference), most_whole_rows=2_999)
     states = []
     for first in range(0, rows, size):
         places = RowPlaces(np.arange(first, min(first + size, rows)), rows)
@@ -395,18 +396,70 @@ def test_numbers_that_are_none_are_all_found_in_a_large_unit() -> None:
     assert ROWS // 16 - 3 <= found.counted <= ROWS // 16 + 1
 
 
-def test_a_large_unit_of_few_numbers_may_count_none() -> None:
-    numbers = [None] * (ROWS - 1) + [5.0]
+def test_of_the_last_rows_of_a_large_unit_none_may_be_counted() -> None:
     chosen = choose_rows(RowPlaces(np.arange(ROWS), ROWS), 2_999)
     assert chosen is not None
     assert ROWS - 1 not in chosen.positions
     for reference in (NO_REFERENCE, reference_of({"a": pa.array([1.0, 2.0])})):
         profile = replace(profile_of({"a": pa.array([1.0])}, reference), most_whole_rows=2_999)
-        places = RowPlaces(np.arange(ROWS), ROWS)
-        state = profile.of("input", {"a": pa.array(numbers)}, places)
+        places = RowPlaces(np.array([ROWS - 1]), ROWS)
+        state = profile.of("input", {"a": pa.array([5.0])}, places)
         (row,) = profile.write(state).to_pylist()
         assert (row["numbers"], row["counted"], row["min"], row["mean"]) == (1, 0, 5.0, None)
         assert profile.read(profile.write(state)) == state
+
+
+def keep(is_there: np.ndarray) -> dict[str, pa.Array]:
+    """Columns of which some rows have a value, by what stands in the others."""
+    numbers = np.arange(float(len(is_there)))
+    doubles = pa.array(numbers, mask=~is_there)
+    lists: list[list[float] | None] = [None] * len(is_there)
+    for row in np.flatnonzero(is_there):
+        lists[row] = [float(row)] * 50
+    return {
+        "double": doubles,
+        "nan": pa.array(np.where(is_there, numbers, np.nan)),
+        "decimal": doubles.cast(pa.decimal128(12, 2)),
+        "text": doubles.cast(pa.string()),
+        "list": pa.array(lists, pa.list_(pa.float64())),
+    }
+
+
+@pytest.mark.parametrize("size", [100, ROWS])
+@pytest.mark.parametrize("are_known", [True, False], ids=["known", "unknown"])
+def test_a_column_that_is_mostly_empty_is_counted_whole(size: int, are_known: bool) -> None:
+    is_there = np.arange(ROWS) % 32 == 0
+    columns = keep(is_there)
+    profile, state = sampled(columns, size, knows=are_known)
+    for row in profile.write(state).to_pylist():
+        if row["numbers"] is None:
+            continue
+        each = 50 if (row["column"], row["measure"]) == ("list", "value") else 1
+        expected = each * is_there.sum()
+        assert row["numbers"] == row["counted"] == row["squared_weights"] == expected
+        assert sum(row["counts"]) + sum(b["count"] for b in row["bins"]) == expected
+    mean = state["input", "nan", "value"].numbers.moments.mean
+    assert mean == np.arange(ROWS)[is_there].mean()
+
+
+@pytest.mark.parametrize("name", ["double", "nan", "text", "list"])
+@pytest.mark.parametrize(("filled", "weight"), [(750, 1), (751, 16)], ids=["a fourth", "more"])
+def test_up_to_a_fourth_of_the_rows_are_few(name: str, filled: int, weight: int) -> None:
+    is_there = np.arange(ROWS) < filled
+    _, state = sampled({name: keep(is_there)[name]}, ROWS)
+    counted = [of.numbers for of in state.values() if of.numbers is not None]
+    for numbers in counted:
+        assert numbers.squared_weights == numbers.counted * weight**2
+    assert len(counted) == (2 if name == "list" else 1)
+
+
+def test_a_column_that_is_empty_in_places_is_told_without_bias() -> None:
+    is_there = RANDOM.random(ROWS) < np.where(np.arange(ROWS) < ROWS // 2, 0.9, 0.1)
+    _, state = sampled({"a": keep(is_there)["double"]})
+    numbers = state["input", "a", "value"].numbers
+    assert numbers.counted < numbers.finite < numbers.squared_weights
+    assert sum(numbers.counts) == pytest.approx(numbers.finite, rel=0.05)
+    assert numbers.moments.mean == pytest.approx(np.arange(ROWS)[is_there].mean(), rel=0.05)
 
 
 def test_units_of_other_weights_merge_without_bias() -> None:
