@@ -3,7 +3,9 @@
 A later look at how far new data has drifted compares with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import inf, nextafter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,9 +42,11 @@ SCHEMA = pa.schema(
         # Not of fixed size: such a column with a null cannot be read back from Parquet.
         ("quantiles", pa.list_(pa.float64())),
         ("values", pa.list_(_COUNTED_VALUE)),
-        # Below the first quantile, from each up to the next that is another number, and from the last:
-        # where many values are the same, their levels do not tell. Packages of older versions have none.
+        # Below the first cut point, from each up to the next, and from the last: where many values are the
+        # same, the quantiles' levels do not tell. Packages of older versions have none.
         ("counts", pa.list_(pa.int64())),
+        # Those of older versions are cut at the quantiles alone.
+        ("cut_points", pa.list_(pa.float64())),
     ],
     metadata={"quantile_levels": _LEVELS},
 )
@@ -168,17 +172,38 @@ def _describe_numbers(present: Array) -> _Record:
     if not len(values):
         return {}
 
-    quantiles = np.quantile(values, QUANTILE_LEVELS)
-    ends = [-np.inf, *np.unique(quantiles), np.inf]
+    quantiles = np.quantile(values, QUANTILE_LEVELS).tolist()
+    points = find_cut_points(quantiles)
+    ends = [-inf, *points, inf]
     counts, _ = np.histogram(values, ends)
     return {
         "mean": float(values.mean()),
         "std": float(values.std()),
         "min": float(values.min()),
         "max": float(values.max()),
-        "quantiles": quantiles.tolist(),
+        "quantiles": quantiles,
         "counts": counts.tolist(),
+        "cut_points": points,
     }
+
+
+def find_cut_points(quantiles: Sequence[float]) -> list[float]:
+    """Return what numbers are counted by: quantiles, and behind one that many numbers are, the next float.
+
+    So a number that many rows have is counted by itself. Without, a column that was 0 in nearly every row
+    of training could be anything above 0 in all of them, and all its counts were the same.
+
+    Args:
+        quantiles: ascending; the same number several times where many rows have it.
+
+    >>> find_cut_points([0.0, 0.0, 3.0])
+    [0.0, 5e-324, 3.0]
+    """
+    points = set(quantiles)
+    for before, after in pairwise(quantiles):
+        if before == after:
+            points.add(nextafter(after, inf))
+    return sorted(points)
 
 
 def _is_binary(dtype: DataType) -> bool:

@@ -81,6 +81,10 @@ def judge_rows(
         crossed = find_crossed(times, limit, is_beyond)
         if crossed is not None:
             return [_tell_rows(rows, usual, *crossed, word, whose)]
+    # Nothing of it could be compared, so nothing else may be told of it.
+    if not rows:
+        says = f"no rows, and {usual:,.0f} of {whose}"
+        return [Finding("note", "rows", None, "rows", says, rows, usual)]
     return []
 
 
@@ -159,8 +163,9 @@ def _say_how_many(asked: _Asked) -> str:
 def _tell_left_out(drifts: Sequence[Drift], rules: Rules) -> Iterator[Finding]:
     for drift in drifts:
         limits = rules.find_limits(drift.kind, drift.column)
-        # Who asks nothing of a column need not know.
-        if drift.left_out is None or not limits:
+        # Who asks nothing of a column's values need not know.
+        asks = limits.keys() - {"missing"}
+        if drift.left_out is None or not asks:
             continue
         says = f"{_name(drift)}: {drift.left_out}"
         yield Finding("note", drift.kind, drift.column, "not_compared", says, of=drift.of)

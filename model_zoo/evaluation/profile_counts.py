@@ -19,6 +19,7 @@ _FEWEST_ROWS_OF_A_VALUE = 5
 # Bins by first bits are put together to about so many, which have as many rows of the reference each.
 _GROUPS = 8
 _OTHER_CUT_POINTS = "its numbers are counted by other cut points"
+_ONE_BIN = "all its numbers are between the same two cut points, where no drift of them can be told"
 
 
 class PairedCounts(NamedTuple):
@@ -48,7 +49,10 @@ def pair_counts(then: Record, now: Record) -> Distribution:
         then: a measure of the reference.
         now: the same of the run.
     """
-    if now["with_value"] is not None and then["with_value"] is not None:
+    reason = _find_difference(then, now)
+    if reason is not None:
+        return Distribution(None, left_out=reason)
+    if now["with_value"] and then["with_value"]:
         return _pair_values(then, now)
     if not now["numbers"] or not then["numbers"]:
         return Distribution(None)
@@ -61,6 +65,23 @@ def pair_counts(then: Record, now: Record) -> Distribution:
     return Distribution(None, left_out=_OTHER_CUT_POINTS)
 
 
+def _find_difference(then: Record, now: Record) -> str | None:
+    """Return why records have nothing in common that could be compared; None where they have, or are empty."""
+    # What a night without rows lacks is told of its rows.
+    if not now["rows"] or not then["rows"]:
+        return None
+    in_reference = bool(then["numbers"] or then["with_value"])
+    in_run = bool(now["numbers"] or now["with_value"])
+    if in_reference and not in_run:
+        return "it has no value in the run"
+    if in_run and not in_reference:
+        is_empty = then["missing"] == then["rows"]
+        return f"the reference {'has' if is_empty else 'counts'} no value of it"
+    if bool(now["numbers"]) != bool(then["numbers"]):
+        return f"it is {now['type']} in the run, and {then['type']} in the reference"
+    return None
+
+
 def is_of_categories(record: Record) -> bool:
     """Tell whether values repeat as those of a category do."""
     distinct: int = record["distinct"] or 0
@@ -69,13 +90,13 @@ def is_of_categories(record: Record) -> bool:
 
 
 def _pair_values(then: Record, now: Record) -> Distribution:
-    if not then["with_value"] or not now["with_value"]:
-        return Distribution(None)
     # Of texts that are nearly all different, tomorrow's are others, and nothing has changed.
     if not is_of_categories(then):
         return Distribution(None, left_out="it has nearly as many values as rows")
     if not now["is_whole"]:
         return Distribution(None, left_out="it has more values than are kept")
+    if not then["values"]:
+        return Distribution(None, left_out="its texts are too long to be kept")
     names = [entry["value"] for entry in then["values"]]
     counts_then = _count_named(then, names)
     counts_now = _count_named(now, names)
@@ -105,10 +126,19 @@ def _pair_by_cut_points(then: Record, now: Record) -> Distribution:
     counts_then = _merge_counts(then, common)
     counts_now = _merge_counts(now, common)
     counts = _join_counted(then, now, counts_then, counts_now)
+    if _are_blind(then, now, counts_then, counts_now):
+        return Distribution(counts, left_out=_ONE_BIN)
     if len(common) == len(points_now):
         return Distribution(counts)
     reason = f"its numbers are compared at {len(common)} of {len(points_now)} cut points"
     return Distribution(counts, left_out=reason)
+
+
+def _are_blind(then: Record, now: Record, counts_then: np.ndarray, counts_now: np.ndarray) -> bool:
+    """Tell whether numbers that are not all the same one are in one bin together."""
+    bins = np.count_nonzero(counts_then + counts_now)
+    ends = {record[end] for record in (then, now) for end in ("min", "max")}
+    return bool(bins == 1 and len(ends) > 1)
 
 
 def _merge_counts(record: Record, kept: set[float]) -> np.ndarray:
@@ -134,18 +164,22 @@ def _pair_by_first_bits(then: Record, now: Record) -> Distribution:
     grouped_then = np.add.reduceat(counts_then, firsts)
     grouped_now = np.add.reduceat(counts_now, firsts)
     counts = _join_counted(then, now, grouped_then, grouped_now)
-    return Distribution(counts)
+    is_blind = _are_blind(then, now, counts_then, counts_now)
+    return Distribution(counts, left_out=_ONE_BIN if is_blind else None)
 
 
-def _list_first_bins(counts: np.ndarray) -> list[int]:
+def _list_first_bins(counts: np.ndarray) -> np.ndarray:
     """Return the bin that each group begins with, where groups have as many rows each as bins allow."""
     rows = counts.sum()
     rows_up_to = np.cumsum(counts)
     # Which group is reached with each bin.
     groups = rows_up_to * _GROUPS // rows
     is_next_group = np.diff(groups) > 0
-    later = np.flatnonzero(is_next_group) + 1
-    return [0, *later]
+    # A bin of as many rows as a group is one: with others, what the reference never had would hide in it.
+    is_large = counts * _GROUPS >= rows
+    is_beside_large = is_large[1:] | is_large[:-1]
+    later = np.flatnonzero(is_next_group | is_beside_large) + 1
+    return np.append(0, later)
 
 
 def _join_counted(

@@ -190,12 +190,25 @@ def _compare_new(then: Record, now: Record) -> Change | None:
     rows_now = now["with_value"]
     if not rows_now or not rows_then:
         return None
-    if not then["is_whole"] or not now["is_whole"] or not is_of_categories(then):
+    if not then["is_whole"] or not is_of_categories(then):
         return None
+    new = _count_new(then, now)
+    return compare_shares(0, rows_then, new, rows_now)
+
+
+def _count_new(then: Record, now: Record) -> int:
+    """Return how many rows have a value that the reference does not have: about, where not all are kept."""
     known = {entry["value"] for entry in then["values"]}
-    # Long texts are in neither list.
-    new = [entry["count"] for entry in now["values"] if entry["value"] not in known]
-    return compare_shares(0, rows_then, sum(new), rows_now)
+    new = sum(entry["count"] for entry in now["values"] if entry["value"] not in known)
+    kept = len(now["values"])
+    # Those that are kept are drawn by their digests: as a part of all values, their rows are one of all rows.
+    if not now["is_whole"] and kept:
+        new = round(new * now["distinct"] / kept)
+    # Which long texts there are, nobody knows; but where there was none, each is new.
+    if not then["long"]:
+        new += now["long"] or 0
+    rows: int = now["with_value"]
+    return min(new, rows)
 
 
 def _count_chosen(then: Record, now: Record) -> int | None:

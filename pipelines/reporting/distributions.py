@@ -6,6 +6,7 @@ that was below it, and a value by its rank.
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
+from math import inf, nextafter
 from typing import Any, TypeAlias
 
 from pipelines.reporting.document import Distribution
@@ -66,16 +67,18 @@ def _pair_counts(now: Row, then: Row | None) -> Distribution:
     if then is not None and then["cut_points"] == points:
         before = then["counts"]
     return Distribution(
-        names=_name_bins(len(points)),
+        names=_name_bins(points),
         then=_to_shares(before),
         now=_to_shares(now["counts"]),
     )
 
 
-def _name_bins(points: int) -> Names:
+def _name_bins(points: Sequence[float]) -> Names:
     """Return what is said of each bin, of which there is one more than points between them."""
-    bins = points + 1
-    if points != len(_LEVELS):
+    bins = len(points) + 1
+    # A number that many rows have is a bin of its own, and several of the quantiles.
+    has_own = any(after == nextafter(before, inf) for before, after in pairwise(points))
+    if len(points) != len(_LEVELS) or has_own:
         names = [f"bin {number + 1} of {bins}" for number in range(bins)]
         return tuple(names)
     between = [f"{low} to {high}" for low, high in pairwise(_LEVELS)]

@@ -111,6 +111,7 @@ SIBLINGS_OF_SUMMARIES = {
     "transforms.summaries.training_profile": {
         "transforms.summaries.profile_schema",
         "transforms.summaries.reference",
+        "transforms.summaries.values",
     },
     "transforms.summaries.profile": {
         "transforms.preprocess_rows",

@@ -60,17 +60,22 @@ def find_training_place(record: Mapping[str, Any]) -> Place:
     return kind, record["column"], measure
 
 
+def find_training_points(record: Mapping[str, Any]) -> list[float]:
+    """Return what the numbers of a record of a package's profile are counted by, ascending."""
+    points: list[float] | None = record.get("cut_points")
+    # Packages of older versions have quantiles alone; the same number twice would cut off nothing.
+    return points or sorted(set(record["quantiles"]))
+
+
 def _read_record(record: Mapping[str, Any]) -> tuple[Place, Known]:
     place = find_training_place(record)
     return place, Known(_read_cuts(record), _read_values(record))
 
 
 def _read_cuts(record: Mapping[str, Any]) -> CutPoints | None:
-    quantiles = record["quantiles"]
-    if not quantiles:
+    if not record["quantiles"]:
         return None
-    # Quantiles that are the same number would cut it into pieces without any.
-    points = sorted(set(quantiles))
+    points = find_training_points(record)
     return CutPoints(record["min"], record["max"], tuple(points))
 
 

@@ -8,8 +8,9 @@ from pyarrow import Table
 
 from model_zoo.evaluation.profile_counts import estimate_counts
 from transforms.summaries.profile_schema import SCHEMA
-from transforms.summaries.reference import find_training_place
+from transforms.summaries.reference import find_training_place, find_training_points
 from transforms.summaries.summary import decode_table
+from transforms.summaries.values import is_long
 
 _LEVELS = b"quantile_levels"
 # Packages of older versions have no counts: where fewer numbers differ, quantiles do not tell how many are
@@ -76,7 +77,7 @@ def _convert_numbers(
     numbers: _Record = {name: record[name] for name in names}
     counts = record.get("counts")
     if counts is not None:
-        points = sorted(set(record["quantiles"]))
+        points = find_training_points(record)
         finite = sum(counts)
         # Of lists there may be more numbers than rows.
         infinite = max(0, present - finite)
@@ -93,9 +94,13 @@ def _convert_numbers(
 
 def _convert_values(record: Mapping[str, Any], present: int) -> _Record:
     values = record["values"]
+    # Runs count long texts, and keep none: beside theirs these would seem to be gone.
+    short = [found for found in values if not is_long(found["value"])]
+    long = [found["count"] for found in values if is_long(found["value"])]
     return {
         "distinct": record["distinct"],
         "is_whole": len(values) == record["distinct"],
         "with_value": present,
-        "values": values,
+        "values": short,
+        "long": sum(long),
     }

@@ -54,6 +54,15 @@ class Values:
         return round((kept - 1) / share)
 
 
+def is_long(text: str) -> bool:
+    """Tell whether a text is too long to be kept.
+
+    >>> is_long("a" * 64), is_long("ä" * 64)
+    (False, True)
+    """
+    return len(text.encode()) > MOST_BYTES
+
+
 def count_values(column: Array, known: frozenset[str] | None) -> Values:
     """Return what is known of texts or booleans.
 

@@ -30,7 +30,11 @@ def test_numbers_are_counted_between_the_quantiles_that_differ() -> None:
     found = record(pa.array([*values, math.inf, None]))
     points = np.unique(np.quantile(values, QUANTILE_LEVELS))
     assert points == pytest.approx([0.0, 1.0, 2.6, 2.92])
-    assert found["counts"] == [0, 6, 2, 0, 1]
+    # 0 is several of the quantiles, and is counted by itself.
+    assert found["counts"] == [0, 6, 0, 2, 0, 1]
+    assert found["cut_points"] == [0.0, 5e-324, *points[1:]]
+    different = record(pa.array(np.arange(100.0)))
+    assert different["cut_points"] == different["quantiles"]
 
 
 def test_infinite_values_do_not_spoil_the_rest() -> None:

@@ -93,6 +93,20 @@ def test_rows_are_judged_by_their_median(rows: int, expected: str | None) -> Non
     assert judge_rows(rows, [0], rules) == []
 
 
+def test_a_night_without_rows_is_noted_where_nobody_set_a_limit() -> None:
+    (found,) = judge_rows(0, [100], rules_of(PSI))
+    assert (found.level, found.says) == ("note", "no rows, and 100 of the reference")
+    (held,) = judge_rows(0, [100], rules_of(PSI, fewer_rows=Limit(hold=0.5)))
+    assert held.level == "hold"
+    assert judge_rows(1, [100], rules_of(PSI)) == []
+
+
+def test_who_asks_for_missing_values_alone_need_not_know_what_is_not_compared() -> None:
+    drift = replace(drift_of(), left_out="it is of another kind")
+    for limits, told in (({"missing": Limit(warn=0.1)}, 0), (PSI, 1), ({}, 0)):
+        assert len(judge_drifts([drift], rules_of(limits))) == told
+
+
 def test_the_worst_comes_first_and_decides() -> None:
     levels = ("note", "warn", "hold", "warn")
     findings = [Finding(level, "check", None, "unique", level) for level in levels]  # type: ignore[arg-type]

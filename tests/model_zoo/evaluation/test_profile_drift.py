@@ -14,14 +14,15 @@ CUTS = [-1.0, 0.0, 1.0]
 
 def make_record(column: str = "a", **fields: Any) -> dict[str, Any]:
     names = ("nan", "infinite", "numbers", "cut_points", "counts", "bins", "distinct", "is_whole")
-    record = dict.fromkeys([*names, "with_value", "values"])
+    record = dict.fromkeys([*names, "with_value", "values", "long", "min", "max"])
     record |= {"column": column, "kind": "input", "measure": "value", "type": "float"}
     return record | {"rows": 0, "missing": 0} | fields
 
 
 def of_numbers(values: np.ndarray, cuts: list[float] = CUTS, **fields: Any) -> dict[str, Any]:
     counts = np.histogram(values, [-np.inf, *cuts, np.inf])[0].tolist()
-    numbers = {"rows": len(values), "numbers": len(values)}
+    ends = {"min": values.min(), "max": values.max()}
+    numbers = {"rows": len(values), "numbers": len(values), **ends}
     return make_record(**{**numbers, "cut_points": cuts, "counts": counts, **fields})
 
 
@@ -77,9 +78,9 @@ def test_a_column_of_which_nothing_was_counted_is_noted() -> None:
         assert set(drift.changes) == {"missing"}
         assert drift.left_out == "it has so few numbers that none is in a counted row"
         assert drift.chosen == 0
-    # Where there are no numbers, the missing ones tell it.
     empty = {**nothing, "rows": 3, "missing": 3, "numbers": 0}
-    assert compare(then, empty).left_out is None
+    assert compare(then, empty).left_out == "it has no value in the run"
+    assert compare(empty, then).left_out == "the reference has no value of it"
 
 
 def test_bins_of_chosen_numbers_are_compared_as_so_many() -> None:
@@ -146,7 +147,56 @@ def test_what_is_no_category_is_not_compared_by_value(
     later = of_texts({"x": 90}, is_whole=False) if now is None else of_texts(now)
     drift = compare(of_texts(then), later)
     assert drift.left_out == reason
-    assert set(drift.changes) == {"missing"}
+    assert set(drift.changes) - {"new"} == {"missing"}
+
+
+def test_new_values_are_told_of_more_than_are_kept() -> None:
+    # Of 1,000 values, each in ten rows, a tenth is kept.
+    kept = {str(number): 10 for number in range(100)}
+    now = of_texts(kept, rows=10_000, with_value=10_000, distinct=1_000, is_whole=False)
+    for known, share in (({"x": 90}, 1.0), ({"0": 90}, 0.99)):
+        assert compare(of_texts(known), now).changes["new"].distance == share
+    # About, and never more than there are.
+    assert compare(of_texts({"x": 90}), {**now, "distinct": 2_000}).changes["new"].distance == 1.0
+
+
+def test_long_texts_are_new_where_there_was_none() -> None:
+    short, long = of_texts({"x": 90}), of_texts({"x": 60}, rows=90, with_value=90, long=30)
+    assert compare(short, long).changes["new"].distance == pytest.approx(1 / 3)
+    assert compare(long, long).changes["new"].distance == 0.0
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "is_told"), [(3.0, 3.0, False), (3.0, 3.5, True), (3.5, 3.0, True)]
+)
+def test_numbers_of_one_bin_say_that_nothing_of_them_is_told(
+    then: float, now: float, is_told: bool
+) -> None:
+    for of_bins in ({}, {"cut_points": None, "bins": [{"value": 3.0, "count": 50}]}):
+        records = [{**of_numbers(np.full(50, value), [2.0]), **of_bins} for value in (then, now)]
+        drift = compare(*records)
+        assert drift.changes["psi"].distance == 0.0
+        assert (drift.left_out is not None) is is_told
+
+
+def test_a_bin_of_many_rows_of_the_reference_is_joined_with_no_other() -> None:
+    def of_bins(**counts: int) -> dict[str, Any]:
+        bins = [{"value": float(name[1:]), "count": count} for name, count in counts.items()]
+        return make_record(rows=1_000, numbers=1_000, bins=bins, min=0.0, max=9.0)
+
+    then = of_bins(v0=990, v9=10)
+    assert compare(then, of_bins(v0=1, v5=999)).changes["ks"].distance > 0.9
+    assert compare(of_bins(v5=1_000), of_bins(v0=1_000)).changes["psi"].distance > 1
+    assert compare(of_bins(v5=1_000), of_bins(v9=1_000)).changes["psi"].distance > 1
+
+
+def test_a_column_of_another_kind_is_not_compared() -> None:
+    numbers, texts = of_numbers(draw(1, 100)), of_texts({"x": 100})
+    drift = compare(numbers, texts)
+    assert drift.left_out == "it is string in the run, and float in the reference"
+    uncounted = make_record(rows=9, type="timestamp[us]")
+    assert compare(uncounted, numbers).left_out == "the reference counts no value of it"
+    assert compare(uncounted, uncounted).left_out is None
 
 
 def test_what_is_no_number_is_missing_but_for_lists() -> None:
