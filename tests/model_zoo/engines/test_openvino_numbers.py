@@ -92,6 +92,27 @@ def test_a_constant_that_is_compared_with_may_be_the_largest(tmp_path: Path) -> 
     assert not score(tmp_path / "m", nodes, arrays, whole_rows(100, 7)).rejected
 
 
+def test_what_is_compared_with_a_small_constant_may_be_large(tmp_path: Path) -> None:
+    nodes = [make_node("Less", ["x", "k"], ["made"]), AS_SCORE]
+    # Which float32 does not hold, but stays on its side of 50.
+    x = whole_rows(100, (1 << 30) + 1)
+    scored = score(tmp_path / "m", nodes, {"k": np.array(50)}, x)
+    assert not scored.rejected
+    np.testing.assert_array_equal(scored.outputs["logit"], x < 50)
+
+
+def test_nan_that_is_lost_some_steps_behind(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).uniform(0.1, 0.9, (40, 3)).astype(np.float32)
+    x[ROW, 2] = -4
+    names = ["x", "made", "moved", "added", "logit"]
+    kinds = ["Sqrt", "Tanh", "Sin", "Relu"]
+    nodes = [
+        make_node(kind, [before], [after])
+        for kind, before, after in zip(kinds, names[:-1], names[1:], strict=True)
+    ]
+    assert list(score(tmp_path / "m", nodes, {}, x).rejected) == [ROW]
+
+
 @pytest.mark.parametrize("maker", ["Sqrt", "Log", "Acos"])
 def test_nan_that_a_graph_makes_and_loses(tmp_path: Path, maker: str) -> None:
     x = np.random.default_rng(0).uniform(0.1, 0.9, (40, 3)).astype(np.float32)

@@ -1,6 +1,8 @@
 """A part of a row group is entered at a page, which the heads of pages lead to: what stands before is not read."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 import errno
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +21,7 @@ from transforms.formats import parquet_batches, parquet_pages, parquet_part_page
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_given_file import Source
 from transforms.formats.parquet_page_heads import find_page_end, read_head
+from transforms.formats.parquet_ways import Reading
 from transforms.formats.thrift_writing import make_int, write_struct
 
 PAGES: dict[str, Any] = {"max_rows_per_page": 1_000, "write_batch_size": 100}
@@ -74,6 +77,9 @@ def test_lists_are_entered_where_heads_tell_rows(tmp_path: Path) -> None:
         path = write(tmp_path / version, lists, data_page_version=version)
         actual = read(part_of(path, 2_100, 500), lists.schema)
         assert actual.to_pylist() == lists.slice(2_100, 500).to_pylist()
+        # The first version tells values alone.
+        pages = parquet_part_pages.find_pages_of_part(part_of(path, 2_100, 500), ["list"])
+        assert (pages is not None) is (version == "2.0")
 
 
 def test_lists_in_pages_of_the_first_version_are_entered_where_an_index_tells_rows(
@@ -180,6 +186,14 @@ def test_a_head_tells_nothing_behind_the_end_and_no_page_of_less_than_nothing() 
 def test_a_part_of_the_first_page_gains_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "p", pa.table({"n": range(ROWS)}))
     assert parquet_part_pages.find_pages_of_part(part_of(path, 999, 1_000), ["n"]) is None
+
+
+def test_a_part_in_a_store_is_not_entered_by_heads(tmp_path: Path) -> None:
+    unit = part_of(write(tmp_path / "p", pa.table({"n": range(ROWS)})), 1_500, 1_000)
+    # Each head would be a request, of which there is none here to answer.
+    stored = replace(unit, shard="gs://bucket/p")
+    with ExitStack() as stack:
+        assert parquet_batches._read_pages(stack, stored, Reading(("n",)), 500, ()) is None
 
 
 def cut_short(content: bytearray, begin: int) -> None:

@@ -21,6 +21,7 @@ CIRCLE = "leads to a node twice, or in a circle"
         ([1, 3, -1, -1, 2, 0, -1, -1], CIRCLE),
         ([1, 2, -1, 2], CIRCLE),
         ([1, 2, 9, -1], "tree 7 leads to node 9, and has 4"),
+        ([1, 2, 4, -1], "tree 7 leads to node 4, and has 4"),
         ([1, 1 << 40], "and has 4"),
     ],
 )
