@@ -4,8 +4,8 @@ from itertools import islice
 
 import pytest
 
+from storage.thrift import I32, Struct
 from transforms.formats.parquet_refused_column import _CHILDREN, _cut_columns
-from transforms.formats.thrift import I32, Struct
 from transforms.formats.thrift_writing import make_int
 
 
