@@ -8,6 +8,7 @@ The network has all-MiniLM-L6-v2's sizes (6 layers, 384 wide) and random weights
 
 import argparse
 from collections.abc import Callable
+from importlib.util import find_spec
 import json
 from pathlib import Path
 import shutil
@@ -171,6 +172,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
+    if find_spec("transformers") is None:
+        sys.exit("transformers is not installed; pip install '.[transformers]'")
     folder = arguments.folder or Path(tempfile.mkdtemp())
     try:
         print("\n".join(compare(folder, arguments.texts, arguments.repeats)))

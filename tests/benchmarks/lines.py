@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from tests.benchmarks.answers import PROBABILITIES
 from tests.benchmarks.compare import Contender, Shards, Workload
 from tests.benchmarks.contenders import loop, made, pipeline, selected
+from tests.benchmarks.machine import INSTALL_OTHERS
 from tests.benchmarks.sizes import Sizes
 
 # By format, the loops; `best` is the fastest of them with both cores.
@@ -33,7 +34,7 @@ def _lines(sizes: Sizes, file_format: str, files: int) -> Workload:
         # What the best loops read with, too.
         library = "polars" if name == "best" and file_format == "jsonl" else name
         if library != "best" and find_spec(library) is None:
-            absent[name] = f"{library} is not installed"
+            absent[name] = f"{library} is not installed; {INSTALL_OTHERS}"
             continue
         contenders.append(loop(file_format, name, shards, package))
     title = f"{_TITLES[file_format]}: 32 columns in {files} file(s), MLP 32-64-1"

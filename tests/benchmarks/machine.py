@@ -36,11 +36,12 @@ _FLAGS = (
     "bf16",
     "i8mm",
 )
+# What others than this program need.
+INSTALL_OTHERS = "pip install '.[benchmarks]'"
 _IMPORTS = {
     "ray": "import ray.data",
     "daft": "import daft",
     "spark": "import pyspark.sql.functions",
-    "transformers": "import transformers",
 }
 
 
@@ -68,7 +69,8 @@ def absent_because(engine: str) -> str | None:
         [sys.executable, "-c", _IMPORTS[engine]], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        return (done.stderr.strip().splitlines() or ["it cannot be imported"])[-1]
+        why = (done.stderr.strip().splitlines() or ["it cannot be imported"])[-1]
+        return f"{why}; {INSTALL_OTHERS}"
     if engine == "spark" and shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         return "it needs Java"
     return None

@@ -39,6 +39,7 @@ from pipelines.tuning.sample import Parts
 from pipelines.tuning.sampling import take_sample
 from tests.benchmarks.compare import ROOT, Shards
 from tests.benchmarks.pipeline_job import write_job
+from tests.benchmarks.text_data import INSTALL, is_installed
 
 # One for each core, as in a job: an engine shares them out.
 _WORKERS = 2
@@ -251,7 +252,11 @@ def parse_flags(description: str, workloads: Sequence[str], repeats: int) -> arg
     parser.add_argument("--repeats", type=int, default=repeats)
     parser.add_argument("--rows", type=int, help="of each workload, in place of its own number")
     parser.add_argument("--folder", type=Path, help="where inputs are made once, and kept")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    # Before anything is measured.
+    if "text" in arguments.workloads and not is_installed():
+        sys.exit(INSTALL)
+    return arguments
 
 
 def main() -> None:

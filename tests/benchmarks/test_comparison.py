@@ -1,6 +1,5 @@
 """The benchmark command runs, and all contenders give the same answers; what it says about speed is not tested."""
 
-from importlib.util import find_spec
 import json
 from pathlib import Path
 import subprocess
@@ -14,7 +13,7 @@ import pytest
 from tests.benchmarks.answers import CLASSES, EMBEDDINGS, PROBABILITIES, Agreement, check_answers
 from tests.benchmarks.compare import Contender, Run, Shards, ratios, work_ratios
 from tests.benchmarks.machine import absent_because
-from tests.benchmarks.text_data import model_folder
+from tests.benchmarks.text_data import INSTALL, is_installed
 from tests.support.long import long
 
 SMALL = {
@@ -84,14 +83,7 @@ def test_the_pipeline_and_a_loop_agree(tmp_path: Path) -> None:
         pytest.param(
             "text",
             ("untuned", "plain", "best"),
-            marks=[
-                pytest.mark.skipif(
-                    model_folder() is None, reason="the sentence model is not installed"
-                ),
-                pytest.mark.skipif(
-                    find_spec("transformers") is None, reason="transformers is not installed"
-                ),
-            ],
+            marks=pytest.mark.skipif(not is_installed(), reason=INSTALL),
         ),
     ],
 )

