@@ -167,11 +167,28 @@ def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
         run: the run.
         refusal: what to raise.
     """
-    documents = (run.manifest, run.held, run.published_file_list)
-    published = (run.published, run.scored, run.rejected, run.summaries, *documents)
-    former = (run.former_rejected, run.former_manifest)
-    frozen = (run.listed_files, run.table_files, run.reference)
-    temporary = (run.temporary, *frozen, run.attempts, run.done, run.progress)
+    published = (
+        run.published,
+        run.scored,
+        run.rejected,
+        run.summaries,
+        run.manifest,
+        run.held,
+        run.published_file_list,
+    )
+    former = (
+        run.former_rejected,
+        run.former_manifest,
+    )
+    temporary = (
+        run.temporary,
+        run.listed_files,
+        run.table_files,
+        run.reference,
+        run.attempts,
+        run.done,
+        run.progress,
+    )
     no_links: set[str] = set()
     for url in (*published, *former, *temporary):
         refuse_link(run, url, refusal, no_links)

@@ -4,7 +4,7 @@
 
 A struct is its fields' values as they are stored, by number: what nobody asks for is neither understood
 nor changed. Whoever wrote it is a stranger: nothing is read behind the end, and no length is believed.
-How it is written, `thrift_writing.py` knows.
+How it is written, `transforms/formats/thrift_writing.py` knows.
 """
 
 from collections.abc import Mapping

@@ -35,6 +35,12 @@ Outcomes: TypeAlias = frozenset[bool | None]
 _ANY: Outcomes = frozenset((True, False, None))
 _KNOWN: Outcomes = frozenset((True, False))
 _NULL: Outcomes = frozenset((None,))
+_ORDERS: dict[type[ast.cmpop], Callable[..., Any]] = {
+    ast.Lt: pc.less,
+    ast.LtE: pc.less_equal,
+    ast.Gt: pc.greater,
+    ast.GtE: pc.greater_equal,
+}
 # The same comparison with its sides exchanged.
 _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.Gt,
@@ -250,12 +256,12 @@ def _judge(
     Raises:
         pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError: they cannot be compared.
     """
-    if kind in (ast.Lt, ast.LtE):
-        compare = pc.less if kind is ast.Lt else pc.less_equal
-        return _holds(compare, least, literal), _holds(compare, most, literal)
-    if kind in (ast.Gt, ast.GtE):
-        compare = pc.greater if kind is ast.Gt else pc.greater_equal
-        return _holds(compare, most, literal), _holds(compare, least, literal)
+    if kind in _ORDERS:
+        compare = _ORDERS[kind]
+        of_least = _holds(compare, least, literal)
+        of_most = _holds(compare, most, literal)
+        # What is true of one end alone is true of some value, and not of all.
+        return of_least or of_most, of_least and of_most
     is_not_below = _holds(pc.less_equal, least, literal)
     is_between = is_not_below and _holds(pc.greater_equal, most, literal)
     is_least = _holds(pc.equal, least, literal)

@@ -134,7 +134,8 @@ class RunLog:
         if more:
             told.append(f"and {more:,} more")
         are = "shard is" if len(broken) == 1 else "shards are"
-        message = f"{len(broken):,} broken {are} left out: {'; '.join(told)}"
+        reasons = "; ".join(told)
+        message = f"{len(broken):,} broken {are} left out: {reasons}"
         self.tell_trouble("broken_shards", message)
 
     def tell_resumed(self, rows: int) -> None:

@@ -100,9 +100,12 @@ def _read_scored(
         in_folders: those that are no column of any file.
     """
     path = entry["path"]
-    in_file = {name: dtype for name, dtype in declared.items() if name not in in_folders}
+    in_file: dict[str, DataType | None] = {}
+    named: dict[str, DataType | None] = {}
+    for name, dtype in declared.items():
+        told_where = named if name in in_folders else in_file
+        told_where[name] = dtype
     table = read_table(f"{run.published}/{path}", in_file, _PUBLISHED)
-    named = {name: dtype for name, dtype in declared.items() if name in in_folders}
     fields = _make_schema(named)
     # Of the path below the run alone: folders above it may be called so, too.
     for name, value in read_values(path, fields).items():

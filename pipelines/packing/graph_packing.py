@@ -322,5 +322,8 @@ def _prepare(
     fitted, columns = fit(job, rows, contract)
     lists = pad_lists(job, columns, rows.num_rows)
     wiring = wire(job, signature, lists.columns, lists.masks)
-    steps = (*fitted, *lists.keep_taken(list_sources(wiring)))
+    # Lists that no input takes are not padded.
+    taken = list_sources(wiring)
+    padding = lists.keep_taken(taken)
+    steps = (*fitted, *padding)
     return prepare(rows, contract, steps, wiring, lists.columns, converted.dtypes)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import compress
 from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
@@ -163,9 +164,10 @@ def _list_published(run: RunFolder) -> list[_PublishedRun]:
     others = [RunFolder(output, name) for name in names if name != run.run_id]
     with ThreadPoolExecutor(_THREADS) as pool:
         is_there = pool.map(is_published, others)
-        standing = [other for other, there in zip(others, is_there, strict=True) if there]
+        standing = list(compress(others, is_there))
         manifests = pool.map(partial(_read_manifest, output), standing)
-        found = [_PublishedRun(*pair) for pair in zip(standing, manifests, strict=True)]
+        pairs = zip(standing, manifests, strict=True)
+        found = [_PublishedRun(other, manifest) for other, manifest in pairs]
     return sorted(found, key=_read_time, reverse=True)
 
 

@@ -50,9 +50,16 @@ def choose_threshold(job: ScoringJob, card: ModelCard) -> Threshold:
         card: its model's.
     """
     wanted = job.postprocess
-    row_shape = next(iter(card.outputs.values())).shape
-    if not wanted.thresholds or not is_of_label_sets(choose_activation(job, card), row_shape):
+    activation = choose_activation(job, card)
+    # The first output alone has labels.
+    scores = next(iter(card.outputs.values()))
+    if not wanted.thresholds or not is_of_label_sets(activation, scores.shape):
         return wanted.threshold
     labels = card.labels if wanted.labels is None else wanted.labels
-    how = ScoreColumns("sigmoid", labels, wanted.threshold, thresholds=wanted.thresholds)
-    return list_thresholds(how, row_shape[0])
+    how = ScoreColumns(
+        "sigmoid",
+        labels,
+        wanted.threshold,
+        thresholds=wanted.thresholds,
+    )
+    return list_thresholds(how, scores.shape[0])

@@ -14,6 +14,7 @@ SIBLINGS_OF_CSV = {
 SIBLINGS_OF_LAKES = {
     "transforms.formats.table_files": {
         "transforms.formats.constant_columns",
+        "transforms.formats.live_rows",
         "transforms.formats.parquet_footer",
         "transforms.formats.table_layout",
         "transforms.lakes.deleted_rows",

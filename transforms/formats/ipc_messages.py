@@ -39,7 +39,15 @@ _FOOTER_VERSION, _FOOTER_SCHEMA, _FOOTER_DICTIONARIES, _FOOTER_BATCHES = 0, 1, 2
 # A message without a body: where its table begins; sizes of the list of its fields and of the table,
 # and where in it the fields are; the table, with the reference to the schema; up to eight bytes.
 _MESSAGE_START = struct.Struct("<I6HiIqhB5x")
+_TABLE_PLACE = 16
+_FIELDS_BYTES = 12
+_TABLE_BYTES = 20
+# Of version, kind, header and length of the body, in that order; and how far the list is before the table.
+_FIELD_PLACES = (16, 18, 4, 8)
+_FIELDS_BEFORE_TABLE = 12
+# Of the reference to the schema, which the header is.
 _REFERENCE_PLACE = 20
+_NO_BODY = 0
 
 
 class Stored(Protocol):
@@ -175,7 +183,17 @@ def _wrap_schema(footer: "_Table") -> bytes:
     version = footer.read_short(_FOOTER_VERSION)
     schema = footer.open_table(_FOOTER_SCHEMA)
     reference = _MESSAGE_START.size + schema.place - _REFERENCE_PLACE
-    start = _MESSAGE_START.pack(16, 12, 20, 16, 18, 4, 8, 12, reference, 0, version, _SCHEMA)
+    start = _MESSAGE_START.pack(
+        _TABLE_PLACE,
+        _FIELDS_BYTES,
+        _TABLE_BYTES,
+        *_FIELD_PLACES,
+        _FIELDS_BEFORE_TABLE,
+        reference,
+        _NO_BODY,
+        version,
+        _SCHEMA,
+    )
     head = start + footer.content
     # Messages begin at multiples of eight bytes.
     head += bytes(-len(head) % _LONG_BYTES)

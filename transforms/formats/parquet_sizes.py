@@ -102,9 +102,12 @@ def find_rows_of_leaves(
     """
     metadata = file.metadata
     names = {path.partition(".")[0] for path in paths}
-    all_widths = list_widths(metadata, names)
-    wanted = [leaf for leaf in all_widths if metadata.schema.column(leaf).path in paths]
-    widths = {leaf: all_widths[leaf] for leaf in wanted}
+    widths = {}
+    for leaf, width in list_widths(metadata, names).items():
+        column = metadata.schema.column(leaf)
+        # The others are of other parts of the same columns.
+        if column.path in paths:
+            widths[leaf] = width
     groups = range(metadata.num_row_groups)
     return _fit_leaves(url, metadata, groups, widths, [], rows_per_batch, most_bytes)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 import json
 import threading
 from types import MappingProxyType
@@ -45,8 +46,10 @@ def count_nulls(url: str, names: Sequence[str]) -> NullCounts:
     # To ask pyarrow about an encrypted column ends the process.
     refuse_encrypted_end(end, metadata)
     leaves_of = _list_leaves(end, metadata, names)
-    numbers = (leaf.number for leaves in leaves_of.values() for leaf in leaves)
-    if not have_sound_statistics(end, metadata, range(metadata.num_row_groups), numbers):
+    all_leaves = chain.from_iterable(leaves_of.values())
+    numbers = [leaf.number for leaf in all_leaves]
+    all_groups = range(metadata.num_row_groups)
+    if not have_sound_statistics(end, metadata, all_groups, numbers):
         return dict.fromkeys(names)
     groups = [group for group in list_groups(metadata) if group.num_rows]
     return {name: _count_of_column(groups, leaves) for name, leaves in leaves_of.items()}
@@ -110,7 +113,11 @@ def _list_leaves(end: FileEnd, metadata: pq.FileMetaData, names: Sequence[str]) 
     leaves: dict[str, list[_Leaf]] = {name: [] for name in names}
     for number, name in list_columns_of_leaves(metadata, set(names)).items():
         column = metadata.schema.column(number)
-        leaf = _Leaf(number, not column.max_definition_level, "." in column.path)
+        leaf = _Leaf(
+            number,
+            is_required=column.max_definition_level == 0,
+            is_nested="." in column.path,
+        )
         leaves[name].append(leaf)
     _last.stored = end.find_columns()
     _last.leaves = leaves

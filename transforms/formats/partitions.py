@@ -96,21 +96,25 @@ class PartitionedFormat:
         may_pass: MayPass,
     ) -> list[Section]:
         """Cut a unit by what its folders' names say, and its file; see `FindsSections`."""
-        in_folders = [field for field in fields if field.name in self.columns]
+        in_folders: list[Field] = []
+        in_file: list[Field] = []
+        for field in fields:
+            known_where = in_folders if field.name in self.columns else in_file
+            known_where.append(field)
         values = read_values(unit.shard, pa.schema(in_folders))
         known = {name: make_bounds_of(value) for name, (value,) in values.items()}
         # Nothing of the file is looked at where its folders decide.
         if not may_pass(known):
             return [Section(unit, may_pass=False)]
-        in_file = [field for field in fields if field.name not in self.columns]
         if not in_file or not isinstance(self.inner, FindsSections):
             return [Section(unit, may_pass=True)]
 
         def may_pass_there(bounds: Mapping[str, Bounds]) -> bool:
             return may_pass({**bounds, **known})
 
-        stored = [name for name in names if name not in self.columns]
-        return self.inner.find_sections(unit, pa.schema(in_file), stored, may_pass_there)
+        stored_fields = pa.schema(in_file)
+        stored_names = [name for name in names if name not in self.columns]
+        return self.inner.find_sections(unit, stored_fields, stored_names, may_pass_there)
 
     def read(
         self,

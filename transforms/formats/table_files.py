@@ -7,7 +7,7 @@ numbered without them, so that books and numbers stay whole.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from pyarrow.types import is_timestamp
 from configs.errors import InputError
 from configs.suggest import nearest
 from storage.input_file import InputFile
-from transforms.batches import BatchId, RawBatch, RejectedBatch, RowRecord, WorkUnit
+from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
 from transforms.bounds import Bounds, make_bounds_of
 from transforms.formats.column import Column
 from transforms.formats.columns import refuse_type, takes_type
@@ -30,13 +30,13 @@ from transforms.formats.format import (
     Section,
     Shard,
 )
+from transforms.formats.live_rows import find_stored_unit, leave_out, take_live
 from transforms.formats.parquet_footer import read_footer
 from transforms.formats.stored_parts import find_rest
 from transforms.formats.table_layout import find_values, lay_out, refuse_unreadable
 from transforms.lakes.deleted_rows import read_deleted
 from transforms.lakes.snapshot import TableColumn
 from transforms.lakes.stored_files import TableFiles
-from transforms.record_batches import filter_rows
 
 
 class _Details(NamedTuple):
@@ -104,7 +104,7 @@ class TableFormat:
         # As `read` asks: what the log names may delete rows of other files alone.
         if not self.files.find(shard.file.url).deletions:
             return pieces
-        live = [_leave_out(piece, details.deleted) for piece in pieces]
+        live = [leave_out(piece, details.deleted) for piece in pieces]
         kept = [piece for piece in live if piece.rows]
         # At least one, of a file of which nothing is left.
         return kept or live[:1]
@@ -126,18 +126,22 @@ class TableFormat:
         layout = lay_out(data_file, file_schema, columns)
         values = find_values(layout, fields)
         known = {name: make_bounds_of(value) for name, (value,) in values.items()}
+        # The file calls its columns otherwise, perhaps: it is asked by its own names.
         table_names = {}
         asked = []
         for name, (field, _) in layout.stored.items():
             table_names[field.name] = name
             if name in fields.names:
-                asked.append(fields.field(name).with_name(field.name))
+                wanted = fields.field(name)
+                asked.append(wanted.with_name(field.name))
 
         def may_pass_there(bounds: Mapping[str, Bounds]) -> bool:
             named = {table_names[name]: bounds[name] for name in bounds}
             return may_pass({**named, **known})
 
-        return self.inner.find_sections(unit, pa.schema(asked), list(table_names), may_pass_there)
+        stored_fields = pa.schema(asked)
+        stored_names = list(table_names)
+        return self.inner.find_sections(unit, stored_fields, stored_names, may_pass_there)
 
     def read(
         self,
@@ -156,17 +160,18 @@ class TableFormat:
         names = {}
         for name, (field, _) in layout.stored.items():
             names[field.name] = name
+            # As it is wanted, or as it is, where it is looked at and not kept.
+            stored_field = field
             if name in schema.names:
-                stored_fields.append(schema.field(name).with_name(field.name))
-            else:
-                stored_fields.append(field)
+                stored_field = schema.field(name).with_name(field.name)
+            stored_fields.append(stored_field)
         stored_key = None
         if record.key is not None and record.key in layout.stored:
             field, _ = layout.stored[record.key]
             stored_key = field.name
         stored_record = replace(record, key=stored_key)
         deletions = data_file.deletions
-        whole = _find_stored_unit(unit) if deletions else unit
+        whole = find_stored_unit(unit) if deletions else unit
         stored_schema = pa.schema(stored_fields)
         batches = self.inner.read(whole, stored_schema, rows_per_batch, stored_record)
         named = _name_columns(batches, names, schema, values, record)
@@ -176,7 +181,7 @@ class TableFormat:
         # Of all of the file, as a unit may be a part of it.
         _, footer = read_footer(unit.shard)
         deleted = read_deleted(unit.shard, deletions, footer.num_rows)
-        yield from _take_live(named, unit, whole, deleted)
+        yield from take_live(named, unit, whole, deleted)
 
     def find_rest(self, unit: WorkUnit, rows_done: int) -> WorkUnit | None:
         """Return the rows behind those that cannot be read; see `FindsRest`."""
@@ -185,7 +190,7 @@ class TableFormat:
             return find_rest(self.inner, unit, rows_done)
         _, footer = read_footer(unit.shard)
         deleted = read_deleted(unit.shard, deletions, footer.num_rows)
-        whole = _find_stored_unit(unit)
+        whole = find_stored_unit(unit)
         stored = np.arange(whole.first_row, whole.first_row + (whole.rows or 0))
         live = np.setdiff1d(stored, deleted, assume_unique=True)
         # Behind the last one that is live, nothing is lost.
@@ -196,7 +201,7 @@ class TableFormat:
         if rest is None:
             return None
         piece = Piece(rest.span, rest.first_row, rest.rows, rest.bytes)
-        kept = _leave_out(piece, deleted)
+        kept = leave_out(piece, deleted)
         # A unit ends with a row, or was planned without any.
         if not kept.rows:
             return None
@@ -248,86 +253,3 @@ def _rename_records(records: RejectedBatch, names: Mapping[str, str]) -> Rejecte
     named = [names[name] for name in given.schema.names]
     values = pa.StructArray.from_arrays(given.columns, named)
     return replace(records, rows=rows.set_column(position, "values", values))
-
-
-def _leave_out(piece: Piece, deleted: np.ndarray) -> Piece:
-    """Return a piece with its rows counted without the deleted ones."""
-    first = piece.first_row
-    rows = piece.rows or 0
-    bounds = np.searchsorted(deleted, [first, first + rows])
-    before, behind = bounds.tolist()
-    return replace(
-        piece,
-        span=(first, rows, *piece.span),
-        first_row=first - before,
-        rows=rows - (behind - before),
-    )
-
-
-def _find_stored_unit(unit: WorkUnit) -> WorkUnit:
-    """Return a unit with its rows as the file has them, of a file with deleted rows."""
-    # None was left out of the file: its format knows no such numbers.
-    first_row, rows, *span = unit.span
-    return replace(unit, span=tuple(span), first_row=first_row, rows=rows)
-
-
-def _take_live(
-    batches: Iterator[RawBatch],
-    unit: WorkUnit,
-    whole: WorkUnit,
-    deleted: np.ndarray,
-) -> Iterator[RawBatch]:
-    """Yield the rows of a unit that are not deleted, numbered without those.
-
-    Args:
-        batches: of the file's own rows.
-        unit: as it is in the plan.
-        whole: the same with all rows.
-        deleted: positions in the file, ascending.
-    """
-    done = 0
-    for batch in batches:
-        stored_first = batch.id.first_row
-        deleted_before = int(np.searchsorted(deleted, stored_first))
-        batch_id = BatchId(unit.shard, stored_first - deleted_before)
-        is_live = ~np.isin(batch.row_numbers, deleted)
-        numbers = batch.row_numbers[is_live]
-        rejected = []
-        for records in batch.rejected:
-            kept = _take_live_records(records, batch_id, deleted)
-            if kept.rows.num_rows:
-                rejected.append(kept)
-        live = replace(
-            batch,
-            unit=unit,
-            id=batch_id,
-            rows=filter_rows(batch.rows, is_live),
-            row_numbers=numbers - np.searchsorted(deleted, numbers),
-            rejected=tuple(rejected),
-        )
-        done += live.rows_in
-        # A batch without a row says nothing, but that the unit ends.
-        if live.rows_in or live.last:
-            yield live
-    if done != unit.rows:
-        raise InputError(
-            f"{unit.shard}: has {done:,} rows from row {whole.first_row:,} on that are not deleted, "
-            f"and had {unit.rows:,} when the run was planned; start the run again"
-        )
-
-
-def _take_live_records(
-    records: RejectedBatch,
-    id: BatchId,
-    deleted: np.ndarray,
-) -> RejectedBatch:
-    rows = records.rows
-    position = rows.schema.get_field_index("row")
-    numbers = rows.column(position).to_numpy()
-    is_live = ~np.isin(numbers, deleted)
-    kept = filter_rows(rows, is_live)
-    live = numbers[is_live]
-    deleted_before = np.searchsorted(deleted, live)
-    new_numbers: Any = pa.array(live - deleted_before, type=pa.int64())
-    renumbered = kept.set_column(position, "row", new_numbers)
-    return replace(records, id=id, rows=renumbered)

@@ -1,6 +1,6 @@
 """Thrift's compact protocol, written: structs whose fields are their values as they are stored.
 
-What it is like, `thrift.py` tells.
+What it is like, `storage/thrift.py` tells.
 """
 
 from collections.abc import Sequence

@@ -120,12 +120,14 @@ def _make_text_steps(
     Raises:
         JobError: an input of texts has no column, or one of something else.
     """
-    columns = [job.inputs.get(name, name) for name in _list_texts(described)]
+    inputs = _list_texts(described)
+    columns = [job.inputs.get(name, name) for name in inputs]
     # In their order, and each once.
     for column in dict.fromkeys(columns):
         if not isinstance(column, str) or column not in sample.column_names:
+            names = ", ".join(inputs)
             raise JobError(
-                f"remote: {where}, takes texts in {', '.join(_list_texts(described))}; say which "
+                f"remote: {where}, takes texts in {names}; say which "
                 "column each takes: inputs.NAME=COLUMN"
             )
         texts = sample.column(column).combine_chunks()
@@ -180,13 +182,16 @@ def _note_left_out(wanted: tuple[str, ...], described: Description) -> list[str]
 
 def _score(model: CalledModel, inputs: Arrays, wanted: tuple[str, ...]) -> Arrays:
     """Return the outputs of all rows, from requests of a few."""
-    rows = len(next(iter(inputs.values())))
-    size = min(_ROWS, model.described.most_rows or _ROWS)
+    first_input = next(iter(inputs.values()))
+    rows = len(first_input)
+    most_rows = model.described.most_rows or _ROWS
+    size = min(_ROWS, most_rows)
     parts: dict[str, list[np.ndarray]] = {}
     for start in range(0, rows, size):
         stop = start + size
         some = {name: array[start:stop] for name, array in inputs.items()}
         outputs = model(some)
         for name in wanted or outputs:
-            parts.setdefault(name, []).append(outputs[name])
+            of_output = parts.setdefault(name, [])
+            of_output.append(outputs[name])
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}

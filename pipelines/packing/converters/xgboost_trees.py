@@ -228,6 +228,9 @@ def _find_base(
     margin = np.float64(predicted).reshape(classes)
     leaves = booster.predict(matrix, pred_leaf=True).reshape(-1)
     model = learner["gradient_booster"]["model"]
-    for target, tree, leaf in zip(model["tree_info"], model["trees"], leaves, strict=True):
-        margin[target] -= float(tree["split_conditions"][int(leaf)])
+    targets = model["tree_info"]
+    for target, tree, leaf in zip(targets, model["trees"], leaves, strict=True):
+        # Where a split has what it compares with, a leaf has its value.
+        values = tree["split_conditions"]
+        margin[target] -= float(values[int(leaf)])
     return [float(value) for value in margin]
