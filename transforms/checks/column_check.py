@@ -8,18 +8,30 @@ quality.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+import math
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import Array
 import pyarrow.compute as pc
+from pyarrow.types import is_date, is_date32, is_timestamp
 
 from transforms.exact_comparison import compare_exactly
 from transforms.logical_types import decode
 from transforms.where import as_moment, make_value_set
 
+_MICROSECONDS = 1_000_000
+_DAY_SECONDS = 86_400
+# How many of its unit a timestamp has in a second: exact, as floats would round microseconds.
+_PER_SECOND = {unit: Fraction(1_000**power) for power, unit in enumerate(("s", "ms", "us", "ns"))}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MOMENT, _LAST_MOMENT = (
+    (end.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+    for end in (datetime.min, datetime.max)
+)
 # The rule that is judged by the newest value of all.
 NEWEST = "newest_within"
 # And the one that is judged by all values together.
@@ -97,16 +109,29 @@ class ColumnCheck:
 def find_newest(column: Array) -> int | None:
     """Return the last of some dates or times, in microseconds from 1970 on (UTC); None of none.
 
+    Of years that Python does not know it is the last moment that it knows, or the first: one such row may
+    not end the run.
+
     Args:
         column: of dates or timestamps; of those without a zone the clock is UTC's.
 
     Raises:
         pyarrow.ArrowException: it has no dates.
     """
-    # Days and finer parts than a microsecond, too.
-    moments = decode(column).cast(pa.timestamp("us"), safe=False)
-    newest = pc.max(moments).cast(pa.int64())
-    return newest.as_py()
+    values = decode(column)
+    dtype = values.type
+    if is_timestamp(dtype):
+        per_second = _PER_SECOND[dtype.unit]
+    elif is_date(dtype):
+        per_second = Fraction(1, _DAY_SECONDS) if is_date32(dtype) else _PER_SECOND["ms"]
+    else:
+        raise pa.ArrowNotImplementedError(f"values of type {dtype} are no dates or times")
+    newest = pc.max(values).value
+    if newest is None:
+        return None
+    # As Python's number: years that nobody writes are beyond 64 bits of microseconds.
+    microseconds = math.floor(newest * _MICROSECONDS / per_second)
+    return min(max(microseconds, _FIRST_MOMENT), _LAST_MOMENT)
 
 
 def _to_plain(column: Array) -> Array:
@@ -141,7 +166,8 @@ def _matches(column: Array, pattern: str) -> Array:
 
 
 def _is_there(column: Array, _: Any) -> Array:
-    return column.is_valid()
+    # NaN is what pandas writes for a missing number, and missing for the model's contract, too.
+    return pc.invert(pc.is_null(column, nan_is_null=True))
 
 
 def _has_a_moment(column: Array, _: Any) -> Array:

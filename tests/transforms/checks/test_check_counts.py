@@ -1,5 +1,6 @@
 """Counts of checks: they merge in any order, and a table of them is read as it was written."""
 
+from datetime import UTC, datetime
 from functools import reduce
 from itertools import permutations
 
@@ -9,6 +10,7 @@ import pytest
 from transforms.checks.check_counts import CheckCounts, Count
 from transforms.checks.column_check import NEWEST, ColumnCheck
 from transforms.checks.failed_rows import find_failed_rows
+from transforms.checks.findings import judge_counts
 
 MAX = ColumnCheck("a", "max", 5, "warn")
 THERE = ColumnCheck("a", "not_null", True, "hold")
@@ -63,3 +65,11 @@ def test_the_newest_moment_of_all_is_kept(dtype: pa.DataType) -> None:
         (count,) = counts.read(counts.write(reduce(counts.merge, order)))
         assert count == Count(4, 1, 0, 20_010 * 86_400 * 1_000_000)
     assert counts.of("input", {"day": days.slice(1, 1)})[0].newest is None
+
+
+def test_a_year_that_nobody_writes_does_not_end_a_run() -> None:
+    days = pa.array([20_000, 4_000_000], pa.int32()).view(pa.date32())
+    counts = CheckCounts((ColumnCheck("day", NEWEST, "2 days", "hold"),))
+    state = counts.of("input", {"day": days})
+    assert counts.read(counts.write(state)) == state
+    assert not list(judge_counts(counts, state, datetime(2026, 1, 1, tzinfo=UTC)))

@@ -1,7 +1,7 @@
 """Each rule of a check, against plain loops of Python."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from transforms.checks.column_check import ColumnCheck
+from transforms.checks.column_check import ColumnCheck, find_newest
 
 NAN = float("nan")
 NUMBERS: list[Any] = [1, None, 5, -3, 0, 120]
@@ -54,6 +54,36 @@ def test_nan_is_in_no_range_and_null_in_each() -> None:
     column = pa.array([NAN, None, 0.5])
     assert failed("min", 0, column) == [0]
     assert failed("max", 1, column) == [0]
+    # pandas writes it for a missing number.
+    assert failed("not_null", True, column) == [0, 1]
+    assert failed("not_null", True, column.cast(pa.float16())) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "expected"),
+    [
+        (pa.date32(), 4_000_000, datetime.max),
+        (pa.date32(), -(2**31), datetime.min),
+        (pa.date64(), 2**62, datetime.max),
+        (pa.timestamp("s"), 2**62, datetime.max),
+        (pa.timestamp("us"), -(2**62), datetime.min),
+        (pa.timestamp("ns"), 1_999, datetime(1970, 1, 1, 0, 0, 0, 1)),
+        (pa.timestamp("ms"), 7, datetime(1970, 1, 1, 0, 0, 0, 7_000)),
+    ],
+)
+def test_the_newest_moment_is_one_that_python_knows(
+    dtype: pa.DataType, value: int, expected: datetime
+) -> None:
+    column = pa.array([value], pa.int32() if dtype.bit_width == 32 else pa.int64()).view(dtype)
+    newest = find_newest(column)
+    assert newest is not None
+    assert datetime(1970, 1, 1) + timedelta(microseconds=newest) == expected
+
+
+@pytest.mark.parametrize("column", [pa.array(["2026-01-01"]), pa.array([7]), pa.array([1.5])])
+def test_what_has_no_dates_is_refused(column: pa.Array) -> None:
+    with pytest.raises(pa.ArrowNotImplementedError, match="are no dates or times"):
+        find_newest(column.slice(0, 0))
 
 
 @pytest.mark.parametrize("dtype", ["string", "large_string", "string_view", "dictionary"])
