@@ -22,7 +22,7 @@ from transforms.formats import (
     parquet_split,
 )
 from transforms.output import partitioned_rows, progress_note, sorted_rows
-from transforms.summaries import chosen_rows, first_bits, moments, values
+from transforms.summaries import chosen_rows, column, first_bits, moments, values
 
 MIB, GIB = 1 << 20, 1 << 30
 BOMB = "1 GiB and 1 000 times the file's size"
@@ -60,6 +60,7 @@ TOLD = [
     # Of the 52 bits of a fraction four are left: 16 of them.
     (MONITOR, "16 bins from each power of two", 52 - 4, first_bits._LEFT_OUT_BITS),
     (MONITOR, "A unit of up to 262,144 rows", 262_144, chosen_rows.MOST_WHOLE_ROWS),
+    (MONITOR, "where at most a fourth of a batch's rows", 1 / 4, column._MOSTLY_EMPTY),
     (MONITOR, "in units of 2^-1074", 1_074, moments._DIGITS),
     (MONITOR, "and 2^-2148", 2_148, moments._DIGITS_OF_SQUARES),
     (CHECKS, "the first 128 bits of BLAKE2", 128 // 8, value_digests._DIGEST_BYTES),
