@@ -20,7 +20,7 @@ from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from pipelines.reporting.written_page import locate_report
 from pipelines.scoring.run_report import leave_report
-from pipelines.verify import find_problems
+from pipelines.verifying.run_problems import find_problems
 from storage import files
 from storage.layout import is_published, read_held, read_manifest
 from storage.run_folder import RunFolder, is_plain

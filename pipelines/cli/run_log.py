@@ -11,21 +11,24 @@ import sys
 import time
 from typing import Any, TextIO, TypeAlias
 
-from pipelines.cli.left_out import left_out_rows
 from pipelines.cli.log_format import json_line, redacted
 from pipelines.cli.run_facts import RunFacts
+from pipelines.cli.run_totals import (
+    TOLD_BROKEN,
+    Manifest,
+    describe_totals,
+    list_broken,
+    list_totals,
+)
 from pipelines.cli.terminal import make_harmless, write_text
 from storage.listing_rules import count_by_rule
 from storage.run_folder import RunFolder
 
 INFO, WARNING, ERROR = "info", "warning", "error"
-Manifest: TypeAlias = Mapping[str, Any]
 # Of a line, beside time, level, event and message.
 Fields: TypeAlias = Mapping[str, Any]
 # Model, version and runner of a run.
 Info: TypeAlias = Mapping[str, str]
-# Of broken shards, by name: enough to see what is wrong with them.
-_TOLD_BROKEN = 20
 # Shorter than any clock tells; nothing is divided by 0.
 _INSTANT_SECONDS = 1e-9
 
@@ -129,7 +132,7 @@ class RunLog:
         Args:
             broken: as a manifest has them.
         """
-        told = [str(shard["message"]) for shard in broken[:_TOLD_BROKEN]]
+        told = [str(shard["message"]) for shard in broken[:TOLD_BROKEN]]
         more = len(broken) - len(told)
         if more:
             told.append(f"and {more:,} more")
@@ -310,38 +313,18 @@ class RunLog:
         fields: Fields,
     ) -> None:
         rows = manifest["rows"]
-        file_count = len(manifest["files"])
         # Here, and not by whoever publishes: a run that stands is a success, whoever made it.
         facts = self.facts
         facts.published = True
         facts.run = run
         facts.rows = dict(rows)
-        facts.files = file_count
+        facts.files = len(manifest["files"])
+        broken = list_broken(manifest)
+        if broken is not None:
+            facts.broken_shards = len(broken)
 
-        words = event.replace("_", " ")
-        message = (
-            f"{words}: run {run.run_id}, "
-            f"{rows['in']:,} rows in = {rows['scored']:,} scored + "
-            f"{rows['filtered']:,} filtered + {rows['rejected']:,} rejected{left_out_rows(rows)}"
-        )
-        totals: dict[str, Any] = {
-            "exit_status": 0,
-            "seconds": round(seconds, 3),
-            "files": file_count,
-            "output": run.published,
-            # Counted here, as manifests of older versions list the paths alone.
-            "inputs_left_out": count_by_rule(manifest.get("ignored_inputs", ())),
-        }
-        # Of a job with a filter of its input alone.
-        if "pruned_files" in manifest:
-            totals["files_pruned"] = manifest["pruned_files"]
-        # Of a job that allows some.
-        if "broken_shards" in manifest:
-            urls = {shard["url"] for shard in manifest["broken_shards"]}
-            in_order = sorted(urls)
-            facts.broken_shards = len(urls)
-            totals["broken_shards"] = len(urls)
-            totals["broken_shard_urls"] = in_order[:_TOLD_BROKEN]
+        message = describe_totals(event, run, manifest)
+        totals = list_totals(run, manifest, seconds)
         by_outcome = {f"rows_{outcome}": number for outcome, number in rows.items()}
         self._tell_machines(event, message, **totals, **fields, **by_outcome)
         self.tell_monitor(manifest)

@@ -126,7 +126,7 @@ RUNS = (
     ),
     Promise(
         "pipelines.verify finds a published file that was altered",
-        "pipelines/verify.py",
+        "pipelines/verifying/run_problems.py",
         'if files.compute_sha256(url) != entry["sha256"]:',
         'if not entry["sha256"]:',
         ("tests/pipelines/test_score_refusals.py",),

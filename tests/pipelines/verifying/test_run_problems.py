@@ -12,7 +12,8 @@ import pytest
 
 from pipelines import verify
 from pipelines.cli.command_line import run_program
-from pipelines.verify import _find_change_below, find_problems
+from pipelines.verifying.changed_inputs import _find_change_below
+from pipelines.verifying.run_problems import find_problems
 from storage import files
 from storage.layout import read_manifest
 from storage.run_folder import RunFolder
@@ -116,7 +117,7 @@ def test_a_file_of_other_rows_than_its_digest_stands_for_is_told(run: RunFolder)
 
     def trust(manifest: dict[str, Any]) -> None:
         (entry,) = (e for e in manifest["files"] if e["path"] == f"scored/{part.name}")
-        entry["sha256"] = verify.files.compute_sha256(str(part))
+        entry["sha256"] = files.compute_sha256(str(part))
 
     assert problems(run, trust) == [f"scored/{part.name}: does not hold 3 rows"]
 
