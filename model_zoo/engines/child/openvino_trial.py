@@ -24,7 +24,10 @@ def load(content: bytes, card: Mapping[str, Any]) -> MakeCall:
     try:
         model = core.read_model(content)
     except Exception as error:
-        raise ValueError(f"OpenVINO does not take it: {shorten(error)}") from error
+        # Trees and linear models, for example, whose operators are not among its own.
+        raise ValueError(
+            f"OpenVINO does not take it: {shorten(error)}; set model.engine to onnxruntime, which may"
+        ) from error
     guard_rows(openvino.opset13, model)
     ranks = {port.any_name: len(port.partial_shape) for port in model.inputs}
     properties = dict(card["properties"])
