@@ -196,6 +196,20 @@ def test_rows_that_are_left_out_count_by_member() -> None:
     assert batch.row_numbers.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3]
 
 
+def test_rows_that_members_rejected_stay_rejected() -> None:
+    unit = join_members(0, [make_unit(number) for number in range(3)])
+
+    def read_member(member: WorkUnit) -> Iterator[RawBatch]:
+        batch = replace(raw_batch({"x": np.arange(3)}, unit=member), record=RowRecord(), last=True)
+        reasons = RejectedRows({member.index: RowError(f"of {member.index}")})
+        yield reject_rows(batch, reasons, "read")
+
+    (batch,) = read_together(unit, read_member, 10)
+    messages = [rejected.rows.column("message").to_pylist() for rejected in batch.rejected]
+    assert messages == [["of 0"], ["of 1"], ["of 2"]]
+    assert (len(batch), batch.rows_in, batch.rows_in_of) == (6, 9, {0: 3, 1: 3, 2: 3})
+
+
 def test_all_shards_of_a_unit_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:
     unit = write(tmp_path, [3, 3, 3, 3, 3])
     (tmp_path / "1.parquet").unlink()
