@@ -12,6 +12,7 @@ from model_zoo.steps.arrays import (
     cast_array,
     flatten_rows,
     get_numbers,
+    make_lines,
     refuse_missing,
     to_matrix,
 )
@@ -86,8 +87,7 @@ class Select(StepModel):
         width = self._count_kept()
         dtype = np.dtype(self.dtype)
         # Line by line, as `stack` fills its buffer.
-        shape = (width, rows)
-        buffer = np.empty(shape, dtype)
+        buffer = make_lines(width, rows, dtype)
         start = 0
         for name, numbers in self._take_kept(columns):
             cast = cast_array(name, numbers, dtype)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from configs.errors import JobError
-from model_zoo.steps.arrays import cast_array, count_numbers_of_row, get_numbers
+from model_zoo.steps.arrays import cast_array, count_numbers_of_row, get_numbers, make_lines
 from model_zoo.steps.columns import Column, Columns, NewColumns
 from model_zoo.steps.step import AnyColumnNames, StepModel, Widths
 
@@ -42,8 +42,7 @@ class Stack(StepModel):
 
     def make_buffer(self, width: int, rows: int) -> np.ndarray:
         """Return what columns are put into, (width, rows); its transpose is what `apply` returns."""
-        shape = (width, rows)
-        return np.empty(shape, dtype=self.dtype)
+        return make_lines(width, rows, self.dtype)
 
     def put(self, name: str, column: Column, lines: np.ndarray) -> None:
         """Put one of the columns into its lines of the buffer, as `apply` does.

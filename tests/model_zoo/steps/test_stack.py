@@ -35,6 +35,15 @@ def test_stack_is_numpys_column_stack(rows: int, widths: list[int], dtype: Any) 
     np.testing.assert_array_equal(x, expected)
 
 
+def test_numbers_of_a_row_are_not_as_far_apart_as_a_power_of_2() -> None:
+    """There they would share few places of the cache, and a network would wait for them."""
+    rows = 8192
+    step = Stack(step="stack", columns=("a", "b"), into="x")
+    x = step.apply({"a": np.zeros(rows), "b": np.ones(rows)}, rows)["x"]
+    assert isinstance(x, np.ndarray)
+    assert x.strides[1] % 1024
+
+
 def test_integers_that_half_a_float_does_not_hold_cost_their_row() -> None:
     step = Stack(step="stack", columns=("a",), into="x", dtype="float16")
     # Both are of 16 bits.
