@@ -218,6 +218,7 @@ FOUNDATION = {
     "transforms.formats.stored_parts",
     "transforms.formats.table",
     "transforms.formats.unchanged",
+    "transforms.inside",
     "transforms.joined_types",
     *FOUNDATION_OF_LAKES,
     "transforms.logical_types",
@@ -273,7 +274,7 @@ WRITES_TO_A_SINK = {
     "pipelines.pages.drawing": {"figure.savefig(sink"},
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.orc_child": {"pa.FixedSizeBufferWriter(pa.py_buffer("},
-    "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
+    "transforms.formats.parquet_output": {"pq.ParquetWriter(sink", "pq.write_table(table, sink"},
     "transforms.output.broken_shards": {"writer.write_table(records"},
     "transforms.output.encoded_table": {"writer.write_table(table"},
     "transforms.formats.file_list": {

@@ -36,12 +36,6 @@ Change: TypeAlias = Callable[[DataType], DataType]
 _TEXTS = (is_string, is_large_string, is_string_view)
 _BINARIES = (has_short_offsets, is_large_binary, is_binary_view)
 _VIEWS = (is_string_view, is_binary_view)
-# Each form of texts, and bytes in the same one.
-_BYTES_OF_TEXTS = (
-    (is_string, pa.binary()),
-    (is_large_string, pa.large_binary()),
-    (is_string_view, pa.binary_view()),
-)
 _LISTS = (is_list, is_large_list)
 # Not list views: their rows are taken without a look at what is in them.
 _REBUILT_LISTS = (*_LISTS, is_fixed_size_list)
@@ -57,7 +51,7 @@ def decoded_type(dtype: DataType) -> DataType:
 def plain_type(dtype: DataType) -> DataType:
     """Return the type of the same values without dictionaries, inside of it either."""
     decoded = decoded_type(dtype)
-    return _rebuild(decoded, plain_type)
+    return rebuild_type(decoded, plain_type)
 
 
 def is_text(dtype: DataType) -> bool:
@@ -91,6 +85,9 @@ def holds(dtype: DataType, check: Check) -> bool:
     """
     if check(dtype):
         return True
+    # Of an extension the storage is what is written and read.
+    if isinstance(dtype, pa.BaseExtensionType):
+        return holds(dtype.storage_type, check)
     # By number: types of Arrow other than structs cannot be iterated over.
     for number in range(dtype.num_fields):
         field = dtype.field(number)
@@ -110,7 +107,7 @@ def storable_type(dtype: DataType) -> DataType:
 
     def widen(inside: DataType) -> DataType:
         if not is_dictionary(inside):
-            return _rebuild(inside, widen)
+            return rebuild_type(inside, widen)
         index = inside.index_type
         if index.bit_width < 32:
             index = pa.int32()
@@ -119,7 +116,7 @@ def storable_type(dtype: DataType) -> DataType:
     if is_dictionary(dtype):
         return _with_plain_values(dtype, dtype.index_type)
     # Not `widen`, which would change a plain column's dictionary, too.
-    return _rebuild(dtype, widen)
+    return rebuild_type(dtype, widen)
 
 
 def _with_plain_values(dictionary: DataType, index: DataType) -> DataType:
@@ -138,7 +135,7 @@ def nullable_type(dtype: DataType) -> DataType:
         inner = nullable_type(field.type)
         nullable = field.with_type(inner)
         return pa.list_(nullable)
-    return _rebuild(dtype, nullable_type)
+    return rebuild_type(dtype, nullable_type)
 
 
 def type_with_kernels(dtype: DataType) -> DataType:
@@ -147,18 +144,7 @@ def type_with_kernels(dtype: DataType) -> DataType:
         return pa.large_string()
     if is_binary_view(dtype):
         return pa.large_binary()
-    return _rebuild(dtype, type_with_kernels)
-
-
-def as_bytes_type(dtype: DataType) -> DataType:
-    """Return the type of the same memory whose texts are bytes, inside of it, too."""
-    if is_dictionary(dtype):
-        values = as_bytes_type(dtype.value_type)
-        return pa.dictionary(dtype.index_type, values, dtype.ordered)
-    for is_of_form, as_bytes in _BYTES_OF_TEXTS:
-        if is_of_form(dtype):
-            return as_bytes
-    return _rebuild(dtype, as_bytes_type)
+    return rebuild_type(dtype, type_with_kernels)
 
 
 def decode(column: Array) -> Array:
@@ -193,6 +179,11 @@ def cast_exactly(array: Array, dtype: DataType) -> Array:
     if is_null(given):
         count = len(array)
         return pa.nulls(count, dtype)
+    if isinstance(dtype, pa.BaseExtensionType):
+        stored = cast_exactly(array, dtype.storage_type)
+        return pa.ExtensionArray.from_storage(dtype, stored)
+    if isinstance(array, pa.ExtensionArray):
+        return cast_exactly(array.storage, dtype)
     if is_dictionary(dtype):
         return _cast_to_dictionary(array, dtype)
     if is_dictionary(given):
@@ -267,8 +258,13 @@ def to_lists_of_pairs(array: Array) -> Array:
     return pa.ListArray.from_arrays(offsets, pairs, mask=missing)
 
 
-def _rebuild(dtype: DataType, change: Change) -> DataType:
-    """Return a nested type with the types inside it changed, and any other type as it is."""
+def rebuild_type(dtype: DataType, change: Change) -> DataType:
+    """Return a nested type with the types inside it changed, and any other type as it is.
+
+    Args:
+        dtype: the type.
+        change: gives the new type of one that is right inside of it.
+    """
 
     def change_field(field: Field) -> Field:
         changed = change(field.type)

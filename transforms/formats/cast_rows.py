@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from pyarrow import Array, RecordBatch, Schema
+from pyarrow.types import is_dictionary
 
 from configs.errors import RejectedRows
 from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.broken_texts import blank_unchecked_texts
 from transforms.formats.format import number_slices
 from transforms.formats.parquet_casts import cast_column, lacks_fixed_lists
+from transforms.inside import list_inside
+from transforms.logical_types import cast_exactly, holds, plain_type
 from transforms.rejected import reject_rows
 
 
@@ -35,6 +38,7 @@ def cast_slices(
         ArrowInvalid: they would lead anywhere in memory.
     """
     valid, broken = blank_unchecked_texts(stored)
+    valid = _mask_dictionaries(valid)
     for batch in number_slices(unit, valid, done, rows_per_batch):
         first = batch.id.first_row - unit.first_row - done
         reasons = {
@@ -78,3 +82,27 @@ def cast_rows(
     if not all_reasons:
         return batch
     return reject_rows(batch, RejectedRows(all_reasons), "read")
+
+
+def _mask_dictionaries(rows: RecordBatch) -> RecordBatch:
+    """Return rows of whose dictionaries none holds a missing value: where it stands, the row's is missing.
+
+    R writes factors with such a level. No row's value would count as missing, and Parquet has no
+    place for it.
+    """
+    columns: list[Array] = []
+    for column in rows.columns:
+        masked = column
+        if _has_missing_category(column):
+            plain = cast_exactly(column, plain_type(column.type))
+            masked = cast_exactly(plain, column.type)
+        columns.append(masked)
+    return RecordBatch.from_arrays(columns, schema=rows.schema)
+
+
+def _has_missing_category(column: Array) -> bool:
+    if is_dictionary(column.type):
+        return bool(column.dictionary.null_count)
+    if not holds(column.type, is_dictionary):
+        return False
+    return any(map(_has_missing_category, list_inside(column)))

@@ -24,6 +24,7 @@ from pyarrow.types import (
 from configs.errors import RowError
 from model_zoo.steps.lists import find_item_type, is_list
 from model_zoo.steps.moments import is_moment
+from transforms.inside import list_inside
 from transforms.logical_types import (
     blank_out,
     cast_exactly,
@@ -72,6 +73,8 @@ def cast_column(column: Array, field: Field) -> Cast:
         field: the column's name and the type to cast to.
     """
     wanted = field.type
+    if isinstance(wanted, pa.BaseExtensionType):
+        return _cast_extension(column, field)
     if holds(wanted, is_fixed_size_list):
         return _cast_fixed_lists(column, field)
     if is_moment(wanted):
@@ -85,6 +88,8 @@ def cast_column(column: Array, field: Field) -> Cast:
     # Only floats can overflow: integers are cast to wider ones alone.
     if not is_floating(wanted):
         return Cast(cast, {})
+    # Arrow asks no dictionary whether it holds infinity.
+    column = decode(column)
     cleaned = _take_out_overflows(column, cast)
     reasons = _explain_overflows(cleaned.overflowed, column.type, field)
     return Cast(cleaned.column, reasons)
@@ -101,12 +106,23 @@ def lacks_fixed_lists(column: Array) -> bool:
         return False
     if is_fixed_size_list(dtype) and column.null_count:
         return True
-    if is_map(dtype):
-        column = to_lists_of_pairs(column)
-    inside = column.flatten()
-    if is_struct(dtype):
-        return any(map(lacks_fixed_lists, inside))
-    return lacks_fixed_lists(inside)
+    return any(map(lacks_fixed_lists, list_inside(column)))
+
+
+def _cast_extension(column: Array, field: Field) -> Cast:
+    """Cast a column to an extension of a type: a tensor's storage is a list of a fixed size.
+
+    Args:
+        column: the values, of that type or of its storage's.
+        field: the column's name and the type to cast to.
+    """
+    stored = column
+    if isinstance(column, pa.ExtensionArray):
+        stored = column.storage
+    storage_field = field.with_type(field.type.storage_type)
+    cast, reasons = cast_column(stored, storage_field)
+    extended = pa.ExtensionArray.from_storage(field.type, cast)
+    return Cast(extended, reasons)
 
 
 def _cast_moments(column: Array, field: Field) -> Cast:
@@ -270,6 +286,9 @@ def _list_unfit(
     rows: Rows,
 ) -> Iterator[Rows]:
     """Yield the rows of unfit lists, level by level; `rows` has the row of each value."""
+    if isinstance(dtype, pa.BaseExtensionType):
+        dtype = dtype.storage_type
+        array = cast_exactly(array, nullable_type(dtype))
     # A file in which all are missing may have no other type for them.
     if is_null(array.type):
         missing = len(array)

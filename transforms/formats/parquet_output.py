@@ -3,32 +3,45 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyarrow import RecordBatch, Schema, Table
+import pyarrow as pa
+from pyarrow import DataType, RecordBatch, Schema, Table
 import pyarrow.parquet as pq
+from pyarrow.types import is_fixed_size_list
 
 from storage import files
 from storage.parquet_depth import open_parquet
 from transforms.formats.output import FileFormat, TableWriter
+from transforms.logical_types import holds
 
 # More than any preview shows.
 _FIRST_ROWS = 100
 
 
 class ParquetOutput:
-    """Write Parquet; every Arrow type can be stored. See `OutputFormat` for the methods."""
+    """Write Parquet, which holds nearly every Arrow type. See `OutputFormat` for the methods."""
 
     def find_problem(
         self,
         schema: Schema,
         escape_formulas: bool,
     ) -> str | None:
-        """Refuse an option that is for spreadsheets."""
+        """Refuse columns that nobody could read back, and an option that is for spreadsheets."""
         if escape_formulas:
             return (
                 "sink.escape_formulas: is for spreadsheets, which open CSV; "
                 "set sink.format=csv, or leave it out"
             )
-        return None
+        # Nearly always: at once.
+        if _can_store(schema):
+            return None
+        unfit = [field for field in schema if not _can_store(pa.schema([field]))]
+        if not unfit:
+            return None
+        first = unfit[0]
+        return (
+            f"sink.format parquet cannot hold column {first.name!r} of type {first.type}; "
+            "leave it out, or try sink.format=arrow"
+        )
 
     def find_unfit(
         self,
@@ -68,3 +81,26 @@ class ParquetOutput:
             batches = stored.iter_batches(_FIRST_ROWS)
             first = next(batches)
         return Table.from_batches([first])
+
+
+def _can_store(schema: Schema) -> bool:
+    """Tell whether Arrow writes Parquet of these columns that can be read again."""
+    if any(holds(field.type, _is_list_of_nothing) for field in schema):
+        return False
+    # Some types are refused only once there is a value, or a missing one.
+    missing = [pa.nulls(1, field.type) for field in schema]
+    nullable = pa.schema([field.with_nullable(True) for field in schema])
+    table = Table.from_arrays(missing, schema=nullable)
+    sink = pa.BufferOutputStream()
+    try:
+        pq.write_table(table, sink)
+    except (pa.ArrowException, OSError):
+        return False
+    return True
+
+
+def _is_list_of_nothing(dtype: DataType) -> bool:
+    # Arrow stores its values as missing ones of a list that must be there.
+    if not is_fixed_size_list(dtype):
+        return False
+    return bool(dtype.list_size == 0)

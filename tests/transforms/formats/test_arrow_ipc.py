@@ -107,6 +107,21 @@ def test_a_missing_list_of_a_fixed_size_costs_its_row(tmp_path: Path) -> None:
     assert sorted(rejected_of(units)) == [1]
 
 
+def test_a_category_that_is_missing_is_a_missing_value(tmp_path: Path) -> None:
+    """R writes factors so; no value would count as missing, and Parquet has no place for it."""
+    path = tmp_path / "a.arrow"
+    levels = pa.array(["x", None])
+    factor = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 0], pa.int8()), levels)
+    lists = pa.ListArray.from_arrays(range(5), factor)
+    feather.write_feather(pa.table({"f": factor, "l": lists}), path, compression="uncompressed")
+    ((batch,),) = read_units(path, IPC)
+    assert batch.rows.schema.types == [factor.type, lists.type]
+    assert batch.rows["f"].null_count == 2
+    assert batch.rows["f"].dictionary.to_pylist() == ["x"]
+    assert batch.rows["l"].to_pylist() == [["x"], [None], [None], ["x"]]
+    assert batch.rows["l"].flatten().null_count == 2
+
+
 def test_a_file_without_rows_is_one_batch_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.arrow"
     for rows in (ROWS.slice(0, 0), pa.Table.from_batches([], ROWS.schema)):

@@ -1,5 +1,6 @@
 """Texts that are not UTF-8 cost their rows, in whatever form and however deep; all others stay as they are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ BROKEN = [b"caf\xe9", b"\xed\xa0\x80"]
 MESSAGE = "column 't': a text that is not UTF-8"
 
 
-def as_texts(values: list[bytes | None]) -> pa.Array:
+def as_texts(values: Sequence[bytes | None]) -> pa.Array:
     return pa.array(values, pa.binary()).view(pa.string())
 
 
@@ -111,10 +112,43 @@ def test_a_text_beneath_a_missing_struct_costs_nothing() -> None:
     assert list(reasons) == [4]
 
 
-def test_what_else_is_wrong_beside_a_text_is_no_text() -> None:
+DAY = 86_400_000
+ODD_VALUES = {
+    "a time is not within a day": (
+        pa.array([0, DAY, None, DAY - 1, -1], pa.int32()).view(pa.time32("ms")),
+        pa.array([0, DAY * 1_000, None, 1, -1], pa.int64()).view(pa.time64("us")),
+    ),
+    "a date64 is not a whole day": (
+        pa.array([0, 1, None, -DAY, DAY + 1], pa.int64()).view(pa.date64()),
+    ),
+    "a decimal has more digits than its type": (
+        pa.array([b"\x01" + bytes(15), b"\xff" * 16, None, bytes(16), b"\x7f" * 16], pa.binary(16))
+        .view(pa.decimal128(19, 2))
+        .take([3, 1, 2, 0, 4])
+        .take([0, 4, 2, 3, 4]),
+    ),
+}
+
+
+@pytest.mark.parametrize("words", ODD_VALUES)
+def test_so_does_a_value_that_is_none_of_its_type(words: str) -> None:
+    """pandas and DuckDB read no file with such a time, and Parquet cuts hours off dates."""
+    for column in ODD_VALUES[words]:
+        told = dict.fromkeys((1, 4), f"column 't': {words}")
+        structs = pa.StructArray.from_arrays([column, pa.array(list("abcde"))], ["at", "x"])
+        for each in (column, structs, pa.ListArray.from_arrays(range(6), column)):
+            for blank in (blank_broken_texts, blank_unchecked_texts):
+                rows, reasons = blank(batch_of(each))
+                assert {row: str(reason) for row, reason in reasons.items()} == told
+                rest = [0, 2, 3]
+                assert rows["t"].take(rest).to_pylist() == each.take(rest).to_pylist()
+
+
+def test_of_one_row_with_several_faults_one_is_told() -> None:
     late = pa.array([1 << 60], pa.int64()).view(pa.time64("us"))
-    rows = batch_of(pa.StructArray.from_arrays([late, pa.array(["a"])], ["at", "x"]))
-    assert blank_broken_texts(rows) == (rows, {})
+    both = pa.StructArray.from_arrays([late, as_texts(BROKEN[:1])], ["at", "x"])
+    rows, reasons = blank_broken_texts(batch_of(both))
+    assert (rows["t"].null_count, list(reasons)) == (1, [0])
 
 
 def test_a_batch_of_broken_texts_is_looked_at_once() -> None:

@@ -142,3 +142,39 @@ def test_a_missing_list_of_a_fixed_size_is_found_wherever_it_is(
     found, reasons = cast(column, dtype)
     assert found == [value if row != 1 else None for row, value in enumerate(values)]
     assert list(reasons) == [1]
+
+
+TENSORS = pa.fixed_shape_tensor(pa.int64(), (2,))
+
+
+def test_a_missing_tensor_is_such_a_list() -> None:
+    stored = pa.array([[1, 2], None, [3, 4]], PAIRS)
+    tensors = pa.ExtensionArray.from_storage(TENSORS, stored)
+    structs = pa.StructArray.from_arrays([tensors], ["x"])
+    # As Arrow reads them from Parquet where it does not know of tensors, and where there is none.
+    lists = stored.cast(pa.list_(pa.int64()))
+    in_structs = pa.StructArray.from_arrays([lists], ["x"])
+    for column in (tensors, structs):
+        assert lacks_fixed_lists(column)
+    for column, dtype in (
+        (tensors, TENSORS),
+        (lists, TENSORS),
+        (structs, structs.type),
+        (in_structs, structs.type),
+    ):
+        found, reasons = cast_column(column, pa.field("a", dtype))
+        assert found.type == dtype
+        assert list(reasons) == [1]
+        assert found.is_null().to_pylist() == [False, True, False]
+        assert (
+            found.take([0, 2]).to_pylist()
+            == (structs if dtype == structs.type else tensors).take([0, 2]).to_pylist()
+        )
+    assert list(cast_column(pa.nulls(2), pa.field("a", TENSORS)).reasons) == [0, 1]
+
+
+def test_numbers_in_a_dictionary_may_overflow() -> None:
+    column = pa.array([1.5, 1e300, None, 1.5]).dictionary_encode()
+    found, reasons = cast(column, pa.float32())
+    assert found == [1.5, None, None, 1.5]
+    assert list(reasons) == [1]
