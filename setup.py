@@ -73,8 +73,6 @@ EXTRAS = {
     "sklearn": SKLEARN,
     "trees": TREES,
     "benchmarks": [
-        *IMAGES,
-        *TEXTS,
         "daft>=0.7,<0.8",
         "duckdb>=1.4",
         "polars>=1.30",
