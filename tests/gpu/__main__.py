@@ -11,7 +11,9 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 import json
+import os
 from pathlib import Path
+import signal
 import subprocess
 import sys
 import tempfile
@@ -66,14 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = _run_in_child(name, arguments)
         results.append(result)
         print(_make_line(result), flush=True)
+        # After each: a check that is stopped keeps what it has found.
+        _write(results, arguments)
+    print(f"results: {arguments.json}")
+    bad = [result.step for result in results if result.outcome in ("failed", "out of time")]
+    return 1 if bad else 0
+
+
+def _write(results: Sequence[Result], arguments: argparse.Namespace) -> None:
     machine = machine_kind(torch.device(arguments.device))
     found = {"machine": machine, "steps": [asdict(result) for result in results]}
     path = Path(arguments.json)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"results: {arguments.json}")
-    bad = [result.step for result in results if result.outcome in ("failed", "out of time")]
-    return 1 if bad else 0
 
 
 def _run_in_child(name: str, arguments: argparse.Namespace) -> Result:
@@ -85,9 +92,7 @@ def _run_in_child(name: str, arguments: argparse.Namespace) -> Result:
     began = time.monotonic()
     budget = STEPS[name].seconds * arguments.patience
     try:
-        done = subprocess.run(
-            command, cwd=_ROOT, capture_output=True, text=True, timeout=budget, check=False
-        )
+        done = run_for(command, budget)
     except subprocess.TimeoutExpired:
         return Result(name, "out of time", time.monotonic() - began, why=f"over {budget:g} s")
     seconds = time.monotonic() - began
@@ -96,6 +101,21 @@ def _run_in_child(name: str, arguments: argparse.Namespace) -> Result:
     # The last line: libraries print what they like above it.
     said = json.loads(done.stdout.splitlines()[-1])
     return Result(name, said["outcome"], seconds, said["figures"], said["why"])
+
+
+def run_for(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a command, and end it with all that it has started once its time is up."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=_ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            said, errors = process.communicate(timeout=seconds)
+        except BaseException:
+            # What a step has started would keep the GPU from the next one; an interrupt does not reach it.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, said, errors)
 
 
 def _run_here(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import json
 from pathlib import Path
+import subprocess
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tests.gpu import programs as steps_of_programs
 from tests.gpu.bench import Bench, NotHere, find_cosine, load_unless_absent
 from tests.gpu.steps import STEPS
 from tests.support.long import long
+from tests.support.processes import gone_within
 from tests.support.programs import Programs
 
 SIZE = 0.001
@@ -87,6 +89,15 @@ def test_each_step_runs_in_a_process_of_its_own_within_its_budget(
     assert status == 1
     found = json.loads(results.read_text())
     assert [step["outcome"] for step in found["steps"]] == ["out of time"]
+
+
+@pytest.mark.program
+def test_a_step_that_is_late_ends_with_all_that_it_has_started(tmp_path: Path) -> None:
+    session = tmp_path / "session"
+    command = ["sh", "-c", f"echo $$ > {session}; sleep 600 & wait"]
+    with pytest.raises(subprocess.TimeoutExpired):
+        check.run_for(command, seconds=1.0)
+    gone_within(60, int(session.read_text()))
 
 
 def test_without_its_device_nothing_is_run(
