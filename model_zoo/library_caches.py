@@ -35,7 +35,8 @@ _CACHES: Mapping[str, str | None] = {
 }
 # As many as Linux follows.
 _MOST_LINKS = 40
-_WRITABLE_BY_GROUP, _WRITABLE_BY_OTHERS = 0o020, 0o002
+_WRITABLE_BY_GROUP = 0o020
+_WRITABLE_BY_OTHERS = 0o002
 
 
 def keep_library_caches_private() -> None:

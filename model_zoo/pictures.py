@@ -36,7 +36,8 @@ FORMATS = (
 _OF_PARTS = ("PNG", "JPEG2000", "DIB")
 # A tile of a TIFF may be larger than a small picture, as encoders round up to their own size.
 _PIXELS_OF_ANY_TILE = 1 << 20
-_TILE_WIDTH, _TILE_HEIGHT = 322, 323
+_TILE_WIDTH = 322
+_TILE_HEIGHT = 323
 # What the files that icons hold begin with: PNG, and the two forms of JPEG 2000.
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PACKED = (_PNG, b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"\r\n\x87\n")
@@ -45,8 +46,13 @@ _ICNS = b"icns"
 _GIF = (b"GIF87a", b"GIF89a")
 # Width, height and flags, of the whole area and, behind its place there, of a frame.
 _GIF_AREA = struct.Struct("<HHB")
-_GIF_AREA_AT, _GIF_BLOCKS_AT = 6, 13
-_GIF_FRAME, _GIF_EXTENSION = 0x2C, 0x21
+_GIF_AREA_AT = 6
+_GIF_BLOCKS_AT = 13
+_GIF_FRAME = 0x2C
+_GIF_EXTENSION = 0x21
+# Of flags: whether a table of colours follows, and the bits that tell how many they are.
+_GIF_HAS_COLOURS = 0x80
+_GIF_COLOURS = 0x07
 # Kind and length of a block, length included.
 _ICNS_BLOCK = struct.Struct(">4sI")
 
@@ -155,8 +161,9 @@ def _list_areas_of_gif(encoded: bytes) -> Iterator[tuple[int, int]]:
     yield width, height
     place = _GIF_BLOCKS_AT
     # A table of 2 to 256 colours, three bytes each.
-    if flags & 0x80:
-        place += 3 << ((flags & 7) + 1)
+    if flags & _GIF_HAS_COLOURS:
+        bits = (flags & _GIF_COLOURS) + 1
+        place += 3 << bits
     while place < len(encoded) and encoded[place] != _GIF_FRAME:
         place = _skip_gif_block(encoded, place)
     # Behind the mark and where the frame stands in the area.

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 # In this order, which gives them their numbers: padding is zeros.
-_PADDING, _UNKNOWN, _FIRST = "[PAD]", "[UNK]", "[CLS]"
+_PADDING = "[PAD]"
+_UNKNOWN = "[UNK]"
+_FIRST = "[CLS]"
 SPECIAL_TOKENS = (_PADDING, _UNKNOWN, _FIRST)
 
 

@@ -36,7 +36,10 @@ from storage.s3_listing import list_s3_folder
 # A store answers in tens of milliseconds.
 _THREADS = 8
 # The first two in fsspec's words.
-_FILE, _FOLDER, _LINK, _OTHER = "file", "directory", "link", "other"
+_FILE = "file"
+_FOLDER = "directory"
+_LINK = "link"
+_OTHER = "other"
 _NO_SUCH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 

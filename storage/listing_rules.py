@@ -8,14 +8,17 @@ from collections import Counter
 from collections.abc import Iterable
 
 # In the order in which they are looked at; the words stand in manifests and logs.
-HIDDEN, CHECKSUM, UNFINISHED = "hidden", "checksum", "unfinished copy"
+HIDDEN = "hidden"
+CHECKSUM = "checksum"
+UNFINISHED = "unfinished copy"
 # Of a source of files, whose endings the job may name.
 OTHER_SUFFIX = "other suffix"
 # What lies in the folder of a table that has a log, and whose table that is: only the log tells
 # which of its files are of today's version.
 TABLE_LOGS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 # Iceberg's has a plain name, and tells itself by the files in it.
-ICEBERG_FOLDER, ICEBERG_FILE = "metadata", ".metadata.json"
+ICEBERG_FOLDER = "metadata"
+ICEBERG_FILE = ".metadata.json"
 
 
 def find_rule(name: str, is_folder: bool) -> str | None:

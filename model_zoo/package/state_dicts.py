@@ -43,9 +43,12 @@ _COULD_RUN_CODE = "and such a file could run code; save the state dict alone, be
 # How a zip archive begins and ends: its list of records, in a large one a wide end and where that
 # is, and the end.
 _FIRST = b"PK\x03\x04"
-_WIDE_END, _WIDE_END_BYTES = b"PK\x06\x06", 56
-_WIDE_END_AT, _WIDE_END_AT_BYTES = b"PK\x06\x07", 20
-_END, _END_BYTES = b"PK\x05\x06", 22
+_WIDE_END = b"PK\x06\x06"
+_WIDE_END_BYTES = 56
+_WIDE_END_AT = b"PK\x06\x07"
+_WIDE_END_AT_BYTES = 20
+_END = b"PK\x05\x06"
+_END_BYTES = 22
 _INTEGER_BITS = 64
 # As training programs name their files; `.pth.tar`, which is no archive of tar, is that of torch's own
 # example for ImageNet.

@@ -13,6 +13,10 @@ import numpy as np
 from model_zoo.remote.failures import WrongError
 
 _LENGTH = struct.Struct("<I")
+# Of the lower half of a float32, which bfloat16 has not: half of its range, less one bit.
+_NEARLY_HALF = np.uint32(0x7FFF)
+# Of a bfloat16 whose exponent has all its bits: with this one it is NaN, and without any infinite.
+_NAN_BIT = 0x40
 
 
 def find_dtype(array: np.ndarray) -> str:
@@ -171,10 +175,9 @@ def _round_to_bfloat16(array: np.ndarray) -> np.ndarray:
     upper = bits >> 16
     # Half of what is cut off, less a bit where the upper half is even already.
     last_kept_bit = upper & 1
-    nearly_half = np.uint32(0x7FFF)
-    rounded = (bits + nearly_half + last_kept_bit) >> 16
+    rounded = (bits + _NEARLY_HALF + last_kept_bit) >> 16
     # Rounding could make an infinity of a NaN.
-    nan = upper | 0x40
+    nan = upper | _NAN_BIT
     is_nan = np.isnan(array)
     halves = np.where(is_nan, nan, rounded)
     return halves.astype("<u2")

@@ -24,7 +24,9 @@ from pipelines.cli.terminal import make_harmless, write_text
 from storage.listing_rules import count_by_rule
 from storage.run_folder import RunFolder
 
-INFO, WARNING, ERROR = "info", "warning", "error"
+INFO = "info"
+WARNING = "warning"
+ERROR = "error"
 # Of a line, beside time, level, event and message.
 Fields: TypeAlias = Mapping[str, Any]
 # Model, version and runner of a run.

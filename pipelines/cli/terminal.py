@@ -27,6 +27,8 @@ _CONTROLS = re.compile(
 )
 # Of a name that is not UTF-8.
 _BYTES = re.compile("[\ud800-\udfff]")
+# What Python adds to such a byte.
+_FIRST_KEPT_BYTE = 0xDC00
 
 
 def hold_standard_files() -> None:
@@ -179,7 +181,7 @@ def _write_out(found: re.Match[str]) -> str:
     character = found.group()
     # A byte of a name that is not UTF-8, as Python keeps it.
     if "\udc80" <= character <= "\udcff":
-        byte = ord(character) - 0xDC00
+        byte = ord(character) - _FIRST_KEPT_BYTE
         return f"\\x{byte:02x}"
     return character.encode("unicode_escape").decode()
 

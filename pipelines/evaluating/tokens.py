@@ -20,7 +20,9 @@ from pipelines.evaluating.label_sets import hint_at_separator, holds_lists, spli
 
 # What transformers' trainings give a token that has no tag, the second part of a word for example.
 _NO_TAG = -100
-_LABEL, _START, _END = "label", "start", "end"
+_LABEL = "label"
+_START = "start"
+_END = "end"
 _SPAN = (_LABEL, _START, _END)
 
 

@@ -25,7 +25,8 @@ from transforms.preprocess_rows import preprocess_rows
 _MEND = "pack the model again with these library versions"
 # Preprocessing computes in float32 and float64; other library versions may round the last digit
 # otherwise.
-_RELATIVE, _ABSOLUTE = 1e-5, 1e-6
+_RELATIVE = 1e-5
+_ABSOLUTE = 1e-6
 
 
 def check_users_code(job: ScoringJob, package: Package) -> None:

@@ -32,7 +32,8 @@ _LEAST_UNIT_BYTES = 1 << 20
 _LEAST_WORK = 1 << 32
 # To open and decode so many files takes that long.
 _LEAST_FILES = 64
-_FEWEST_MINI_BATCHES, _ENOUGH_MINI_BATCHES = 4, 64
+_FEWEST_MINI_BATCHES = 4
+_ENOUGH_MINI_BATCHES = 64
 
 
 class Listed(NamedTuple):

@@ -14,7 +14,9 @@ from storage import files
 from storage.input_file import find_name
 from storage.rooted import FileRoot
 
-KEY, LABEL, CONTENT = "path", "label", "bytes"
+KEY = "path"
+LABEL = "label"
+CONTENT = "bytes"
 # Pictures of other sizes are made so by default: enough to tell classes, few enough to learn from.
 _SIDE = 64
 _LOOKED_AT = 100

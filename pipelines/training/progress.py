@@ -22,7 +22,8 @@ from pipelines.cli.terminal import LenientStream
 _EPOCHS_PER_LINE = 10
 _SECONDS_PER_LINE = 30.0
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
-_MINUTE, _HOUR = 60, 3600
+_MINUTE = 60
+_HOUR = 3600
 
 
 class Progress:

@@ -11,7 +11,13 @@ still known by its place and by the number of its rows.
 from dataclasses import dataclass
 
 from configs.errors import InputError
-from transforms.formats.avro_codecs import CODECS, MOST_BLOCK_BYTES, PACKED_WRONGLY
+from transforms.formats.avro_codecs import (
+    CODECS,
+    FOLLOWS,
+    MOST_BLOCK_BYTES,
+    PACKED_WRONGLY,
+    SEVEN_BITS,
+)
 from transforms.formats.csv_bytes import StoredBytes
 
 _MAGIC = b"Obj\x01"
@@ -260,8 +266,8 @@ def _read_number(
     value = 0
     for place in range(_LONGEST_NUMBER):
         byte = content[position + place]
-        value |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
+        value |= (byte & SEVEN_BITS) << (7 * place)
+        if byte < FOLLOWS:
             # The lowest bit is the sign.
             number = (value >> 1) ^ -(value & 1)
             return number, position + place + 1

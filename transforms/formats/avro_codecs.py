@@ -17,6 +17,9 @@ MOST_BLOCK_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 # Behind what snappy packed.
 _SUM_BYTES = 4
+# A byte of a number has seven bits of it, and one that says whether another byte follows.
+SEVEN_BITS = 0x7F
+FOLLOWS = 0x80
 # What unpacking raises of bytes that are not packed so.
 PACKED_WRONGLY = (
     EOFError,
@@ -58,8 +61,8 @@ def _unpack_snappy(packed: bytes) -> bytes:
     size = 0
     # Its own length stands first.
     for place, byte in enumerate(body[:5]):
-        size |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
+        size |= (byte & SEVEN_BITS) << (7 * place)
+        if byte < FOLLOWS:
             break
     # Before anything of that size is made.
     if size > MOST_BLOCK_BYTES:

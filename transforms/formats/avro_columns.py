@@ -25,7 +25,8 @@ Problems: TypeAlias = dict[int, str]
 # What pyarrow raises of a value that a type cannot hold.
 _UNFIT = (pa.ArrowException, OverflowError, TypeError, ValueError)
 # Of a decimal in memory.
-_NARROW_BYTES, _WIDE_BYTES = 16, 32
+_NARROW_BYTES = 16
+_WIDE_BYTES = 32
 _DAY_SECONDS = 86_400
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 

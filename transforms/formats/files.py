@@ -21,7 +21,8 @@ from transforms.formats.file_list import FILES_OF_A_UNIT, FileList, ListedRows
 from transforms.formats.format import InputOptions, NullCounts, Piece, Shard, no_rows, number_rows
 from transforms.formats.load import Load
 
-PATH, SIZE = "path", "size"
+PATH = "path"
+SIZE = "size"
 _OPTIONS = ("content", "max_bytes")
 
 

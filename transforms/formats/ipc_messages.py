@@ -30,12 +30,22 @@ _BLOCK = struct.Struct("<qi4xq")
 _FILE_END = struct.Struct("<i6s")
 # Of heads that writers make; a schema of ten thousand columns has 2 MB.
 _MOST_HEAD_BYTES = 64 << 20
-_SCHEMA, _DICTIONARY, _RECORD_BATCH = 1, 2, 3
+# Kinds of messages.
+_SCHEMA = 1
+_DICTIONARY = 2
+_RECORD_BATCH = 3
 # Numbers of fields in the tables that Message.fbs declares.
-_MESSAGE_KIND, _MESSAGE_HEADER, _MESSAGE_BODY = 1, 2, 3
-_BATCH_ROWS, _BATCH_BUFFERS, _BATCH_COMPRESSION = 0, 2, 3
+_MESSAGE_KIND = 1
+_MESSAGE_HEADER = 2
+_MESSAGE_BODY = 3
+_BATCH_ROWS = 0
+_BATCH_BUFFERS = 2
+_BATCH_COMPRESSION = 3
 _DICTIONARY_DATA = 1
-_FOOTER_VERSION, _FOOTER_SCHEMA, _FOOTER_DICTIONARIES, _FOOTER_BATCHES = 0, 1, 2, 3
+_FOOTER_VERSION = 0
+_FOOTER_SCHEMA = 1
+_FOOTER_DICTIONARIES = 2
+_FOOTER_BATCHES = 3
 # A message without a body: where its table begins; sizes of the list of its fields and of the table,
 # and where in it the fields are; the table, with the reference to the schema; up to eight bytes.
 _MESSAGE_START = struct.Struct("<I6HiIqhB5x")

@@ -25,10 +25,14 @@ from transforms.formats.parquet_group_pages import PageValues
 # As they are stored; of other types no bounds are known.
 _NUMBERS = {"INT32": "<i", "INT64": "<q", "FLOAT": "<f", "DOUBLE": "<d"}
 _TEXTS = "BYTE_ARRAY"
-# Of the footer, and the order of a leaf's type there.
-_COLUMN_ORDERS, _ORDER_OF_TYPE = 7, 1
-# Of the index of values: whether a page has nothing but nulls, its bounds, and how many nulls it has.
-_NULL_PAGES, _LEAST, _MOST, _NULL_COUNTS = 1, 2, 3, 5
+# A field of the footer, and the order of a leaf's type there.
+_COLUMN_ORDERS = 7
+_ORDER_OF_TYPE = 1
+# Fields of the index of values: whether a page has nothing but nulls, its bounds, and how many nulls it has.
+_NULL_PAGES = 1
+_LEAST = 2
+_MOST = 3
+_NULL_COUNTS = 5
 # Least and most, as they are stored.
 _Ends: TypeAlias = tuple[Any, Any]
 _NO_ENDS = (None, None)

@@ -54,9 +54,11 @@ _READ_BYTES = 1 << 18
 # Each reads the columns' names and types again.
 _MOST_FILES = 32
 # Fields of the footer and of a row group.
-_ALL_ROWS, _ALL_BYTES = 3, 2
+_ALL_ROWS = 3
+_ALL_BYTES = 2
 # Of a column chunk, and of what it says of itself: type, encodings, name, codec, number of values, sizes.
-_CHUNK_PLACE, _VALUES_OF_CHUNK = 2, 5
+_CHUNK_PLACE = 2
+_VALUES_OF_CHUNK = 5
 _STAYING = (1, 2, 3, 4, 6, 13)
 # Encodings whose values are numbers of a dictionary's.
 _IN_DICTIONARY = (2, 8)

@@ -29,7 +29,8 @@ from transforms.formats.parquet_page_index import read_page_index
 from transforms.formats.parquet_told_group import find_chunk, list_repeated, tell_group
 
 # To look at a head takes as long as to decode so many values, or so many bytes of long ones.
-_LEAST_PAGE_ROWS, _LEAST_PAGE_BYTES = 1_000, 1 << 16
+_LEAST_PAGE_ROWS = 1_000
+_LEAST_PAGE_BYTES = 1 << 16
 # Numbers of a footer or an index take longer to read than so many times as many bytes to decode.
 _MOST_TOLD_SHARE = 64
 

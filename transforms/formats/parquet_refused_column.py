@@ -25,9 +25,14 @@ from storage.thrift import (
 from transforms.formats.read_failures import explain_failure
 from transforms.formats.thrift_writing import make_int, make_list, write_struct
 
-# Fields of a footer, and of an element of its columns.
-_VERSION, _ELEMENTS, _ROWS, _GROUPS = 1, 2, 3, 4
-_NAME, _CHILDREN = 4, 5
+# Fields of a footer.
+_VERSION = 1
+_ELEMENTS = 2
+_ROWS = 3
+_GROUPS = 4
+# Of an element of its columns.
+_NAME = 4
+_CHILDREN = 5
 _MAGIC = b"PAR1"
 _LENGTH_BYTES = 4
 

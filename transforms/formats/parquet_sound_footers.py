@@ -31,7 +31,8 @@ from transforms.formats.parquet_alike import is_like_checked, remember_checked
 
 # Fields that lead from a footer to what a chunk says of itself, and fields of that.
 _PATH = (4, 1, 3)
-_TYPE, _STATISTICS = 1, 12
+_TYPE = 1
+_STATISTICS = 12
 # Fields of statistics: ends of a range, as they were told at first and as they are told today.
 _ENDS = (1, 2, 5, 6)
 # Types in the order of their numbers, and bytes of a value as it is stored; others say how long theirs are.

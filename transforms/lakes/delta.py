@@ -22,7 +22,9 @@ from transforms.lakes.snapshot import DataFile, Deletions, Snapshot, TableColumn
 _IN_COMMIT_TIMESTAMPS = "delta.enableInCommitTimestamps"
 # The random part of a name, if any, stands before an id of so many letters.
 _ID_LETTERS = 20
-_IN_TABLE, _INLINE, _ABSOLUTE = "u", "i", "p"
+_IN_TABLE = "u"
+_INLINE = "i"
+_ABSOLUTE = "p"
 _PREFIX = re.compile(r"[A-Za-z0-9]*")
 
 

@@ -25,8 +25,12 @@ from transforms.bounds import Bounds
 from transforms.lakes.log_bounds import make_log_bounds, read_partition
 from transforms.lakes.snapshot import TableColumn
 
-_INT, _LONG, _FLOAT, _DOUBLE = "<i", "<q", "<f", "<d"
-_INT_BYTES, _LONG_BYTES = 4, 8
+_INT = "<i"
+_LONG = "<q"
+_FLOAT = "<f"
+_DOUBLE = "<d"
+_INT_BYTES = 4
+_LONG_BYTES = 8
 _MOST_DECIMAL_BYTES = 16
 
 

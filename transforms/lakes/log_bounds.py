@@ -18,7 +18,8 @@ from transforms.lakes.log_values import parse_value
 _WHOLE_LETTERS = 16
 _LAST_LETTER = 0x10FFFF
 # Halves of letters, which no text has.
-_FIRST_HALF, _BEHIND_HALVES = 0xD800, 0xE000
+_FIRST_HALF = 0xD800
+_BEHIND_HALVES = 0xE000
 _CUT_OFF = timedelta(milliseconds=1)
 
 

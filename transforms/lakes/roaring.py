@@ -18,6 +18,7 @@ _BITMAP_BYTES = 8192
 # So many containers or fewer, with runs, and there are no offsets.
 _LEAST_OFFSETS = 4
 _CONTAINER = 1 << 16
+_LOWER_HALF = 0xFFFF
 
 
 class _Bytes:
@@ -113,7 +114,7 @@ def _read_head(source: _Bytes) -> _Head:
         are_runs = np.zeros(flags, dtype=np.uint8)
         return _Head(count, are_runs, has_offsets=True)
     # Where there are runs, the upper half of the cookie counts the containers, less one.
-    kind = cookie & 0xFFFF
+    kind = cookie & _LOWER_HALF
     if kind != _RUNS:
         raise ValueError("is no Roaring bitmap")
     less_one = cookie >> 16

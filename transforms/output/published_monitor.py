@@ -30,7 +30,8 @@ from transforms.summaries.summary import decode_table
 
 # A file as the manifest lists it.
 Entry: TypeAlias = dict[str, Any]
-PROFILE, REFERENCE = "profile", "reference"
+PROFILE = "profile"
+REFERENCE = "reference"
 _NOTHING = ComparedReference(ReferenceHead("", "none", "nothing"), make_empty_profile())
 
 

@@ -29,7 +29,8 @@ Flags: TypeAlias = np.ndarray
 Names: TypeAlias = Sequence[str]
 # No entity, in the words of the field (BIO, IOB).
 _OUTSIDE = "O"
-_BEGINS, _CONTINUES = "B-", "I-"
+_BEGINS = "B-"
+_CONTINUES = "I-"
 
 
 @dataclass(frozen=True)

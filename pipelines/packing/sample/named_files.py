@@ -30,7 +30,9 @@ Member: TypeAlias = tuple[InputFile, InputFile]
 # Enough to compare scores; what the network takes of all of them is in memory at once.
 _MOST_FILES = 1_000
 _MOST_BYTES = 256 << 20
-_PATH, _SIZE, _CONTENT = "path", "size", "bytes"
+_PATH = "path"
+_SIZE = "size"
+_CONTENT = "bytes"
 
 
 @dataclass(frozen=True)
