@@ -19,22 +19,32 @@ otherwise.
 import argparse
 from collections.abc import Sequence
 import json
+from typing import Any
 
 from pipelines.cli.command_line import run_program
 from pipelines.cli.parser import Parser, parse_count
 from pipelines.cli.shutdown import end_process
+from pipelines.cli.startup import quick_imports
 from pipelines.cli.terminal import make_harmless, write_result
-from pipelines.evaluating.compared import describe_evaluated, read_compared
-from pipelines.evaluating.question import Question
-from pipelines.evaluating.tasks import TASKS
 
+# Those of `pipelines/evaluating/tasks.py`, whose libraries help does without.
+TASK_NAMES = ("classification", "multi_label", "regression", "ranking", "tokens")
 _CLASSES = "labels by class number; of two, the second is the positive one (default: the model's)"
 
 
 def main(argv: Sequence[str]) -> int:
     """Evaluate as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    compared = read_compared(_to_question(arguments))
+    # What reads a run takes longer to import than help and a wrong flag take in all.
+    with quick_imports():
+        from pipelines.evaluating.compared import describe_evaluated, read_compared
+        from pipelines.evaluating.question import Question
+
+    compared = read_compared(Question(**_list_asked(arguments)))
+    # Figures come from libraries that take a second, which labels that cannot be read do without.
+    with quick_imports():
+        from pipelines.evaluating.tasks import TASKS
+
     found = TASKS[compared.task](compared)
     text = make_harmless(found.render())
     if arguments.json:
@@ -45,24 +55,16 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _to_question(arguments: argparse.Namespace) -> Question:
-    classes = None
+def _list_asked(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a question, as the command line has them."""
+    asked = dict(vars(arguments))
+    # How it is told is no part of what is asked.
+    del asked["json"], asked["debug"]
+    for name in ("csv", "label", "prediction"):
+        asked[name] = tuple(asked[name])
     if arguments.classes is not None:
-        classes = tuple(name.strip() for name in arguments.classes.split(","))
-    return Question(
-        output=arguments.output,
-        labels=arguments.labels,
-        csv=tuple(arguments.csv),
-        key=arguments.key,
-        label=tuple(arguments.label),
-        prediction=tuple(arguments.prediction),
-        probability=arguments.probability,
-        classes=classes,
-        task=arguments.task,
-        group=arguments.group,
-        k=arguments.k,
-        separator=arguments.separator,
-    )
+        asked["classes"] = tuple(name.strip() for name in arguments.classes.split(","))
+    return asked
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -88,7 +90,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--probability", metavar="COLUMN", help=probability)
     task = "what the predictions are (default: what the model's package or their type says)"
-    parser.add_argument("--task", choices=tuple(TASKS), help=task)
+    parser.add_argument("--task", choices=TASK_NAMES, help=task)
     parser.add_argument("--classes", metavar="A,B,...", help=_CLASSES)
     group = "ranking: column of the group, in the scores or in --labels"
     parser.add_argument("--group", metavar="COLUMN", help=group)

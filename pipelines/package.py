@@ -11,53 +11,16 @@ lists.
 
 import argparse
 from collections.abc import Callable, Sequence
-import json
 from pathlib import Path
 import sys
 from typing import Any, TypeAlias
 
-from configs.errors import JobError
-from configs.load import Override, load, parse_set, read_fields, read_mapping
-from configs.packaging import CONVERTED, PackagingJob
-from model_zoo.package.card import ModelCard
-from model_zoo.steps.graph import Graph
-from model_zoo.steps.pad import Pad
-from model_zoo.steps.table import AnyStep
-from pipelines.cli.command_line import run_program, say, stop_on_terminate
+from pipelines.cli.command_line import run_program, stop_on_terminate
 from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.shutdown import end_process
+from pipelines.cli.startup import quick_imports
 from pipelines.cli.terminal import write_result
-from pipelines.packing.asking.gaps import ask_beside
-from pipelines.packing.asking.questions import Questions
-from pipelines.packing.gather import gather_material
-from pipelines.packing.graph_packing import pack_converted
-from pipelines.packing.network_packing import pack_network
-from pipelines.packing.writing.packed import Packed
 
-_TEXT_FLAGS = (
-    "name",
-    "network",
-    "weights",
-    *CONVERTED,
-    "huggingface",
-    "image",
-    "text",
-    "settings",
-    "key",
-    "label",
-    "task",
-    "activation",
-    "expected",
-    "output",
-)
-# By flag, the field of a server's model.
-_OF_SERVERS = {
-    "remote": "remote.url",
-    "protocol": "remote.protocol",
-    "remote_name": "remote.name",
-    "remote_version": "remote.version",
-}
-_DIGEST_CHARACTERS = 12
 # Of a parser: adds a flag.
 Add: TypeAlias = Callable[..., Any]
 
@@ -65,147 +28,29 @@ Add: TypeAlias = Callable[..., Any]
 def main(argv: Sequence[str]) -> int:
     """Package as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    job = _load_job(arguments.config, _list_overrides(arguments))
+    # What a job is made of takes longer to import than help and a wrong flag take in all.
+    with quick_imports():
+        from pipelines.packing.load_job import load_job
+
+    job = load_job(arguments)
+    # What packs takes seconds, which a wrong job does without.
+    with quick_imports():
+        from pipelines.packing.asking.questions import Questions
+        from pipelines.packing.gather import gather_material
+        from pipelines.packing.graph_packing import pack_converted
+        from pipelines.packing.network_packing import pack_network
+        from pipelines.packing.summary import say_packed
+
     # Last, so that a file that happens to lie there takes no library's place.
     sys.path.append(str(Path.cwd()))
     questions = Questions()
     material = gather_material(job, questions)
-    if job.converted is None:
-        packed = pack_network(material, questions)
-    else:
-        packed = pack_converted(material, questions)
+    pack = pack_network if job.converted is None else pack_converted
+    packed = pack(material, questions)
     if not arguments.quiet:
-        for note in material.notes:
-            say(f"sample     {note}")
-        for note in material.settings:
-            say(f"settings   {note}")
-        _say_result(job.output, packed)
-        say(f"score      {packed.written.command}")
+        say_packed(material, packed)
     write_result(packed.written.starter, "the job's path")
     return 0
-
-
-def _load_job(config: str | None, overrides: Sequence[Override]) -> PackagingJob[AnyStep]:
-    # First, so that only what is not valid is told beside what is missing.
-    fields = read_fields(config, overrides)
-    try:
-        return load(PackagingJob[AnyStep], config, overrides)
-    except JobError as error:
-        raise ask_beside(error, fields) from error
-
-
-def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
-    overrides = [parse_set(text) for text in arguments.set]
-    for name in _TEXT_FLAGS:
-        value = getattr(arguments, name)
-        if value is not None:
-            overrides.append((name, _quote(value)))
-    said = [name for name in ("trust_this_file", "native") if getattr(arguments, name)]
-    overrides.extend((name, "true") for name in said)
-    for name in _OF_SERVERS:
-        value = getattr(arguments, name)
-        if value is not None:
-            overrides.append((_OF_SERVERS[name], _quote(value)))
-    if arguments.version is not None:
-        overrides.append(("version", _quote(arguments.version)))
-    if arguments.sample:
-        overrides.append(("sample", json.dumps(arguments.sample, ensure_ascii=False)))
-    if arguments.labels:
-        names = arguments.labels.split(",")
-        overrides.append(("labels", json.dumps(names, ensure_ascii=False)))
-    if arguments.parameters is not None:
-        overrides.append(("parameters", json.dumps(read_mapping(arguments.parameters))))
-    return overrides
-
-
-def _quote(text: str) -> str:
-    # JSON is YAML too, in which a single-quoted text would lose its line breaks.
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _say_result(output: str, packed: Packed) -> None:
-    card = packed.card
-    say(f"model      {card.name}, version {card.version}, {_describe_forms(card)}")
-    for note in packed.notes:
-        kind = "weights" if card.has_network else "model"
-        say(f"{kind:10} {note}")
-    _say_contract(card, packed.steps)
-    left_out = ""
-    if packed.left_out:
-        left_out = (
-            f"; {packed.left_out:,} rows of the sample have missing values, or lists that are too "
-            "long, and would be rejected"
-        )
-    say(
-        f"proven     {packed.rows:,} rows scored as a job does, "
-        f"at most {packed.difference:.1g} from {packed.compared_with}{left_out}"
-    )
-    for note in packed.forms:
-        say(f"forms      {note}")
-    for note in packed.warnings:
-        say(f"note       {note}")
-    for note in packed.expected:
-        say(f"expected   {note}")
-    say(f"package    {output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})")
-
-
-def _say_contract(card: ModelCard, steps: Sequence[AnyStep]) -> None:
-    """Say what the model takes, and what it gives."""
-    _say_columns(card)
-    _say_lists(steps)
-    _say_tensors(card)
-    labels = f", labels {list(card.labels)}" if card.labels else ""
-    say(f"activation {card.activation}{labels}")
-    if card.task is not None:
-        say(f"task       {card.task}")
-
-
-def _say_columns(card: ModelCard) -> None:
-    for column in card.columns:
-        taken = column.type
-        if column.number is not None:
-            taken = f"{taken} as {column.number}"
-        missing: str = column.missing
-        if column.fill is not None:
-            missing = f"{missing} with {column.fill}"
-        say(f"column     {column.name}: {taken}, missing: {missing}")
-
-
-def _say_lists(steps: Sequence[AnyStep]) -> None:
-    """Say how much room there is where rows may have any number of items."""
-    for step in steps:
-        if isinstance(step, Pad):
-            say(f"lists      {_describe_lists(step)}")
-        if isinstance(step, Graph):
-            most_nodes = step.nodes_shape[0]
-            say(f"graphs     of at most {most_nodes:,} nodes and {step.most_edges:,} edges")
-
-
-def _say_tensors(card: ModelCard) -> None:
-    for kind, tensors in (("input", card.inputs), ("output", card.outputs)):
-        for name, tensor in tensors.items():
-            sizes = map(str, tensor.shape)
-            shape = ", ".join(["rows", *sizes])
-            say(f"{kind:10} {name}: {tensor.dtype} ({shape})")
-
-
-def _describe_forms(card: ModelCard) -> str:
-    if card.has_network:
-        return f"network {card.builder}"
-    if card.remote is not None:
-        return "computed by a server"
-    kept_as = [] if card.onnx is None else ["an ONNX graph"]
-    kept_as.extend(f"a file of {form}" for form in card.forms)
-    return f"kept as {' and '.join(kept_as)}"
-
-
-def _describe_lists(step: Pad) -> str:
-    shape = ", ".join(map(str, step.shape))
-    if step.shorter == "reject":
-        return f"{step.column}: all of {step.shape[0]} items ({shape})"
-    mask = "no mask is taken" if step.mask_into is None else f"mask {step.mask_into}"
-    longer = "cut" if step.longer == "cut" else "rejected"
-    return f"{step.column}: padded with zeros to ({shape}), longer ones are {longer}, {mask}"
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -10,60 +10,24 @@ runs. It is put beside the run's manifest, where `monitor.report` puts it, too.
 
 import argparse
 from collections.abc import Sequence
-import json
 
-from configs.errors import JobError, PublishError, VerifyError
-from pipelines.cli.command_line import run_program, say
+from configs.errors import JobError
+from pipelines.cli.command_line import run_program
 from pipelines.cli.parser import EXIT_STATUSES, Parser, parse_count
-from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
-from pipelines.cli.terminal import make_unicode, write_result
-from pipelines.reporting.document import RunReport
-from pipelines.reporting.make import LAST_RUNS, make_report
-from pipelines.reporting.reading import ToldRun, read_run
-from pipelines.reporting.write import write_report
-from pipelines.reporting.written_page import locate_report
-from storage import files
+from pipelines.cli.startup import quick_imports
+from pipelines.reporting.last_runs import LAST_RUNS
 
 
 def main(argv: Sequence[str]) -> int:
     """Report as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    told = _read_run(arguments.output, arguments.run)
-    against = None
-    if arguments.against is not None:
-        against = _read_run(arguments.output, arguments.against)
-    report = _make(told, arguments.last, against)
-    if arguments.json:
-        text = json.dumps(report.as_dict(), indent=1)
-        write_result(make_unicode(text), "the report")
-        return 0
-    url = files.to_absolute(arguments.to) if arguments.to else locate_report(told.run)
-    try:
-        write_report(url, report)
-    except OSError as error:
-        reason = error.strerror or error
-        raise PublishError(
-            f"{url}: cannot be written: {reason}; mend the folder, or name another file with --to"
-        ) from error
-    say(f"report: {url}")
+    # What reads a run takes longer to import than help and a wrong flag take in all.
+    with quick_imports():
+        from pipelines.reporting.report_run import report_run
+
+    report_run(arguments)
     return 0
-
-
-def _read_run(output: str, run_id: str | None) -> ToldRun:
-    with told_as_unreadable(output):
-        return read_run(output, run_id)
-
-
-def _make(told: ToldRun, last: int, against: ToldRun | None) -> RunReport:
-    try:
-        return make_report(told, last, against)
-    # A manifest that was altered may lack, or hold, anything.
-    except (KeyError, TypeError) as error:
-        kind = type(error).__name__
-        raise VerifyError(
-            f"{told.run.manifest}: is not a manifest: {kind}: {error}; publish the run again"
-        ) from error
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -21,6 +21,9 @@ from pipelines.cli.parser import EXIT_STATUSES, Parser
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.startup import is_program, pandas_left_out, quick_imports
+from pipelines.cli.torch_libraries import load_torch_libraries_aside
+from pipelines.runners.flag_words import join_values
+from pipelines.runners.quoted_flags import find_nobodys, list_quoted_flags
 
 # What a job is made of takes longer to import than help and a wrong flag take in all.
 if TYPE_CHECKING:
@@ -115,16 +118,33 @@ def _parse(argv: Sequence[str]) -> _Parsed:
     add_log_flags(how)
     how.add_argument("--debug", action="store_true", help="show tracebacks and the runner's log")
     arguments, words = parser.parse_known_args(list(argv))
-    if not words:
+    flags = join_values(words)
+    if is_program():
+        _refuse_nobodys(flags, parser)
+        # Beside the imports that come now, of which a wrong flag needs none.
+        with quick_imports():
+            load_torch_libraries_aside()
+    if not flags:
         return _Parsed(arguments, [])
     # The rest is Beam's, who would drop what it does not know with a warning.
     with quick_imports():
-        from pipelines.runners.flag_words import join_values
         from pipelines.runners.flags import known_flags, unknown_flags
 
-    flags = join_values(words)
     parser.refuse_unknown(unknown_flags(flags), known_flags())
     return _Parsed(arguments, flags)
+
+
+def _refuse_nobodys(flags: Sequence[str], parser: Parser) -> None:
+    """Refuse a flag that nobody takes, before Beam is imported to tell what it takes.
+
+    Raises:
+        JobError: there is one.
+    """
+    if not flags:
+        return
+    quoted = list_quoted_flags()
+    nobodys = find_nobodys(flags, quoted)
+    parser.refuse_unknown(nobodys, quoted)
 
 
 _EPILOG = f"""runner options:

@@ -21,6 +21,7 @@ from tests.support.drawing import draw_nothing
 from tests.support.exporting import export, export_nothing
 from tests.support.fork_servers import CHILDREN, PROGRAMS, SERVERS, ForkServers
 from tests.support.graph_trials import try_graphs, try_no_graph
+from tests.support.later_imports import LATER, import_later_ones
 from tests.support.logs import LogsOfFailures
 from tests.support.own_folders import make_own_folder
 from tests.support.programs import Programs
@@ -140,9 +141,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Never look again at what was imported: each collection of garbage would go through half a million objects."""
     # What the program imports only when its job is valid comes in before the first test, too.
-    if not sys.modules.keys().isdisjoint({"apache_beam", "pipelines.score"}):
-        for module in ("plan_job", "dry_run", "graph", "launch"):
-            importlib.import_module(f"pipelines.scoring.{module}")
+    if "apache_beam" in sys.modules:
+        import_later_ones(["pipelines.score"])
+    import_later_ones(LATER.keys() & sys.modules.keys())
     # What the imports left behind stays too: looking for it would be one more walk.
     gc.freeze()
     # Tests leave little behind and make much: a fortieth of the time went by in looking for garbage after each 700 objects. What is there

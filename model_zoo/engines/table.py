@@ -1,6 +1,10 @@
 """The table of engines: a new one is a file in this folder, and its line below."""
 
-from model_zoo.package.card import Form
+from typing import TYPE_CHECKING
+
+# Help lists engines, and a card takes longer to import than help takes in all.
+if TYPE_CHECKING:
+    from model_zoo.package.card import Form
 
 # By name, the class `module:attribute`. Imported only when it is asked for: a library takes seconds.
 ENGINES = {
@@ -17,7 +21,7 @@ ENGINES = {
 }
 
 # By the name of a library's own format, in cards, the engine that reads it.
-ENGINES_OF_FORMS: dict[Form, str] = {
+ENGINES_OF_FORMS: dict["Form", str] = {
     "keras": "keras",
     "tflite": "litert",
     "xgboost": "xgboost",

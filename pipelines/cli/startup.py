@@ -15,13 +15,10 @@ import os
 import sys
 
 from pipelines.cli.terminal import hold_standard_files
-from pipelines.cli.torch_libraries import load_torch_libraries_aside
 from pipelines.runners.beam_private import leave_out_unused, let_in_unused
 
 _PANDAS = "pandas"
 _PROGRAMS = "pipelines."
-# Others do without torch, or run once and not every night.
-_CALLING_TORCH = ("pipelines.score",)
 # Whether this process was started as one of this package's programs.
 _is_program = False
 
@@ -32,8 +29,7 @@ def prepare_imports() -> None:
     Nothing happens when some other program imports this package.
     """
     global _is_program
-    program = _find_program()
-    if program is None:
+    if not _is_of_ours():
         return
     _is_program = True
     # Before an import opens a file.
@@ -46,8 +42,6 @@ def prepare_imports() -> None:
     logging.getLogger().setLevel(logging.ERROR)
     gc.disable()
     leave_out_unused()
-    if program in _CALLING_TORCH and not _asks_for_help():
-        load_torch_libraries_aside()
 
 
 def is_program() -> bool:
@@ -122,18 +116,14 @@ def end_imports() -> None:
     let_in_unused()
 
 
-def _find_program() -> str | None:
-    """Return the module of `python -m pipelines.<program>`, come as far as its package; None of others."""
+def _is_of_ours() -> bool:
+    """Tell whether Python is at `python -m pipelines.<program>`, come as far as its package."""
     # While Python looks for the module, the first argument is the flag; later it is the module's
     # file.
     if sys.argv[:1] != ["-m"]:
-        return None
+        return False
     for flag, module in itertools.pairwise(sys.orig_argv):
         # The first one is Python's own; later ones belong to the program.
         if flag == "-m":
-            return module if module.startswith(_PROGRAMS) else None
-    return None
-
-
-def _asks_for_help() -> bool:
-    return not {"-h", "--help"}.isdisjoint(sys.orig_argv)
+            return module.startswith(_PROGRAMS)
+    return False

@@ -15,6 +15,7 @@ from pipelines.reporting.changes import find_changes
 from pipelines.reporting.columns import Distances, Measured, Profile, list_columns, list_labels
 from pipelines.reporting.document import Compared, RunReport
 from pipelines.reporting.history import find_state, list_history
+from pipelines.reporting.last_runs import LAST_RUNS
 from pipelines.reporting.reading import (
     ToldRun,
     count_reasons,
@@ -30,7 +31,6 @@ from storage.layout import find_document
 
 Manifest: TypeAlias = Mapping[str, Any]
 
-LAST_RUNS = 30
 # The run itself, and the one before.
 _FEWEST_RUNS = 2
 

@@ -7,6 +7,19 @@ from collections.abc import Sequence
 
 # Values of these flags add up, so a profile's stand beside the user's.
 LISTED_FLAGS = ("--experiments", "--job_server_jvm_properties", "--dataflow_service_options")
+# Flink's job server takes options of its own, which Beam's Python side hands on without knowing
+# them.
+JOB_SERVER_FLAGS = (
+    "--max_bundle_size",
+    "--max_bundle_time_mills",
+    "--object_reuse",
+    "--operator_chaining",
+    "--number_of_execution_retries",
+    "--execution_retry_delay",
+    "--execution_mode_for_batch",
+    "--flink_conf_dir",
+    "--disable_metrics",
+)
 # Beam takes both of each; a profile's flag must yield to either.
 _OTHER_SPELLINGS = {
     "--experiment": "--experiments",

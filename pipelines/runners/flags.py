@@ -12,28 +12,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from configs.errors import JobError
 from pipelines.cli.python_private import list_flags
 from pipelines.runners.beam_private import add_flags
-from pipelines.runners.flag_words import name_of
-
-# Flink's job server takes options of its own, which Beam's Python side hands on without knowing
-# them.
-_JOB_SERVER_FLAGS = (
-    "--max_bundle_size",
-    "--max_bundle_time_mills",
-    "--object_reuse",
-    "--operator_chaining",
-    "--number_of_execution_retries",
-    "--execution_retry_delay",
-    "--execution_mode_for_batch",
-    "--flink_conf_dir",
-    "--disable_metrics",
-)
+from pipelines.runners.flag_words import JOB_SERVER_FLAGS, name_of
 
 
 @cache
 def known_flags() -> tuple[str, ...]:
     """Return every flag that Beam or a job server knows."""
     of_beam = list_flags(_beam_parser())
-    known = {*of_beam, *_JOB_SERVER_FLAGS}
+    known = {*of_beam, *JOB_SERVER_FLAGS}
     return tuple(sorted(known))
 
 
@@ -48,7 +34,7 @@ def unknown_flags(flags: Sequence[str]) -> list[str]:
 
 
 def _is_for_job_server(word: str) -> bool:
-    return "=" in word and name_of(word) in _JOB_SERVER_FLAGS
+    return "=" in word and name_of(word) in JOB_SERVER_FLAGS
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,13 +6,11 @@ is in the training job beside it.
 """
 
 from dataclasses import dataclass
-import json
 
 import pyarrow as pa
 
 from configs.errors import InputError, JobError, ModelError
 from configs.fields import Fields
-from configs.load import Override
 from configs.packaging import GraphColumns
 from configs.training import Network
 from model_zoo.architectures.users_own import is_users_own, module_of
@@ -30,18 +28,6 @@ from pipelines.versions.names import resolve
 from storage import files
 from transforms.logical_types import cast_exactly
 
-# What the package itself says, or what belongs to it alone.
-_OWN = {
-    "preprocess": "null",
-    "network": "{}",
-    "version": "null",
-    "output": "null",
-    "held_out": "null",
-    "refit": "false",
-    # Whoever wrote the package may have written this file, too.
-    "modules": "[]",
-}
-
 
 @dataclass(frozen=True)
 class Before:
@@ -54,27 +40,6 @@ class Before:
 
     package: Package
     weights: Weights
-
-
-def find_job_beside(package: str) -> tuple[str | None, list[Override]]:
-    """Return the training job beside a package, and what of it is not for the next version.
-
-    Args:
-        package: folder, or folder and name: `models/churn@champion`.
-
-    Raises:
-        ModelError: nobody has given that name.
-    """
-    resolved = resolve(package)
-    folder = resolved.url.rstrip("/")
-    quoted = json.dumps(folder, ensure_ascii=False)
-    # An earlier one may have gone on from yet another.
-    goes_on = ("from_package", quoted)
-    beside = f"{folder}.train.yaml"
-    absolute = files.to_absolute(beside)
-    if not files.exists(absolute):
-        return None, [goes_on]
-    return beside, [*_OWN.items(), goes_on]
 
 
 def open_before(job: FittingJob) -> Before | None:

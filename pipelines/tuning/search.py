@@ -25,8 +25,6 @@ from pipelines.tuning.promise import can_win, expect_rate
 from pipelines.tuning.trials import Trials
 from pipelines.tuning.turns import Comparison, compare_in_turns
 
-WITHOUT = ("bfloat16", "float16", "int8", "channels_last", "compile")
-
 _FINALISTS = 3
 # Of mini-batches, in parts and multiples of the one to begin with.
 _SIZES = (0.25, 0.5, 2, 4)

@@ -16,17 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.errors import ModelError, PublishError
 from model_zoo.package.card import CARD, Sha256
+from pipelines.versions.words import NAME, VERSION, is_name, is_version
 from storage import files, stamped
 from storage.lock import hold_name
 
 _FOLDER = "names"
-# Without a dot, which is what parts the names of files that are made on the way.
-_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,99}"
-# What stays, as a part of a path or URL, in the folder before it.
-_VERSION = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 # A slash behind the sign is a folder's, or an account's in a URL.
-_NAMED = re.compile(rf"(?P<folder>.*[^/@])/?@(?P<name>{_NAME})")
-_Version = Annotated[str, Field(pattern=rf"^{_VERSION}$")]
+_NAMED = re.compile(rf"(?P<folder>.*[^/@])/?@(?P<name>{NAME})")
+_Version = Annotated[str, Field(pattern=rf"^{VERSION}$")]
 
 
 class _Part(BaseModel):
@@ -112,16 +109,6 @@ class Resolved(NamedTuple):
 
     url: str
     digest: str | None
-
-
-def is_name(text: str) -> bool:
-    """Tell whether a version can be called so."""
-    return re.fullmatch(_NAME, text) is not None
-
-
-def is_version(text: str) -> bool:
-    """Tell whether a version's folder can have that name."""
-    return re.fullmatch(_VERSION, text) is not None
 
 
 def split_name(model: str) -> tuple[str, str] | None:

@@ -28,7 +28,7 @@ ELSEWHERE = {
     "model_zoo.training.checkpoints.Checkpoints.remove:files.remove": "model_zoo/training/test_checkpoints.py::test_removed_it_is_gone",
     "pipelines.planning.plan._freeze_reference:files.replace": "pipelines/test_score_monitor.py::test_a_killed_run_goes_on_with_what_it_was_compared_with",
     "pipelines.prune._remove_held:files.remove": "pipelines/test_release.py::test_pruning_keeps_what_is_held_unless_it_is_asked",
-    "pipelines.release._discard:files.remove": "pipelines/test_release.py::test_a_discarded_run_is_gone_and_scored_anew",
+    "pipelines.verifying.release_run._discard:files.remove": "pipelines/test_release.py::test_a_discarded_run_is_gone_and_scored_anew",
     "transforms.publish._create_held:files.create": "pipelines/test_score_monitor.py::test_a_night_that_is_far_away_is_held_back",
     "transforms.publish._create_held:files.sync_folder": "pipelines/test_score_monitor.py::test_a_night_that_is_far_away_is_held_back",
     "pipelines.training.report.write_report:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",

@@ -75,7 +75,7 @@ def test_a_kill_while_a_held_run_is_discarded(world: Path, server: Server, tmp_p
     shutil.copytree(tmp_path / "before", tmp_path / "whole", symlinks=True)
     assert discard(tmp_path / "whole", record=str(tmp_path / "chains")) == 0
     struck = list(dict.fromkeys((tmp_path / "chains").read_text().splitlines()))
-    assert any(chain.startswith("pipelines.release._discard:") for chain in struck)
+    assert any(chain.startswith("pipelines.verifying.release_run._discard:") for chain in struck)
     for number, chain in enumerate(full_or(struck[::2], struck)):
         output = tmp_path / f"kill-{number}"
         shutil.copytree(tmp_path / "before", output, symlinks=True)

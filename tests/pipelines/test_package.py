@@ -13,6 +13,7 @@ import yaml
 
 from model_zoo.steps.pad import Pad
 from pipelines import package
+from pipelines.packing import load_job, summary
 from tests.support.jobs import run_job
 from tests.support.packaging import NET, ROWS, Author, numbers, stacked
 
@@ -339,7 +340,7 @@ def test_the_sample_may_be_several_files(author: Author, tmp_path: Path) -> None
 def test_what_a_flag_says_arrives_to_the_letter(flag: str) -> None:
     text = "na\u00efve \U0001f600: 'a' \"b\" #c"
     arguments = package._parse([flag, text])
-    said = [yaml.safe_load(value) for _, value in package._list_overrides(arguments)]
+    said = [yaml.safe_load(value) for _, value in load_job._list_overrides(arguments)]
     assert text in said or [text] in said
 
 
@@ -358,4 +359,4 @@ def test_lists_are_told_with_their_mask(fields: dict[str, str], told: str) -> No
     step = Pad.model_validate(
         {"step": "pad", "column": "v", "shape": (4, 2), "into": "x", **fields}
     )
-    assert package._describe_lists(step) == told
+    assert summary._describe_lists(step) == told

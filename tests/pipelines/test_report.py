@@ -11,7 +11,7 @@ import pytest
 
 from pipelines import report, score, verify
 from pipelines.cli.command_line import run_program
-from pipelines.reporting import run_page
+from pipelines.reporting import report_run, run_page
 from storage import files
 from tests.support.builders import tiny_package
 from tests.support.jobs import Outcome, run_job, small_table, write_job, write_parquet
@@ -290,8 +290,8 @@ def test_a_page_that_cannot_be_written_says_why(
     def refuse(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(report, "_read_run", lambda *_: None)
-    monkeypatch.setattr(report, "_make", lambda *_: None)
-    monkeypatch.setattr(report, "write_report", refuse)
+    monkeypatch.setattr(report_run, "_read_run", lambda *_: None)
+    monkeypatch.setattr(report_run, "_make", lambda *_: None)
+    monkeypatch.setattr(report_run, "write_report", refuse)
     assert run_program(report.main, ["scores", "--to", "/pages/a.html"]) == 5
     assert f"/pages/a.html: cannot be written: {reason}; mend" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from model_zoo.scoring.smoke import smoke_arrays
 from model_zoo.training import datasets
 from pipelines import train
 from pipelines.cli.command_line import run_program
+from pipelines.training import load_job
 from pipelines.training.fitting_job import FittingJob
 from pipelines.training.source import Source
 from pipelines.training.understanding import list_parts, understand
@@ -396,7 +397,7 @@ def test_what_is_not_said_and_no_row_can_tell_is_asked_for_all_at_once(
 def test_what_a_flag_says_arrives_to_the_letter(flag: str) -> None:
     text = "na\u00efve \U0001f600: 'a' \"b\" #c"
     arguments = train._parse([flag, text])
-    said = [yaml.safe_load(value) for _, value in train._list_overrides(arguments)]
+    said = [yaml.safe_load(value) for _, value in load_job._list_overrides(arguments)]
     assert text in said or [text] in said
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines import train
 from pipelines.cli.command_line import run_program
+from pipelines.training import train_model
 from tests.support.programs import Programs
 
 # Long enough that a signal comes while it trains.
@@ -106,7 +107,7 @@ def test_one_that_fails_midway_says_so_and_another_recipe_is_refused(
         raise OSError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "pack_network", fail)
+        patch.setattr(train_model, "pack_network", fail)
         assert run(*flags(customers, output, epochs=3, patience=3)) == 5
     capsys.readouterr()
     assert run(*flags(customers, output, epochs=4, patience=3)) == 2

@@ -6,6 +6,7 @@ import pytest
 
 from pipelines import train
 from pipelines.cli.command_line import run_program
+from pipelines.training.load_job import load_job
 
 
 def test_all_that_is_missing_is_asked_for_at_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,5 +21,5 @@ def test_all_that_is_missing_is_asked_for_at_once(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("words", [["--output", "elsewhere"], ["--set", "output=elsewhere"]])
 def test_another_output_leaves_the_held_out_rows_of_the_file_alone(words: list[str]) -> None:
     config = ["--config", "configs/train_breast_cancer.yaml"]
-    assert train._load(train._parse(config)).held_out == "samples/breast_cancer"
-    assert train._load(train._parse([*config, *words])).held_out is None
+    assert load_job(train._parse(config)).held_out == "samples/breast_cancer"
+    assert load_job(train._parse([*config, *words])).held_out is None

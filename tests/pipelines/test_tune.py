@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from configs.errors import JobError
+from model_zoo.engines.machine import cores
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
@@ -20,7 +21,7 @@ from pipelines.cli.command_line import run_program
 from pipelines.tuning.bench import Bench
 from pipelines.tuning.measured import Measured
 from pipelines.tuning.report import store_report
-from pipelines.tuning.search import WITHOUT, Search
+from pipelines.tuning.search import Search
 from pipelines.tuning.turns import Comparison
 from tests.support.runs import manifest, table
 
@@ -122,7 +123,7 @@ def test_every_setting_is_measured_against_float32_and_the_report_says_how_it_we
         "digest": read_package(f"{digits}/model").digest,
     }
     assert values["speed_up"] >= 1.0
-    assert values["machine"]["cores"] == str(tune.cores())
+    assert values["machine"]["cores"] == str(cores())
 
 
 @pytest.mark.slow
@@ -213,7 +214,7 @@ def test_the_table_tells_how_many_workers_were_fastest(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    only_float32 = [word for name in WITHOUT for word in ("--without", name)]
+    only_float32 = [word for name in tune.WITHOUT for word in ("--without", name)]
     assert (
         run_tune(
             *job_flags(digits, tmp_path / "c.json"), *only_float32, "--set", "model.batch_rows=16"
@@ -227,7 +228,7 @@ def test_the_table_tells_how_many_workers_were_fastest(
     ]
     # The fastest first, whichever that is here.
     numbers = {line.split(" workers")[0] for line in lines}
-    assert numbers == {f"with preprocessing, {n}" for n in (tune.cores(), 1)}
+    assert numbers == {f"with preprocessing, {n}" for n in (cores(), 1)}
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Settings
 from model_zoo.evaluation.agreement import Agreement
 from model_zoo.scoring.devices import threads_for
@@ -60,8 +61,8 @@ def test_the_search_begins_with_the_job_s_own_rows_of_a_mini_batch_or_the_defaul
     ("best", "speed_up", "workers"),
     [
         (Measured(Settings(64, "bfloat16"), 2500.0, 2.5, SAME, workers=1), 2.5, 1),
-        (FLOAT32, 1.0, tune.cores()),
-        (Measured(Settings(64), None, None, SAME), 1.0, tune.cores()),
+        (FLOAT32, 1.0, cores()),
+        (Measured(Settings(64), None, None, SAME), 1.0, cores()),
     ],
 )
 def test_the_report_says_how_fast_the_best_is(
@@ -75,7 +76,7 @@ def test_the_report_says_how_fast_the_best_is(
     assert [tried["rows_per_second"] for tried in report["tried"]] == [1000.0, best.rows_per_second]
     assert report["tried"][0]["agreement"]["rows"] == 143
     [next_best] = report["next_best"]
-    assert next_best["workers"] == tune.cores()
+    assert next_best["workers"] == cores()
 
 
 def test_people_and_the_report_are_told_all_that_took_turns(

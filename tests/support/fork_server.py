@@ -23,6 +23,7 @@ import pytest
 
 from tests.support.exporting import EXPORTS, export_nothing
 from tests.support.forking import serve_programs
+from tests.support.later_imports import import_later_ones
 from tests.support.repository import REPOSITORY
 from tests.support.shortcuts import take_shortcuts
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS, import_maker
@@ -33,13 +34,9 @@ CLOSED, NO_READER = "closed", "no reader"
 # Where a program's children are forked, if its environment says so.
 CHILDREN_ADDRESS = "TESTS_CHILDREN"
 _PROGRAMS = ("score", "tune", "train", "evaluate", "verify", "prune")
-# What programs import only once it is needed: ours, what Beam's runners take, and what an optimizer of
+# What programs import only once it is needed, beside our own: what Beam's runners take, and what an optimizer of
 # torch imports with its first step, which is most of what a small training takes.
 _LATER = (
-    "pipelines.scoring.plan_job",
-    "pipelines.scoring.dry_run",
-    "pipelines.scoring.graph",
-    "pipelines.scoring.launch",
     "pipelines.runners.checks",
     "model_zoo.engines.torch_engine",
     "apache_beam.runners.portability.fn_api_runner",
@@ -80,8 +77,10 @@ def main(address: str) -> None:
     """Serve until nobody holds the other end of stdin any more."""
     for name in _LATER:
         importlib.import_module(name)
-    for name in _PROGRAMS:
-        importlib.import_module(f"pipelines.{name}")
+    programs = [f"pipelines.{name}" for name in _PROGRAMS]
+    import_later_ones(programs)
+    for name in programs:
+        importlib.import_module(name)
     for place in (*INPUT_FORMATS.values(), *OUTPUT_FORMATS.values()):
         import_maker(place)
     # To precompile the headers of the one or two networks that tests compile would take as long as five of them.

@@ -1,27 +1,32 @@
 """What a packaging job itself does not say and nothing else tells: which model, of what rows, to where."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from configs.errors import JobError
 from configs.packaging import CONVERTED, PackagingJob
 from model_zoo.package.card import CARD
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.questions import Questions
-from pipelines.packing.material import Material
 from storage import files
+
+# Weights are torch's, which takes seconds to import, and a wrong job is told without.
+if TYPE_CHECKING:
+    from pipelines.packing.material import Material
 
 _OTHER_KINDS = ", ".join(("huggingface", *CONVERTED, "remote"))
 
 
-def ask_for_gaps(material: Material, questions: Questions) -> None:
+def ask_for_gaps(material: "Material", questions: Questions) -> None:
     """Ask for what the job leaves out, all of it in one question.
 
     Args:
         material: what is known.
         questions: where it is asked.
     """
-    gaps = list_gaps(material)
+    has_weights = bool(material.weights)
+    has_sample = material.sample is not None
+    gaps = list_gaps(material.job, has_weights, has_sample)
     if gaps:
         listed = "; ".join(gaps)
         questions.begin_with(JobError(f"is needed: {listed}"))
@@ -53,25 +58,33 @@ def ask_beside(error: JobError, fields: Mapping[str, Any]) -> JobError:
     known = {name: fields[name] for name in PackagingJob.model_fields if name in fields}
     # Not validated: whether a field is there is all that is looked at.
     job = PackagingJob[AnyStep].model_construct(**known)
-    material = Material(job)
-    gaps = list_gaps(material)
+    gaps = list_gaps(job)
     if not gaps:
         return error
     listed = "; ".join(gaps)
     return JobError(f"{error}; is needed: {listed}")
 
 
-def list_gaps(material: Material) -> list[str]:
-    """Return the names of what is missing, each with what it is."""
-    job = material.job
+def list_gaps(
+    job: PackagingJob[AnyStep],
+    has_weights: bool = False,
+    has_sample: bool = False,
+) -> list[str]:
+    """Return the names of what is missing, each with what it is.
+
+    Args:
+        job: what its author wrote.
+        has_weights: whether weights were found elsewhere than in the job.
+        has_sample: whether a sample was.
+    """
     gaps = []
     if not _names_model(job):
         gaps.append(f"network (with weights), or one of {_OTHER_KINDS}")
     if job.huggingface and not (job.text or job.image):
         gaps.append("text or image, the column that huggingface takes")
-    if job.network and not (job.weights or material.weights):
+    if job.network and not (job.weights or has_weights):
         gaps.append("weights, the file of the network's state dict")
-    if not job.sample and material.sample is None:
+    if not (job.sample or has_sample):
         gaps.append("sample, files with rows as the job will have them")
     if job.expected is not None and job.key is None:
         gaps.append("key, by which rows of expected are compared")

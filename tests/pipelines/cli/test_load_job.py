@@ -10,6 +10,7 @@ from pipelines import train
 from pipelines.cli.job_flags import add_job_flags
 from pipelines.cli.load_job import load_job
 from pipelines.planning.jobs import ScoringJob
+from pipelines.training.load_job import load_job as load_training
 
 ODD = ["a, b] #c", "größe 😀", "line\nbreak", "'\"\\", "~", "01", "{a: 1}", " "]
 OWN = ("--model", "models/churn/1", "--input", "in", "--output", "out")
@@ -27,7 +28,7 @@ def test_a_path_is_what_was_written(path: str) -> None:
     assert job.source.paths == (path, "b")
     assert (job.model.package, job.sink.path) == (path, path)
     config = ["--config", "configs/train_breast_cancer.yaml", "--output", path]
-    assert train._load(train._parse(config)).output == path
+    assert load_training(train._parse(config)).output == path
 
 
 def test_a_flag_of_its_own_has_the_last_word() -> None:

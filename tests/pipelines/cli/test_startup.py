@@ -1,6 +1,5 @@
 """Programs import quickly, and leave Python as they found it; whoever imports the package as a library notices nothing."""
 
-from functools import cache
 import gc
 import os
 from pathlib import Path
@@ -24,8 +23,6 @@ SOLVERS = "scipy.optimize"
 MANAGER = "apache_beam.ml.inference.model_manager"
 
 
-# The help of scoring is looked at twice.
-@cache
 def started(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Start Python, once with the same arguments; what it imports is on stderr."""
     command = [sys.executable, "-X", "importtime", *arguments]
@@ -43,33 +40,51 @@ def test_a_program_does_not_import_what_beam_wants_for_a_part_that_it_does_not_u
         assert f" {unused}\n" not in program.stderr
 
 
+# What a program imports at most before it knows its flags, and before it knows its job.
+FLAGS_ALONE = ("apache_beam", "numpy", "pandas", "pyarrow", "pydantic", "sklearn", "torch", "yaml")
+JOB_ALONE = ("apache_beam", "pandas", "sklearn", "torch")
+PROGRAMS = [path.stem for path in (REPOSITORY / "pipelines").glob("[a-z]*.py")]
+
+
 @pytest.mark.program
-@pytest.mark.parametrize("program", ["score", "path", "promote", "prune", "verify"])
-def test_help_imports_neither_beam_nor_torch(program: str) -> None:
+@pytest.mark.parametrize("program", sorted(PROGRAMS))
+def test_help_imports_nothing_but_flags(program: str) -> None:
+    """Nothing that reads a file, a job or a table: each of these takes longer than all else."""
     imported = started("-m", f"pipelines.{program}", "--help").stderr
     assert "argparse" in imported
-    for library in ("apache_beam", "torch", "pandas"):
+    for library in FLAGS_ALONE:
         assert f" {library}\n" not in imported
 
 
 @pytest.mark.program
-def test_help_of_scoring_imports_nothing_but_flags() -> None:
-    """Nothing that reads a file, a job or a table: each of these takes longer than all else."""
-    imported = started("-m", "pipelines.score", "--help").stderr
-    for library in ("fsspec", "numpy", "prometheus_client", "pyarrow", "pydantic", "yaml"):
-        assert f" {library}\n" not in imported
+def test_a_wrong_flag_is_refused_as_quickly() -> None:
+    """Of scoring, whose other flags are Beam's: who takes a flag is told without Beam."""
+    ended = refused("pipelines.score", "--direct_num_worker=2")
+    assert "did you mean --direct_num_workers?" in ended.stderr
+    for library in FLAGS_ALONE:
+        assert f" {library}\n" not in ended.stderr
 
 
 @pytest.mark.program
-def test_a_wrong_job_is_refused_before_beam_and_torch_are_imported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", ["package", "score", "train", "tune"])
+def test_a_wrong_job_is_refused_before_what_it_is_for_is_imported(
+    program: str, tmp_path: Path
+) -> None:
     job = tmp_path / "job.yaml"
-    job.write_text("name: wrong\n")
-    command = [sys.executable, "-X", "importtime", "-m", "pipelines.score", "--config", str(job)]
+    job.write_text("nmae: wrong\n")
+    ended = refused(f"pipelines.{program}", "--config", str(job))
+    assert "nmae" in ended.stderr
+    assert "did you mean name?" in ended.stderr
+    for library in JOB_ALONE:
+        assert f" {library}\n" not in ended.stderr
+
+
+def refused(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Start a program that is used wrongly; what it imports is on stderr."""
+    command = [sys.executable, "-X", "importtime", "-m", program, *words]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert ended.returncode == 2
-    assert "source: is required" in ended.stderr
-    for library in ("apache_beam", "torch", "pandas"):
-        assert f" {library}\n" not in ended.stderr
+    return ended
 
 
 def test_a_run_that_is_published_is_found_without_beam_and_torch(
@@ -156,8 +171,6 @@ def test_from_the_program_s_start_on_all_is_as_ever(
     monkeypatch.delitem(sys.modules, MANAGER, raising=False)
     monkeypatch.setattr(sys, "orig_argv", argv)
     monkeypatch.setattr(startup, "_is_program", False)
-    # A thread of its own, see test_torch_libraries.py.
-    monkeypatch.setattr(startup, "load_torch_libraries_aside", lambda: None)
     monkeypatch.setattr(sys, "argv", ["-m"])  # as it is while Python looks for the module
     # Set and taken away, so that it is taken away again behind the test.
     monkeypatch.setenv("GRPC_VERBOSITY", "")

@@ -1,5 +1,6 @@
 """torch's libraries are loaded beside other imports, which do not wait for it."""
 
+from contextlib import suppress
 from importlib.machinery import ModuleSpec
 import os
 from pathlib import Path
@@ -9,8 +10,9 @@ import threading
 
 import pytest
 
+from configs.errors import JobError
+from pipelines import score
 from pipelines.cli import startup, torch_libraries
-from pipelines.cli.startup import prepare_imports
 from pipelines.cli.torch_libraries import _load_libraries, load_torch_libraries_aside
 from tests.support.repository import REPOSITORY
 
@@ -26,12 +28,14 @@ def list_machine_code():
     specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
     return {spec.name for spec in specs if spec and isinstance(spec.loader, ExtensionFileLoader)}
 
-import pipelines
+import pipelines.score
+from pipelines.cli.torch_libraries import load_torch_libraries_aside
+load_torch_libraries_aside()
 (loading,) = set(threading.enumerate()) - {threading.main_thread()}
 # Python's own end must wait for it, or crashes now and then.
 print(loading.daemon)
 before = list_machine_code()
-import pipelines.score
+import pipelines.cli.load_job
 import pipelines.scoring.plan_job
 print(sorted(list_machine_code() - before))
 loading.join()
@@ -105,25 +109,21 @@ def test_without_torch_no_thread_is_begun(
 
 
 @pytest.mark.parametrize(
-    ("words", "is_loaded"),
+    ("words", "is_started", "is_loaded"),
     [
-        (["pipelines.score", "--quiet"], True),
-        (["pipelines.score", "--help"], False),
-        (["pipelines.score", "-h"], False),
-        (["pipelines.verify"], False),
-        (["my.program"], False),
+        (["--quiet"], True, True),
+        (["--direct_num_workers=1"], True, True),
+        (["--help"], True, False),
+        (["--no_such_flag"], True, False),
+        (["--quiet"], False, False),
     ],
 )
-def test_only_a_program_that_scores_loads_them(
-    words: list[str], is_loaded: bool, monkeypatch: pytest.MonkeyPatch
+def test_only_a_program_that_scores_loads_them_once_its_flags_are_right(
+    words: list[str], is_started: bool, is_loaded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[None] = []
-    monkeypatch.setattr(startup, "load_torch_libraries_aside", lambda: calls.append(None))
-    monkeypatch.setattr(startup, "_is_program", False)
-    monkeypatch.setattr(sys, "argv", ["-m"])
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", *words])
-    # Set, so that it is as before behind the test.
-    monkeypatch.setenv("GRPC_VERBOSITY", "ERROR")
-    prepare_imports()
-    startup.end_imports()
+    monkeypatch.setattr(score, "load_torch_libraries_aside", lambda: calls.append(None))
+    monkeypatch.setattr(startup, "_is_program", is_started)
+    with suppress(JobError, SystemExit):
+        score._parse(words)
     assert len(calls) == int(is_loaded)

@@ -14,6 +14,7 @@ from sklearn import metrics
 
 from pipelines import evaluate
 from pipelines.cli.command_line import run_program
+from pipelines.evaluating.tasks import TASKS
 from tests.support.published import publish
 
 Run = Callable[..., tuple[int, Any]]
@@ -194,3 +195,7 @@ def test_what_a_task_needs_is_asked_for(tmp_path: Path, run: Run) -> None:
         assert "--k: must be a whole number of 1 or more" in error
     status, error = run(labels, "--label", "t", "--task", "regression", "--separator", ",")
     assert (status, "--separator is for --task multi_label or tokens" in error) == (2, True)
+
+
+def test_help_names_the_tasks_that_there_are() -> None:
+    assert tuple(TASKS) == evaluate.TASK_NAMES

@@ -1,13 +1,16 @@
 """Which flags are Beam's, and what of a command line is a flag and what its value."""
 
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
 
 from configs.errors import JobError
-from pipelines.runners import flags
+from pipelines.runners import flags, quoted_flags
 from pipelines.runners.flag_words import given_names, join_values, name_of
 from pipelines.runners.flags import known_flags, unknown_flags
+from pipelines.runners.quoted_flags import find_nobodys, list_quoted_flags
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +21,28 @@ def _asked_anew() -> Iterator[None]:
     yield
     for kept in (known_flags, flags._beam_parser):
         kept.cache_clear()
+
+
+def test_all_flags_of_beam_are_found_in_its_source() -> None:
+    """Where one is not, it is refused without asking Beam."""
+    quoted = list_quoted_flags()
+    assert set(known_flags()) <= set(quoted)
+    assert list(quoted) == sorted(quoted)
+    other_spellings = ["--experiment=a", "--job-server-timeout=9", "--machine_type=m"]
+    assert find_nobodys([*known_flags(), *other_spellings], quoted) == []
+    assert find_nobodys(["--direct_num_worker=2", "2", "--region=r"], quoted) == [
+        "--direct_num_worker=2",
+        "2",
+    ]
+
+
+def test_where_beams_source_is_not_found_beam_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for spec in (None, ModuleSpec("beam", None), ModuleSpec("beam", None, origin=f"{tmp_path}/b")):
+        monkeypatch.setattr(quoted_flags, "find_spec", lambda _, spec=spec: spec)
+        assert list_quoted_flags() == ()
+    assert find_nobodys(["--no_such=1"], ()) == []
 
 
 def test_beams_flags_are_known_by_their_whole_names_and_help_is_none_of_them() -> None:

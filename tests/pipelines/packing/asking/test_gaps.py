@@ -8,7 +8,6 @@ from configs.errors import JobError
 from configs.packaging import CONVERTED, PackagingJob
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.gaps import ask_beside, list_gaps
-from pipelines.packing.material import Material
 
 COMPLETE = {"network": "mlp", "weights": "w.pt", "sample": ["s.csv"], "output": "model"}
 
@@ -16,7 +15,7 @@ COMPLETE = {"network": "mlp", "weights": "w.pt", "sample": ["s.csv"], "output": 
 def find_gaps(**fields: Any) -> list[str]:
     """Return the first word of each gap of a complete job that is changed so."""
     job = PackagingJob[AnyStep].model_construct(**{**COMPLETE, **fields})
-    return [gap.partition(",")[0].partition(" ")[0] for gap in list_gaps(Material(job))]
+    return [gap.partition(",")[0].partition(" ")[0] for gap in list_gaps(job)]
 
 
 @pytest.mark.parametrize(
@@ -54,3 +53,9 @@ def test_all_of_it_is_asked_for_beside_what_is_wrong() -> None:
     words = [gap.partition(",")[0].partition(" ")[0] for gap in after.split("; ")]
     assert words == ["network", "sample", "output"]
     assert ask_beside(error, COMPLETE) is error
+
+
+def test_what_was_found_elsewhere_is_no_gap() -> None:
+    job = PackagingJob[AnyStep].model_construct(**{**COMPLETE, "weights": "", "sample": ()})
+    assert len(list_gaps(job)) == 2
+    assert list_gaps(job, has_weights=True, has_sample=True) == []
