@@ -73,15 +73,25 @@ def guard_integers(opset: Any, model: Any) -> tuple[str, ...]:
 
 def counts(node: Any) -> bool:
     """Tell whether an operator may take or give an integer that OpenVINO does not hold."""
+    # First, as it looks at this operator alone: where bits come from is looked for in all that is before
+    # it, which takes longer than to compile a deep network.
+    if not _meets_integers(node):
+        return False
     kind = node.get_type_name()
     if kind not in _SUMS and all(map(_is_of_bits, node.input_values())):
         return False
+    if kind in _COMPARISONS:
+        return not _has_small_constant(node)
+    if kind in _BOUNDS:
+        return _has_rounded_constant(node)
+    return True
+
+
+def _meets_integers(node: Any) -> bool:
+    """Tell whether an operator computes with integers of the kinds that OpenVINO does not hold."""
+    kind = node.get_type_name()
     if kind in CASTS:
         return _makes_integers(node)
-    if kind in _COMPARISONS and _has_small_constant(node):
-        return False
-    if kind in _BOUNDS and not _has_rounded_constant(node):
-        return False
     if kind in _IN_FLOATS:
         return find_dtype(node.input_value(0)) in _INTEGERS
     # Beyond 32 bits those of 32 begin anew, in every library.

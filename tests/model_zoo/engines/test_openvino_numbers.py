@@ -1,6 +1,7 @@
 """A row whose numbers OpenVINO would go on with as others is rejected alone, and the others' scores are ONNX Runtime's."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ openvino = pytest.importorskip("openvino")
 from onnx import TensorProto  # noqa: E402
 from onnx.helper import make_node  # noqa: E402
 
-from model_zoo.engines.openvino_numbers import guard_integers  # noqa: E402
+from model_zoo.engines.openvino_numbers import counts, guard_integers  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
@@ -159,6 +160,15 @@ def test_what_rows_do_not_decide_is_not_watched() -> None:
     ]
     model = openvino.Core().read_model(graph_of(nodes).SerializeToString())
     assert guard_integers(openvino.opset13, model) == ()
+
+
+def test_of_floats_nothing_before_is_looked_at() -> None:
+    operators = openvino.opset13
+    x = operators.parameter([-1, 3], np.float32)
+    output = operators.add(x, x).output(0)
+    # It cannot say what it takes: a deep network has thousands of these, each behind all before it.
+    node = SimpleNamespace(get_type_name=lambda: "Add", output=lambda port: output)
+    assert not counts(node)
 
 
 def test_an_input_of_which_nothing_is_made_is_left_out(tmp_path: Path) -> None:
