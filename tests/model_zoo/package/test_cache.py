@@ -26,6 +26,14 @@ def test_what_is_kept_is_found_by_its_digest() -> None:
     assert package_cache.read_copy(NAME) == CONTENT
 
 
+def test_a_copy_that_is_not_what_was_kept_is_none(machine: Path) -> None:
+    package_cache.keep_copy(CONTENT)
+    (folder,) = machine.iterdir()
+    for other in (CONTENT[:-1], b"Weights", b""):
+        (folder / NAME).write_bytes(other)
+        assert package_cache.read_copy(NAME) is None
+
+
 def test_a_copy_that_cannot_be_stored_leaves_nothing(machine: Path) -> None:
     package_cache.keep_copy(b"another")
     (folder,) = machine.iterdir()
