@@ -17,6 +17,7 @@ from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob, choose_activation
 from pipelines.planning.output_partitions import check_partitions
 from pipelines.planning.output_plan import OutputPlan
+from pipelines.planning.recorded_columns import refuse_unrecorded
 from pipelines.planning.token_text import count_tokens, find_token_text
 from transforms.formats.format import no_rows
 from transforms.formats.output import FileFormat, find_output_format
@@ -56,6 +57,7 @@ def plan_output(
     Raises:
         JobError: names, types or options that do not fit together, or cannot be stored or sorted.
     """
+    refuse_unrecorded(schema, job.source.key, job.errors.store_values)
     scores = _plan_scores(job, card, digest)
     keep = job.postprocess.keep
     if keep is None:

@@ -32,9 +32,9 @@ class ParquetOutput:
                 "set sink.format=csv, or leave it out"
             )
         # Nearly always: at once.
-        if _can_store(schema):
+        if can_store(schema):
             return None
-        unfit = [field for field in schema if not _can_store(pa.schema([field]))]
+        unfit = [field for field in schema if not can_store(pa.schema([field]))]
         if not unfit:
             return None
         first = unfit[0]
@@ -83,8 +83,12 @@ class ParquetOutput:
         return Table.from_batches([first])
 
 
-def _can_store(schema: Schema) -> bool:
-    """Tell whether Arrow writes Parquet of these columns that can be read again."""
+def can_store(schema: Schema) -> bool:
+    """Tell whether Arrow writes Parquet of these columns that can be read again.
+
+    >>> can_store(pa.schema({"a": pa.list_(pa.string())})), can_store(pa.schema({"a": pa.binary(0)}))
+    (True, False)
+    """
     if any(holds(field.type, _is_list_of_nothing) for field in schema):
         return False
     # Some types are refused only once there is a value, or a missing one.
