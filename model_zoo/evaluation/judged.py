@@ -69,10 +69,13 @@ def judge_rows(
         rules: the thresholds.
         whose: what has the earlier rows, in words.
     """
-    usual = median(earlier) if earlier else 0
+    if not earlier:
+        return []
+    usual = median(earlier)
     # Of no rows every number is infinitely many.
     if not usual:
-        return []
+        says = f"{rows:,} rows, and none of {whose}, so nothing is compared"
+        return [Finding("note", "rows", None, "rows", says, rows, usual)] if rows else []
     times = rows / usual
     for word, limit, is_beyond in (
         ("fewer", rules.fewer_rows, operator.lt),

@@ -161,6 +161,19 @@ def test_too_few_or_too_many_rows_are_held_back(rows: int, status: int, job: Pat
 
 @pytest.mark.slow
 @pytest.mark.beam
+def test_a_night_without_rows_is_noted_and_so_is_the_one_behind_it(
+    package: str, tmp_path: Path
+) -> None:
+    limits = {"columns": LIMITS["columns"]}
+    job = write_job(tmp_path, package, monitor={"reference": "previous", **limits})
+    score_night(job, 1)
+    for rows, says in ((0, "no rows, and 900 of "), (900, "900 rows, and none of ")):
+        told = monitor_of(score_night(job, 2, rows=rows))
+        (note,) = told["findings"]
+        assert (told["verdict"], note["level"]) == ("clean", "note")
+        assert note["says"].startswith(says)
+
+
 def test_what_a_worker_holds_back_ends_the_program_alike(job: Path) -> None:
     assert score_night(job, 1).status == 0
     held = score_night(job, 2, rows=1_900)
