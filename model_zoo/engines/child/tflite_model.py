@@ -44,11 +44,12 @@ class Place:
 
     def to_model(self, array: np.ndarray) -> np.ndarray:
         """Return numbers of a job as the model has them."""
+        # No integer is NaN, and of floats its largest of several and its powers are numbers, too: a
+        # row with NaN would be given a score, and of infinity NaN may come inside.
+        if not np.isfinite(array).all():
+            raise ValueError("an input is NaN or infinite, and LiteRT may make a number of that")
         if not self.is_quantised:
             return np.ascontiguousarray(array, self.dtype)
-        # An integer cannot be NaN: a row with NaN would be given a score.
-        if not np.isfinite(array).all():
-            raise ValueError("an input is not finite, and the model computes in integers")
         limits = np.iinfo(self.dtype)
         steps = np.round(array / self.scale)
         integers = np.clip(steps + self.zero_point, limits.min, limits.max)

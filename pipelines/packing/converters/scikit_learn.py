@@ -25,6 +25,7 @@ from pipelines.packing.converters.converted import Activation, Converted, NoGrap
 from pipelines.packing.converters.sklearn_columns import Columns, Types, has_encoder
 from pipelines.packing.converters.sklearn_file import load_model, shorten
 from pipelines.packing.converters.sklearn_logits import choose_finish, finish_graph
+from pipelines.packing.converters.sklearn_missing import Before, send_missing
 from pipelines.packing.converters.sklearn_numbers import NotTakenError, add_stage
 from pipelines.packing.converters.sklearn_own import is_of_label_sets, keep_as_skops, read_own_task
 from pipelines.packing.converters.sklearn_trees import get_input_kind, make_tree_graph
@@ -107,6 +108,9 @@ def _to_graph(model: Any, columns: Names, sample: pa.Table, url: str) -> Convert
 
     native = _Pipeline(model, columns, is_classifier=activation != "none")
     inputs = _list_inputs(grown)
+    taken = _find_missing(native, grown.numbers, sample)
+    if not send_missing(graph, estimator):
+        taken &= _find_missing(Before(model, columns), grown.numbers, sample)
     note = _describe(estimator, grown)
     return Converted(
         graph=graph,
@@ -117,7 +121,7 @@ def _to_graph(model: Any, columns: Names, sample: pa.Table, url: str) -> Convert
         inputs=inputs,
         steps=tuple(grown.steps),
         fill=grown.fill,
-        takes_missing=_find_missing(native, grown.numbers, sample),
+        takes_missing=taken,
         activation=activation,
         labels=task.labels,
         finish=choose_finish(activation, is_of_label_sets(estimator)),
@@ -171,7 +175,7 @@ class _Pipeline:
 
 
 def _find_missing(
-    model: _Pipeline,
+    model: _Pipeline | Before,
     names: Sequence[str],
     sample: pa.Table,
 ) -> frozenset[str]:

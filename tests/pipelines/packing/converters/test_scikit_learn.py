@@ -15,6 +15,8 @@ pytest.importorskip("skops")
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
@@ -35,6 +37,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from configs.errors import JobError, ModelError, RejectedRows
 from tests.support.graphs import pack_file
@@ -201,6 +204,43 @@ def test_a_missing_value_passes_only_where_the_model_takes_it(tmp_path: Path) ->
     frame = people()
     branches = [("n", SimpleImputer(), ["age"]), ("r", "passthrough", ["income"])]
     model = make_pipeline(ColumnTransformer(branches), Ridge()).fit(frame, frame.income)
+    done = packed(tmp_path, model, frame)
+    missing = {rule.name: rule.missing for rule in done.card.columns}
+    assert missing == {"age": "fill", "income": "reject"}
+
+
+FORESTS = [
+    DecisionTreeClassifier(random_state=0),
+    RandomForestClassifier(8, random_state=0),
+    ExtraTreesClassifier(8, random_state=0),
+]
+
+
+@pytest.mark.parametrize("estimator", FORESTS, ids=lambda e: type(e).__name__)
+def test_a_missing_value_goes_through_trees_as_scikit_learn_sends_it(
+    tmp_path: Path, estimator: Any
+) -> None:
+    """They were trained without any, and take one for what most rows had."""
+    frame = people()[["age", "income"]].fillna(40)
+    model = estimator.fit(frame, labels(people(), 2))
+    done = packed(tmp_path, model, frame)
+    assert {rule.missing for rule in done.card.columns} == {"fill"}
+    rows = frame.copy()
+    rows.loc[::2, "age"] = np.nan
+    rows.loc[::3, "income"] = np.nan
+    found = score(tmp_path, rows)
+    np.testing.assert_allclose(found, model.predict_proba(rows)[:, 1], atol=1e-6)
+
+
+def test_a_missing_value_is_rejected_where_trees_are_inside_of_another_estimator(
+    tmp_path: Path,
+) -> None:
+    frame = people()[["age", "income"]].fillna(40)
+    forest = RandomForestClassifier(4, random_state=0)
+    bagged = BaggingClassifier(forest, 2, random_state=0)
+    # What is filled before comes to no tree.
+    before = ColumnTransformer([("n", SimpleImputer(), ["age"]), ("r", "passthrough", ["income"])])
+    model = make_pipeline(before, bagged).fit(frame, labels(people(), 2))
     done = packed(tmp_path, model, frame)
     missing = {rule.name: rule.missing for rule in done.card.columns}
     assert missing == {"age": "fill", "income": "reject"}
