@@ -30,6 +30,8 @@ from model_zoo.remote.tensors import decode_array, encode_array, reshape
 _BINARY = "binary_tensor_data"
 # KServe's own server reads and writes raw bytes, and does not tell.
 _BINARY_SERVERS = ("kserve",)
+# Of the length of an answer.
+_MOST_DIGITS = 19
 _JSON_BYTES = "inference-header-content-length"
 # Triton's addition, which tells how many rows a request may have.
 _CONFIGURATION = "model_configuration"
@@ -182,7 +184,9 @@ def _split_answer(answer: HttpAnswer) -> tuple[Json, bytes]:
     told = answer.headers.get(_JSON_BYTES)
     if told is None:
         return read_json(content), b""
-    if not told.isdecimal() or int(told) > len(content):
+    # Python makes no number of thousands of digits.
+    is_number = told.isdecimal() and len(told) <= _MOST_DIGITS
+    if not is_number or int(told) > len(content):
         raise WrongError(f"the answer's JSON has {told!r} bytes of {len(content):,}")
     length = int(told)
     head = read_json(content[:length])

@@ -23,6 +23,9 @@ Manifest: TypeAlias = Mapping[str, Any]
 # Stage, class of the error, and message.
 _Reason: TypeAlias = tuple[str, str, str]
 
+# What is raised of a broken table: by the system, by Arrow, and by Python where a text is not UTF-8 or a date
+# is none that it has.
+_BROKEN = (OSError, pa.ArrowException, ValueError, OverflowError)
 _PROFILE = "profile"
 _CHECKS = "checks"
 # Not the newest date, which is that of a row.
@@ -214,7 +217,7 @@ def _read_table(told: ToldRun, path: str) -> Profile:
     try:
         rows = decode_table(content).to_pylist()
         return {(row["kind"], row["column"], row["measure"]): row for row in rows}
-    except (pa.ArrowException, KeyError) as error:
+    except (*_BROKEN, KeyError) as error:
         kind = type(error).__name__
         raise VerifyError(f"{url}: is no profile: {kind}") from error
 
@@ -227,7 +230,7 @@ def _read_records(
         with files.open_read(url) as file:
             refuse_deep(file)
             return pq.read_table(file, columns=columns).to_pylist()
-    except (OSError, pa.ArrowException) as error:
+    except _BROKEN as error:
         kind = type(error).__name__
         raise VerifyError(f"{url}: cannot be read: {kind}") from error
 
@@ -239,7 +242,7 @@ def _count_in_file(url: str) -> Counter[_Reason]:
             # Piece by piece: a job may allow millions of them.
             for batch in open_parquet(file).iter_batches(columns=_REASON_COLUMNS):
                 counts += _count_in_batch(batch)
-    except (OSError, pa.ArrowException) as error:
+    except _BROKEN as error:
         kind = type(error).__name__
         raise VerifyError(f"{url}: cannot be read: {kind}") from error
     return counts

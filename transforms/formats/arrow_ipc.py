@@ -32,8 +32,8 @@ _BOMB_BYTES = 1 << 30
 _MAX_EXPANSION = 1_000
 # Of a record batch, which a worker holds as a whole, once as it is stored and once as columns.
 _MOST_MESSAGE_BYTES = 2 << 30
-# What pyarrow and the system raise of a broken file.
-_FAILURES = (OSError, pa.ArrowException, UnicodeDecodeError, OverflowError)
+# What pyarrow and the system raise of a broken file; the last one of a type that Python has no class for.
+_FAILURES = (OSError, pa.ArrowException, UnicodeDecodeError, OverflowError, KeyError)
 
 
 @dataclass(frozen=True)

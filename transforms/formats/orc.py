@@ -28,6 +28,7 @@ from transforms.formats.orc_footer import (
     check_postscript,
     check_types,
     count_decoded_bytes,
+    find_tail,
     list_stripe_rows,
     read_footer,
 )
@@ -174,23 +175,35 @@ def _check_postscript(url: str, file: Any) -> None:
     """Refuse a file of which Arrow would end the process."""
     try:
         check_postscript(file)
-    except ValueError as error:
+        tail = find_tail(file)
+    except (IndexError, ValueError) as error:
         raise InputError(
             f"{url}: cannot be read as ORC: its postscript is broken; replace the file"
         ) from error
+    # Of an empty file, and of one that is no ORC, Arrow tells.
+    if tail is None or not 0 < tail.file_footer_length < tail.file_length:
+        return
+    try:
+        check_types(read_footer(file, tail))
+    # A number where a message should be is no text.
+    except (TypeError, ValueError, OSError) as error:
+        raise _refuse_footer(url) from error
+    finally:
+        file.seek(0)
 
 
 def _read_footer(url: str, stored: Any) -> _Footer:
     with files.open_read(url) as file:
         try:
             footer = read_footer(file, stored)
-            check_types(footer)
             return _Footer(count_decoded_bytes(footer), tuple(list_stripe_rows(footer)))
         # A number where a message should be is no text.
         except (TypeError, ValueError) as error:
-            raise InputError(
-                f"{url}: cannot be read as ORC: its footer is broken; replace the file"
-            ) from error
+            raise _refuse_footer(url) from error
+
+
+def _refuse_footer(url: str) -> InputError:
+    return InputError(f"{url}: cannot be read as ORC: its footer is broken; replace the file")
 
 
 @contextmanager

@@ -16,8 +16,11 @@ import pyarrow as pa
 
 # The postscript is shorter than its length can tell, and Arrow reads as much of the end.
 _TAIL_BYTES = 16 << 10
-# Of the postscript: the room that a packed piece is unpacked into. A piece's length has 23 bits.
-_BLOCK_SIZE = 3
+# Of the postscript: how pieces are packed, by the number of it, and the room that one is unpacked into, unless
+# it says another. A piece's length has 23 bits.
+_CODEC, _BLOCK_SIZE = 2, 3
+_CODECS = ("uncompressed", "zlib", "snappy", "lzo", "lz4", "zstd")
+_USUAL_BLOCK_BYTES = 1 << 18
 _MOST_BLOCK_BYTES = 1 << 23
 # And how long what stands before it is.
 _FOOTER_LENGTH, _METADATA_LENGTH = 1, 5
@@ -26,7 +29,9 @@ _STRIPES, _TYPES, _STATISTICS = 3, 4, 7
 _ROWS_OF_STRIPE = 5
 # And of a stripe: where it begins, and how long its index, its rows and its own footer are.
 _START_OF_STRIPE, _PARTS_OF_STRIPE = 1, (2, 3, 4)
-_KIND, _PRECISION, _SCALE = 1, 5, 6
+_KIND, _INNER, _PRECISION, _SCALE = 1, 2, 5, 6
+# Deeper than columns of any table.
+_MOST_LEVELS = 200
 # The number of its kind, and the digits that it has at most.
 _DECIMAL, _MOST_DIGITS = 14, 38
 _KIND_BITS = (1 << 32) - 1
@@ -45,6 +50,44 @@ class _Part(NamedTuple):
 
     field: int
     value: Any
+
+
+class Tail(NamedTuple):
+    """What a postscript tells, by the names that pyarrow has for it."""
+
+    file_length: int
+    file_postscript_length: int
+    file_footer_length: int
+    compression: str
+    compression_size: int
+
+
+def find_tail(file: Any) -> Tail | None:
+    """Return what a file's postscript tells, before Arrow looks at it; None of an empty file.
+
+    Args:
+        file: open for reading at any position.
+
+    Raises:
+        IndexError, ValueError: it is none.
+    """
+    file_bytes = file.seek(0, io.SEEK_END)
+    file.seek(max(0, file_bytes - _TAIL_BYTES))
+    tail = file.read(_TAIL_BYTES)
+    file.seek(0)
+    if not tail:
+        return None
+    postscript_bytes = tail[-1]
+    postscript = tail[-1 - postscript_bytes : -1]
+    # Of a field that stands there twice the last one counts.
+    told = {part.field: part.value for part in _parse(postscript) if isinstance(part.value, int)}
+    return Tail(
+        file_bytes,
+        postscript_bytes,
+        told.get(_FOOTER_LENGTH, 0),
+        _CODECS[told.get(_CODEC, 0)],
+        told.get(_BLOCK_SIZE, _USUAL_BLOCK_BYTES),
+    )
 
 
 def check_postscript(file: Any) -> None:
@@ -80,13 +123,20 @@ def check_postscript(file: Any) -> None:
 
 
 def check_types(footer: bytes) -> None:
-    """Refuse decimals that no file can hold: Arrow ends the process, or never ends to multiply.
+    """Refuse what ends the process in Arrow, or never ends there: decimals that no file can hold, columns deep inside others.
 
     Raises:
         TypeError, ValueError: there are some, or the footer is none.
     """
-    types = [part.value for part in _parse(footer) if part.field == _TYPES]
-    for dtype in types:
+    types = (part.value for part in _parse(footer) if part.field == _TYPES)
+    # By the number of the type; those inside of one follow it.
+    levels = {0: 0}
+    for number, dtype in enumerate(types):
+        level = levels.pop(number, 0) + 1
+        if level > _MOST_LEVELS:
+            raise ValueError("has columns too deep inside others")
+        for inner in _list_inner(dtype):
+            levels[inner] = level
         # Each of them, as in the postscript; whoever reads a kind keeps 32 bits of it.
         kinds = [part.value & _KIND_BITS for part in _parse(dtype) if part.field == _KIND]
         digits = [part.value for part in _parse(dtype) if part.field in (_PRECISION, _SCALE)]
@@ -94,12 +144,26 @@ def check_types(footer: bytes) -> None:
             raise ValueError("has decimals of more digits than there are")
 
 
+def _list_inner(dtype: bytes) -> Iterator[int]:
+    """Yield the numbers of the types inside of one, each in a field or all in one."""
+    for part in _parse(dtype):
+        if part.field != _INNER:
+            continue
+        if isinstance(part.value, int):
+            yield part.value
+            continue
+        place = 0
+        while place < len(part.value):
+            number, place = _read_number(part.value, place)
+            yield number
+
+
 def read_footer(file: Any, stored: Any) -> bytes:
     """Return a file's footer, unpacked.
 
     Args:
         file: the file, open for reading at any position.
-        stored: the same, as pyarrow has opened it.
+        stored: the same, as pyarrow has opened it, or its `Tail`.
 
     Raises:
         ValueError: it cannot be unpacked.

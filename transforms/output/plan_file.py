@@ -26,6 +26,8 @@ from transforms.unit_members import iterate_pieces, join_members
 _FORMAT = 2
 # Of each there are as many as shards or units.
 _LARGE = {"inputs", "ignored_inputs", "units", "files", "together"}
+# What is raised of JSON that is no plan.
+_BROKEN = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def read_plan(url: str) -> StoredPlan:
     """Read a stored plan.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it is broken.
     """
     content = files.read(url)
     if content is None:
@@ -74,7 +76,15 @@ def read_plan(url: str) -> StoredPlan:
             f"{url}: the plan is gone; another run may have published and cleaned up; "
             "start the run again"
         )
-    stored = decode_fields(content, _LARGE)
+    try:
+        return _decode_plan(decode_fields(content, _LARGE))
+    except _BROKEN as error:
+        raise InputError(
+            f"{url}: is no plan of a run, or is broken; remove the folder that it is in, and run again"
+        ) from error
+
+
+def _decode_plan(stored: Mapping[str, Any]) -> StoredPlan:
     return StoredPlan(
         units=pack_many(_decode_units(stored)),
         inputs=pack_many(stored["inputs"]),

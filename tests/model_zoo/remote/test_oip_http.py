@@ -9,6 +9,8 @@ import pytest
 
 from model_zoo.remote.client import Client, Description, TensorSpec
 from model_zoo.remote.failures import RefusedError, RemoteError, WrongError
+from model_zoo.remote.http_calls import HttpAnswer
+from model_zoo.remote.oip_http import _split_answer
 from model_zoo.remote.table import connect
 from model_zoo.remote.target import Target
 from tests.remote.http_server import HttpServer, Request, Response, answer_json, serve
@@ -271,6 +273,13 @@ def test_bytes_behind_the_last_output_are_wrong(told: HttpServer, client: Client
     told.answers[INFER] = add_one
     with pytest.raises(WrongError, match="the answer has 9 bytes of outputs, and tells of 8"):
         client.infer({"x": ROWS}, "1")
+
+
+@pytest.mark.parametrize("told_bytes", ["-1", "9" * 5_000, "x", "²"])
+def test_json_of_an_impossible_length_is_wrong(told_bytes: str) -> None:
+    answer = HttpAnswer({"inference-header-content-length": told_bytes}, b"{}")
+    with pytest.raises(WrongError, match="the answer's JSON has"):
+        _split_answer(answer)
 
 
 ROWS_THAT_JSON_LACKS = [

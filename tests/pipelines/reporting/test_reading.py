@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import VerifyError
@@ -29,6 +31,12 @@ def test_a_profile_in_the_run_is_read(tmp_path: Path) -> None:
     told = tell(str(tmp_path), manifest)
     inside = Path(told.run.published) / "_summaries"
     inside.mkdir(parents=True)
-    (inside / "profile.parquet").write_bytes(b"no profile")
+    path = inside / "profile.parquet"
+    path.write_bytes(b"no profile")
     with pytest.raises(VerifyError, match=r"profile\.parquet: is no profile: ArrowInvalid"):
+        read_profile(told)
+    # A text that is not UTF-8, which Arrow does not look at.
+    broken = pa.array([b"\xff"]).view(pa.string())
+    pq.write_table(pa.table({"kind": broken}), path)
+    with pytest.raises(VerifyError, match=r"profile\.parquet: is no profile: UnicodeDecodeError"):
         read_profile(told)

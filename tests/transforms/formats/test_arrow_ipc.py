@@ -1,5 +1,7 @@
 """Arrow IPC as other libraries write it, in spans; broken and hostile files are refused in one line."""
 
+from contextlib import suppress
+import io
 from pathlib import Path
 import random
 
@@ -236,3 +238,21 @@ def test_a_bomb_is_what_comes_to_more_than_so_many_times_its_size(
         ipc.inspect(InputFile(url, 56_000 // times - 1, "v"), [])
     monkeypatch.setattr(arrow_ipc, "_BOMB_BYTES", 56_000)
     ipc.inspect(InputFile(url, 0, "v"), [])
+
+
+def test_a_type_that_python_has_no_class_for_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    intervals = pa.array([(1, 2, 3)] * 4, pa.month_day_nano_interval())
+    with pa.ipc.new_stream(file, pa.schema([("v", intervals.type)])) as sink:
+        sink.write_table(pa.table({"v": intervals}))
+    written = file.getvalue()
+    path = tmp_path / "a.arrow"
+    # The unit of an interval is a number in the schema; of months alone nobody reads any.
+    for place in range(200):
+        path.write_bytes(written[:place] + b"\0" + written[place + 1 :])
+        with suppress(InputError):
+            _, schema = IPC.inspect(describe(path), [])
+            if list(map(str, schema.types)) == ["month_interval"]:
+                break
+    with pytest.raises(InputError, match=r"a\.arrow: cannot be read, from row 0 on: KeyError"):
+        read_units(path, IPC)

@@ -131,6 +131,21 @@ def test_a_file_that_asks_for_more_room_than_a_piece_has_is_refused_before_arrow
         ORC.inspect(describe(path), [])
 
 
+@pytest.mark.parametrize("compression", ["uncompressed", "zlib"])
+def test_columns_deep_inside_others_are_refused_before_arrow_looks(
+    tmp_path: Path, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.orc"
+    dtype = pa.int64()
+    for _ in range(210):
+        dtype = pa.list_(dtype)
+    orc.write_table(pa.table({"deep": pa.nulls(3, dtype)}), path, compression=compression)
+    # Of ten thousand levels it would end the process.
+    monkeypatch.delattr("transforms.formats.orc.paorc.ORCFile")
+    with pytest.raises(InputError, match=r"a\.orc: cannot be read as ORC: its footer is broken"):
+        ORC.inspect(describe(path), [])
+
+
 def test_a_sum_of_less_than_nothing_takes_nothing_from_other_columns() -> None:
     # Texts (4): their sum (3), -50.
     assert _find_sum(b"\x22\x02\x18\x63", 4, 3) == 0

@@ -6,6 +6,7 @@ from typing import Any
 import zlib
 
 import pyarrow as pa
+from pyarrow import orc
 import pytest
 
 from transforms.formats.orc_footer import (
@@ -17,6 +18,7 @@ from transforms.formats.orc_footer import (
     check_postscript,
     check_types,
     count_decoded_bytes,
+    find_tail,
     list_stripe_rows,
     read_footer,
 )
@@ -280,3 +282,35 @@ def test_each_stripe_has_its_rows() -> None:
     assert list_stripe_rows(footer + write(3, write(5, 4))) == [70_000, 4]
     assert list_stripe_rows(write(3, write(4, 8))) == [0]
     assert list_stripe_rows(b"") == []
+
+
+@pytest.mark.parametrize("in_one", [True, False])
+def test_columns_too_deep_inside_others_are_refused(in_one: bool) -> None:
+    def nest(levels: int) -> bytes:
+        footer = b""
+        for number in range(1, levels):
+            inner = varint(number) if in_one else number
+            footer += write(4, write(1, KINDS["struct"][0]) + write(2, inner))
+        return footer + write(4, write(1, KINDS["long"][0]))
+
+    check_types(nest(200))
+    with pytest.raises(ValueError, match="too deep inside others"):
+        check_types(nest(201))
+
+
+def test_columns_beside_each_other_are_not_deep() -> None:
+    of_table = write(1, KINDS["struct"][0]) + b"".join(write(2, n) for n in range(1, 501))
+    check_types(write(4, of_table) + write(4, write(1, KINDS["long"][0])) * 500)
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "zlib", "zstd", "snappy", "lz4"])
+def test_a_tail_is_as_pyarrow_reads_it(compression: str) -> None:
+    file = io.BytesIO()
+    orc.write_table(pa.table({"id": range(9)}), file, compression=compression)
+    tail = find_tail(file)
+    stored = orc.ORCFile(pa.PythonFile(file, mode="r"))
+    assert tail is not None
+    for field, told in tail._asdict().items():
+        expected = getattr(stored, field)
+        assert told == (expected.lower() if isinstance(expected, str) else expected), field
+    assert find_tail(io.BytesIO()) is None

@@ -85,3 +85,23 @@ def test_a_plan_of_an_older_version_is_read(tmp_path: Path) -> None:
 def test_a_plan_that_is_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the plan is gone"):
         read_plan(str(tmp_path / "plan.json"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"\xff",
+        b'{"units": [[0]], "inputs": []}',
+        b'{"inputs": 7}',
+        b"[" * 100_000,
+    ],
+    ids=["nothing", "a list", "cut", "no text", "no such input", "a number", "deep"],
+)
+def test_what_is_no_plan_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"plan\.json: is no plan of a run, or is broken; remove"):
+        read_plan(str(path))
