@@ -226,13 +226,13 @@ def _check_tensor(tensor: Any, left: dict[str, int]) -> None:
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         delivered = _take_external_bytes(tensor, left)
     else:
+        # Once: each time protobuf copies all of it.
+        raw_bytes = len(tensor.raw_data)
         entries = sum(len(getattr(tensor, field)) for field in _FIELDS)
         # A complex number is two entries; of small integers each is one, so none stands for more.
-        delivered = len(tensor.raw_data) or entries
-        if (
-            tensor.data_type in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4)
-            or not tensor.raw_data
-        ):
+        delivered = raw_bytes or entries
+        is_of_4_bits = tensor.data_type in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4)
+        if is_of_4_bits or not raw_bytes:
             delivered *= 2
     if numbers > delivered:
         raise ValueError(f"{name} would have {numbers:,} numbers, which the file does not hold")
