@@ -10,6 +10,7 @@ from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.make_plan import make_plan
 from pipelines.planning.plan import store_plan
 from pipelines.planning.scoring import scoring_of
+from pipelines.planning.workers import Workers
 from tests.benchmarks.sizes import MANY
 from transforms.batches import RowRecord
 from transforms.output.part_writer import PartWriter
@@ -42,7 +43,7 @@ def _score(shards: list[Path], package: Path, output: Path, source: dict[str, in
     plan = make_plan(job)
     store_plan(plan)
     card, output_plan = plan.package.card, plan.output_plan
-    scoring = scoring_of(plan, workers=os.cpu_count() or 1)
+    scoring = scoring_of(plan, Workers(count=os.cpu_count() or 1, processes=1))
     scorer = load_model(scoring)
     for unit in plan.units:
         writer = PartWriter(plan.run, unit, unit.first_row, output_plan.file_format)
