@@ -19,7 +19,7 @@ FORMAT_PARTS = {
     "json_parse": ("csv_records", "json_halving", "json_reasons", "json_shape", "json_types", "parquet_casts"),
     "json_shape": ("csv_dialect", "csv_records"),
     "json_text": ("csv_bytes", "csv_dialect", "csv_record_reader", "csv_records", "csv_text"),
-    "json_types": ("csv_values", "parquet_casts"),
+    "json_types": ("broken_texts", "csv_values", "parquet_casts"),
     "parquet": (
         "cast_rows", "parquet_batches", "parquet_footer", "parquet_inspection", "parquet_int96", "parquet_layout",
         "parquet_sections", "parquet_sizes", "parquet_split", "parquet_statistics", "broken_texts",

@@ -34,6 +34,7 @@ from pyarrow.types import (
 )
 
 from configs.errors import JobError, RejectedRows
+from transforms.formats.broken_texts import blank_broken_texts
 from transforms.formats.csv_values import convert_fields
 from transforms.formats.parquet_casts import cast_column
 from transforms.logical_types import holds, passes_any
@@ -129,6 +130,10 @@ def convert(parsed: RecordBatch, schema: Schema) -> Converted:
         columns.append(column.values)
         reasons.update(column.reasons)
     rows = RecordBatch.from_arrays(columns, schema=schema)
+    # Arrow's parser counts digits before it writes zeros behind them: 99 has two, and as 99.00 four.
+    if any(holds(dtype, is_decimal) for dtype in schema.types):
+        rows, too_long = blank_broken_texts(rows)
+        reasons = {**too_long, **reasons}
     return Converted(rows, reasons)
 
 

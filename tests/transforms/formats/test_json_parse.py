@@ -115,3 +115,18 @@ def is_typed(line: bytes) -> bool:
     row = json.loads(line)
     a, b = row.get("a"), row.get("b")
     return (a is None or type(a) is int) and (b is None or isinstance(b, str))
+
+
+@pytest.mark.parametrize("form", ["{}", '"{}"'], ids=["number", "text"])
+def test_a_decimal_with_more_digits_than_its_type_costs_its_line(form: str) -> None:
+    """Arrow's parser counts digits before it writes zeros behind them."""
+    fits = ["9999999", "9999999.99", "99e5", "-9999999.9", "0e9"]
+    does_not = ["99999999", "10000000.0", "1e7", "-999999999"]
+    values = [form.format(number) for number in fits + does_not]
+    lines = [f'{{"e":{value},"l":[0, {value}]}}'.encode() for value in values]
+    for name, dtype in (("e", pa.decimal128(9, 2)), ("l", pa.list_(pa.decimal128(9, 2)))):
+        parser = LineParser(pa.schema([(name, dtype)]))
+        parsed = parser.parse(find_lines(b"\n".join(lines) + b"\n"))
+        assert sorted(parsed.reasons) == [5, 6, 7, 8]
+        assert str(parsed.reasons[5]) == f"column {name!r}: a decimal has more digits than its type"
+        parsed.rows.validate(full=True)
