@@ -76,7 +76,6 @@ class OrcFormat:
         """Read the footer; see `Format.inspect`."""
         url = file.url
         with _open(url) as stored:
-            # First, as the types in it may be ones that end the process.
             told = _read_footer(url, stored)
             schema = stored.schema
             check_columns(url, schema, wanted)
@@ -115,7 +114,7 @@ class OrcFormat:
         first, count = unit.span
         names = list(schema.names)
         numbers = range(first, first + count)
-        with _open(unit.shard) as stored:
+        with _open(unit.shard, is_looked_at=True) as stored:
             for stripe in _read_stripes(unit.shard, stored, numbers, names):
                 yield from cast_slices(unit, stripe, done, schema, rows_per_batch, record)
                 done += stripe.num_rows
@@ -175,11 +174,16 @@ def _check_postscript(url: str, file: Any) -> None:
     """Refuse a file of which Arrow would end the process."""
     try:
         check_postscript(file)
+    except ValueError as error:
+        raise _refuse_postscript(url) from error
+
+
+def _check_types(url: str, file: Any) -> None:
+    """Refuse a file whose types end the process in Arrow, also where it is but opened."""
+    try:
         tail = find_tail(file)
     except (IndexError, ValueError) as error:
-        raise InputError(
-            f"{url}: cannot be read as ORC: its postscript is broken; replace the file"
-        ) from error
+        raise _refuse_postscript(url) from error
     # Of an empty file, and of one that is no ORC, Arrow tells.
     if tail is None or not 0 < tail.file_footer_length < tail.file_length:
         return
@@ -202,16 +206,27 @@ def _read_footer(url: str, stored: Any) -> _Footer:
             raise _refuse_footer(url) from error
 
 
+def _refuse_postscript(url: str) -> InputError:
+    return InputError(f"{url}: cannot be read as ORC: its postscript is broken; replace the file")
+
+
 def _refuse_footer(url: str) -> InputError:
     return InputError(f"{url}: cannot be read as ORC: its footer is broken; replace the file")
 
 
 @contextmanager
-def _open(url: str) -> Iterator[Any]:
-    """Open a file, and refuse it where it cannot be read."""
+def _open(url: str, is_looked_at: bool = False) -> Iterator[Any]:
+    """Open a file, and refuse it where it cannot be read.
+
+    Args:
+        url: the file.
+        is_looked_at: whether its types were looked at, which takes longer than to open it.
+    """
     try:
         with files.open_read(url) as file:
             _check_postscript(url, file)
+            if not is_looked_at:
+                _check_types(url, file)
             yield paorc.ORCFile(pa.PythonFile(file, mode="r"))
     except _FAILURES as error:
         # Arrow's words may quote what stands in the file.
