@@ -347,10 +347,10 @@ def make_value_set(options: list[Any], dtype: DataType) -> Array:
     Raises:
         pyarrow.ArrowInvalid: options of several types, or one that the type cannot hold.
     """
-    listed = pa.array(options)
-    are_integers = is_integer(listed.type)
+    # Not by the type of an array of them: Arrow makes none of -1 and 2**63.
+    are_integers = all(type(option) is int for option in options)
     if not are_integers or not is_integer(dtype):
-        possible = listed.cast(dtype)
+        possible = pa.array(options).cast(dtype)
         return _with_both_zeros(possible)
     least, most = find_range(dtype)
     # No value is one of the others.

@@ -287,3 +287,17 @@ def test_an_expression_is_nested_100_levels_deep_at_most(is_deep: bool) -> None:
     # An odd number of them.
     expected = where_mask("not ok", COLUMNS, 6)
     assert where_mask(where, COLUMNS, 6).tolist() == expected.tolist()
+
+
+def test_integers_that_have_no_type_in_common_are_options_of_any_column() -> None:
+    """Arrow makes no array of -1 and 2**63, nor of 5 and the largest number of 64 bits."""
+    largest = 2**64 - 1
+    columns = {"x": pa.array([5, largest, 0, None], pa.uint64()), "y": pa.array([-1, 5, 0, None])}
+    assert where_mask(f"x in [-1, 5, {largest}]", columns, 4).tolist() == [True, True, False, False]
+    assert where_mask(f"y not in [-1, {largest}]", columns, 4).tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert where_mask("x in []", columns, 4).tolist() == [False] * 4
