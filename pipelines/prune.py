@@ -12,7 +12,6 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-import json
 from typing import NamedTuple
 
 from fsspec.core import url_to_fs
@@ -23,6 +22,7 @@ from pipelines.cli.parser import EXIT_STATUSES, Parser, parse_count
 from pipelines.cli.readable import told_as_unreadable
 from pipelines.cli.shutdown import end_process
 from storage import files
+from storage.json_pieces import parse_json
 from storage.layout import (
     find_current_run,
     find_manifest,
@@ -166,7 +166,7 @@ def _read_time(run: RunFolder) -> datetime | None:
     if not content:
         return None
     try:
-        manifest = json.loads(content)
+        manifest = parse_json(content)
         return datetime.fromisoformat(manifest["published_at"])
     except (KeyError, TypeError, ValueError) as error:
         raise VerifyError(

@@ -23,6 +23,7 @@ _decode = JSONDecoder().raw_decode
 _SPACE = re.compile(r"[ \t\n\r]*")
 # Each mark with the white space on both of its sides: looked for at every item of a list.
 _MARKS = {mark: re.compile(rf"[ \t\n\r]*\{mark}[ \t\n\r]*") for mark in "{}[],:"}
+_TOO_DEEP = "lists or objects stand too deep inside each other"
 # Without spaces: a plan may hold a million units. Made once, as `json` would make it for each of them.
 _encode = JSONEncoder(separators=(",", ":")).encode
 
@@ -46,6 +47,18 @@ def encode_fields(fields: Mapping[str, Any]) -> bytes:
     return sink.getvalue()
 
 
+def parse_json(content: bytes | str) -> Any:
+    """Return what JSON of a stranger holds.
+
+    Raises:
+        ValueError: it is none, or so deep that Python gives up.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+
+
 def decode_fields(content: bytes, large: Container[str]) -> Fields:
     """Return what an object of JSON holds.
 
@@ -59,7 +72,7 @@ def decode_fields(content: bytes, large: Container[str]) -> Fields:
     """
     text = content.decode()
     if not _starts(text, _skip_space(text, 0), "{"):
-        other = json.loads(text)
+        other = parse_json(text)
         raise TypeError(f"not an object, but {type(other).__name__}")
     place = _skip(text, 0, "{")
     fields: Fields = {}
@@ -104,7 +117,10 @@ class _Reader:
 
     def read_one(self) -> Any:
         """Return the value, whatever it is."""
-        value, end = _decode(self._text, self.place)
+        try:
+            value, end = _decode(self._text, self.place)
+        except RecursionError as error:
+            raise ValueError(_TOO_DEEP) from error
         self.place = _skip_space(self._text, end)
         return value
 

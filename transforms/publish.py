@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 import errno
-import json
 from typing import Any
 
 import apache_beam as beam
@@ -18,6 +17,7 @@ import apache_beam as beam
 from configs.errors import OtherContentError, PublishError
 from model_zoo.evaluation.findings import Rules, Verdict
 from storage import files
+from storage.json_pieces import parse_json
 from storage.layout import is_held, is_published, refuse_links
 from storage.listing_rules import count_by_rule
 from storage.run_folder import RunFolder
@@ -229,7 +229,7 @@ def _create_held(run: RunFolder, text: bytes, content_sha256: str) -> None:
         OtherContentError: another launcher holds other content back.
     """
     if not files.create(run.held, text, scratch=run.temporary):
-        standing = json.loads(files.read(run.held) or b"{}")
+        standing = _parse_standing(run.held, files.read(run.held) or b"{}")
         # The same files; nobody has looked at them yet.
         if standing.get("content_sha256", content_sha256) != content_sha256:
             raise OtherContentError(
@@ -239,9 +239,18 @@ def _create_held(run: RunFolder, text: bytes, content_sha256: str) -> None:
     files.sync_folder(run.published)
 
 
+def _parse_standing(url: str, content: bytes) -> dict[str, Any]:
+    """Return the manifest that stands already."""
+    try:
+        standing = parse_json(content)
+        return dict(standing)
+    except (TypeError, ValueError) as error:
+        raise PublishError(f"{url}: is no manifest; move it away, and run again") from error
+
+
 def _refuse_other_content(run: RunFolder, content_sha256: str) -> None:
     text = files.read(run.manifest) or b"{}"
-    standing = json.loads(text)
+    standing = _parse_standing(run.manifest, text)
     # Nothing stands there: the name was not taken, but its folder was gone.
     if not standing:
         raise FileNotFoundError(errno.ENOENT, "somebody removed the folder", run.temporary)

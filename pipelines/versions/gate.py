@@ -6,13 +6,13 @@ are, and of which labels, so that no figures of other rows or of another version
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-import json
 from typing import Any, TypeAlias
 
 from configs.errors import GateError, InputError, JobError
 from configs.suggest import nearest
 from pipelines.versions.names import Move
 from storage import files
+from storage.json_pieces import parse_json
 
 # By their names in the JSON of pipelines.evaluate; the mean of several numbers is below `mean`.
 _HIGHER = frozenset({
@@ -113,7 +113,7 @@ def _read_figures(url: str, digest: str) -> Figures:
     if content is None:
         raise InputError(f"{url}: is not there; pipelines.evaluate --json prints such a file")
     try:
-        figures = json.loads(content)
+        figures = parse_json(content)
         of = figures["of"]
         told = of["model_digest"]
         # Compared later, and missed here, where the file is read.

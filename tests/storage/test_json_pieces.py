@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from storage.json_pieces import decode_fields, encode_fields
+from storage.json_pieces import decode_fields, encode_fields, parse_json
 from storage.packed import Packed
 
 VALUES = st.recursive(
@@ -73,3 +73,13 @@ def test_what_is_no_object_is_refused(content: bytes, large: set[str]) -> None:
     # As what the json module gives of it has no fields.
     with pytest.raises(TypeError if content in (b"[]", b"null") else ValueError):
         decode_fields(content, large)
+
+
+@pytest.mark.parametrize("large", [set(), {"a"}])
+def test_what_is_too_deep_is_no_json(large: set[str]) -> None:
+    deep = b"[" * 100_000
+    with pytest.raises(ValueError, match="too deep inside each other"):
+        parse_json(deep)
+    for content in (deep, b'{"a":' + deep, b'{"a": [1,' + deep):
+        with pytest.raises(ValueError, match="too deep inside each other"):
+            decode_fields(content, large)

@@ -73,6 +73,9 @@ def test_no_current_run_a_missing_and_a_broken_manifest_are_refused(tmp_path: Pa
     files.create(RunFolder(str(tmp_path), "abc").manifest, b'{"run_id":')
     with pytest.raises(VerifyError, match="not valid JSON"):
         read_manifest(str(tmp_path))
+    files.replace(RunFolder(str(tmp_path), "abc").manifest, b'{"files":' + b"[" * 100_000)
+    with pytest.raises(VerifyError, match=r"not valid JSON: .* too deep inside each other"):
+        read_manifest(str(tmp_path))
 
 
 HOSTILE = [

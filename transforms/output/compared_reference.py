@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import pyarrow as pa
 from pyarrow import Table
 
+from storage.json_pieces import parse_json
 from transforms.output.encoded_table import encode_table
 from transforms.summaries.profile_schema import SCHEMA, complete_profile
 from transforms.summaries.summary import decode_table
@@ -73,7 +74,7 @@ def decode_reference(content: bytes) -> ComparedReference:
     try:
         table = decode_table(content)
         metadata = table.schema.metadata or {}
-        fields: dict[str, Any] = json.loads(metadata[_KEY])
+        fields: dict[str, Any] = parse_json(metadata[_KEY])
         # JSON has lists alone.
         for name in _LISTS:
             fields[name] = tuple(fields[name])

@@ -13,6 +13,7 @@ from typing import Any
 
 from configs.errors import PublishError
 from storage import files
+from storage.json_pieces import parse_json
 from storage.packed import pack_many
 from storage.partition_names import is_path_of_names
 from storage.run_folder import RunFolder, is_plain
@@ -122,7 +123,7 @@ def _read_fields(record: str) -> Any:
     if content is None:
         return None
     try:
-        return json.loads(content)
+        return parse_json(content)
     # Nothing, zeros, or a part: JSON that is cut, or holds a zero byte, is none.
     except ValueError:
         return None
