@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 
 from model_zoo.engines.graph_arrays import lay_out, shape_rows
@@ -24,7 +25,7 @@ class Graph:
     Attributes:
         shapes: of a row of each output that is wanted, by name.
         ranks: dimensions of each input with the rows, by name.
-        flags: names of outputs that count what is NaN, or infinite, of all rows.
+        flags: names of outputs that are finite where no row makes NaN, or infinity, that is lost.
     """
 
     session: Any
@@ -43,8 +44,8 @@ class Graph:
             arrays[name] = lay_out(tensor, self.ranks[name])
         names = list(self.shapes)
         found = self.session.run([*self.flags, *names], arrays)
-        counts, found = found[: len(self.flags)], found[len(self.flags) :]
-        if any(counts):
+        told, found = found[: len(self.flags)], found[len(self.flags) :]
+        if not np.isfinite(told).all():
             raise ValueError(_LOST)
         outputs = {}
         for name, array in zip(names, found, strict=True):
@@ -132,7 +133,7 @@ def make_graph(session: Any, shapes: Shapes, flags: Sequence[str] = ()) -> Graph
     Args:
         session: as `make_session` returns it.
         shapes: of a row of each output that is wanted, by name.
-        flags: names of outputs that count what is NaN, or infinite, of all rows.
+        flags: names of outputs that are finite where no row makes NaN, or infinity, that is lost.
     """
     ranks = {}
     for found in session.get_inputs():

@@ -6,7 +6,7 @@ before; where the graph makes NaN of numbers, or infinity that becomes NaN behin
 says so:
 
     numbers --> Sqrt --+--> MaxPool --> as in the graph
-                       +--> IsNaN --> how many (one number for all of the graph)
+                       +--> IsNaN --> NaN, or 0 (one number for all of the graph)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ class Watched(NamedTuple):
 
     Attributes:
         graph: with outputs beside its own.
-        flags: names of these, each how many numbers of all rows are none, or NaN in place of that.
+        flags: names of these, each finite where no row makes what is lost.
         limits: of each input that is looked at before, by name.
     """
 
@@ -213,8 +213,6 @@ def _has_is_nan(model: Any) -> bool:
 
 def _add_flags(flow: _Flow, has_is_nan: bool) -> list[str]:
     """Add an output for each operator that makes NaN, or infinity, which is lost; return their names."""
-    from onnx import helper
-
     flags: list[str] = []
     may_be_infinite = any(_holds_infinity(tensor) for tensor in flow.constants.values())
     # A list, as operators are added on the way.
@@ -226,7 +224,8 @@ def _add_flags(flow: _Flow, has_is_nan: bool) -> list[str]:
         # Older graphs can ask for both together alone.
         count = _add_up if is_infinite_too or not has_is_nan else _count
         flow.graph.node.extend(count(_name(node), flag))
-        flow.graph.output.append(helper.make_tensor_value_info(flag, _DOUBLE, []))
+        # Of which dtype the library finds out.
+        flow.graph.output.add(name=flag)
         flags.append(flag)
     return flags
 
@@ -251,35 +250,29 @@ def _makes_infinity_that_is_lost(flow: _Flow, node: Any) -> bool:
 
 
 def _count(tensor: str, flag: str) -> Sequence[Any]:
-    """Return operators that count what is NaN of a tensor."""
+    """Return operators that make NaN of a tensor with NaN, and 0 of any other."""
     from onnx import helper
 
     return (
-        _widen(tensor, flag),
+        # A quotient or a power may be of integers, of which no graph can ask what is NaN, and a
+        # graph does not say what its operators give.
+        helper.make_node("Cast", [tensor], [f"{flag}, wide"], to=_DOUBLE),
         helper.make_node("IsNaN", [f"{flag}, wide"], [f"{flag}, each"]),
         helper.make_node("Cast", [f"{flag}, each"], [f"{flag}, as 1"], to=_DOUBLE),
         # Of no rows 0, where the largest of none is an error.
-        helper.make_node("ReduceSum", [f"{flag}, as 1"], [flag], keepdims=0),
+        helper.make_node("ReduceSum", [f"{flag}, as 1"], [f"{flag}, all"], keepdims=0),
+        # A root of what is below 0 is NaN.
+        helper.make_node("Neg", [f"{flag}, all"], [f"{flag}, below 0"]),
+        helper.make_node("Sqrt", [f"{flag}, below 0"], [flag]),
     )
 
 
 def _add_up(tensor: str, flag: str) -> Sequence[Any]:
-    """Return operators that make NaN of a tensor with NaN or infinity, and 0 of any other."""
+    """Return an operator that makes NaN or infinity of a tensor with either, and a number of any other."""
     from onnx import helper
 
-    return (
-        _widen(tensor, flag),
-        helper.make_node("Sub", [f"{flag}, wide", f"{flag}, wide"], [f"{flag}, each"]),
-        helper.make_node("ReduceSum", [f"{flag}, each"], [flag], keepdims=0),
-    )
-
-
-def _widen(tensor: str, flag: str) -> Any:
-    # A quotient or a power may be of integers, of which no graph can ask what is NaN, and a graph
-    # does not say what its operators give.
-    from onnx import helper
-
-    return helper.make_node("Cast", [tensor], [f"{flag}, wide"], to=_DOUBLE)
+    # One look at each number, where a question and its count are four.
+    return (helper.make_node("ReduceL1", [tensor], [flag], keepdims=0),)
 
 
 def _holds_infinity(tensor: Any) -> bool:
