@@ -236,6 +236,6 @@ def _refuse_doubles(names: Sequence[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
             raise JobError(
-                f"two output columns are called {name!r}; "
-                "rename the score column with postprocess.rename"
+                f"two output columns are called {name!r}; name a carried column once, "
+                "and rename a score column with postprocess.rename"
             )

@@ -342,7 +342,9 @@ def test_constants_are_text_columns_of_every_row() -> None:
 def test_two_output_columns_of_one_name_are_refused(
     how: ScoreColumns, keep: Any, carried: Any
 ) -> None:
-    with pytest.raises(JobError, match="two output columns are called"):
+    with pytest.raises(
+        JobError, match=r"two output columns are called .*; name a carried column once"
+    ):
         post(how, keep, carried=carried)
 
 
