@@ -17,7 +17,13 @@ from pipelines.packing.sample.tables import _read_parquet
 from pipelines.reporting.reading import _count_in_file, _read_records
 from storage.parquet_depth import _LIKELY_FOOTER_BYTES, open_parquet
 from tests.support.repository import REPOSITORY
-from tests.transforms.formats.chunks import write_deep
+from tests.transforms.formats.chunks import (
+    WRONG_CHUNKS,
+    Fields,
+    change_chunk,
+    write_deep,
+    write_numbers,
+)
 from transforms.checks.unique_values import _count_rows, _read_part
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.file_list import FileList, count_files
@@ -72,6 +78,15 @@ def test_columns_deep_inside_others_are_refused_by_whoever_reads(
         READERS[reader](path)
     causes = [refused.value, refused.value.__cause__]
     assert any("too deep inside each other" in str(cause) for cause in causes)
+
+
+@pytest.mark.parametrize("change", WRONG_CHUNKS)
+def test_a_chunk_told_wrongly_ends_nothing_where_a_run_reads_its_own_list(
+    change: Callable[[Fields], None], tmp_path: Path
+) -> None:
+    path = change_chunk(write_numbers(tmp_path / "a.parquet"), change)
+    with pytest.raises((OSError, pa.ArrowException)):
+        list(FileList(url=str(path)).iterate(0, "x"))
 
 
 def test_who_opens_parquet_looks_first() -> None:

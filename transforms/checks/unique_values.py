@@ -17,6 +17,7 @@ from pyarrow import RecordBatch, Table
 import pyarrow.parquet as pq
 
 from storage import files
+from storage.parquet_chunks import check_chunks
 from storage.parquet_depth import open_parquet
 from transforms.checks.column_check import ColumnCheck
 from transforms.checks.value_digests import digest_values
@@ -144,7 +145,9 @@ def _read_part(url: str, part: int, bits: int) -> np.ndarray:
     with files.open_read(url) as file:
         stored = open_parquet(file)
         numbers = []
-        for number in range(stored.num_row_groups):
+        groups = range(stored.num_row_groups)
+        check_chunks(stored.metadata, groups, (0,))
+        for number in groups:
             group = stored.metadata.row_group(number)
             if _overlaps(group, first, last):
                 numbers.append(number)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage import files
+from storage.parquet_chunks import check_chunks
 from storage.parquet_depth import open_parquet
 from storage.rooted_file import RootedFile
 
@@ -78,10 +79,11 @@ class FileList:
             column: the one that the contents go into.
 
         Raises:
-            OSError: the list cannot be read.
+            OSError, ArrowException: the list cannot be read.
         """
         with self._open() as listed:
             footer = listed.metadata
+            check_chunks(footer, range(footer.num_row_groups), (0, 1))
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)
                 # All rows of a row group have one unit and one column, so the least ones are theirs.
