@@ -53,9 +53,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     rejected = "print the folder of its rejected rows instead"
     parser.add_argument("--rejected", action="store_true", help=rejected)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    arguments, unknown = parser.parse_known_args(list(argv))
-    parser.refuse_unknown(unknown)
-    return arguments
+    return parser.parse_whole(argv)
 
 
 if __name__ == "__main__":

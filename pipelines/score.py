@@ -118,6 +118,7 @@ def _parse(argv: Sequence[str]) -> _Parsed:
     add_log_flags(how)
     how.add_argument("--debug", action="store_true", help="show tracebacks and the runner's log")
     arguments, words = parser.parse_known_args(list(argv))
+    parser.refuse_empty(arguments)
     flags = join_values(words)
     if is_program():
         _refuse_nobodys(flags, parser)

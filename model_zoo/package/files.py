@@ -165,7 +165,10 @@ def _explaining(url: str, name: str) -> Iterator[None]:
             f"pipelines.package or pipelines.train{_tell_how_to_package(url)}"
         ) from error
     except Exception as error:  # a store's client has error classes of its own
-        raise ModelError(f"{url}/{name}: cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(
+            f"{url}/{name}: cannot be read: {reason}; see that this file can be read from here"
+        ) from error
 
 
 def _tell_how_to_package(url: str) -> str:

@@ -40,13 +40,13 @@ def load_job(arguments: argparse.Namespace) -> ScoringJob:
         quoted = map(_quote, arguments.input)
         paths = ", ".join(quoted)
         overrides.append(("source.paths", f"[{paths}]"))
-    if arguments.model:
+    if arguments.model is not None:
         package = _quote(arguments.model)
         overrides.append(("model.package", package))
-    if arguments.output:
+    if arguments.output is not None:
         output = _quote(arguments.output)
         overrides.append(("sink.path", output))
-    if arguments.key:
+    if arguments.key is not None:
         key = _quote(arguments.key)
         overrides.append(("source.key", key))
     return load(ScoringJob, config, overrides)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 
 from configs.errors import JobError
 from configs.suggest import nearest
-from pipelines.cli.python_private import list_flags
+from pipelines.cli.python_private import list_flags, list_values
 
 EXIT_MEANINGS = {
     "0": "published, or published before",
@@ -72,7 +72,27 @@ class Parser(argparse.ArgumentParser):
         # argparse's own way to refuse those names no nearest flag.
         arguments, unknown = self.parse_known_args(list(argv))
         self.refuse_unknown(unknown)
+        self.refuse_empty(arguments)
         return arguments
+
+    def refuse_empty(self, arguments: argparse.Namespace) -> None:
+        """Refuse a value that is an empty text: what a script gives whose variable is not set.
+
+        It would be taken for a flag that is not there, or for the current folder.
+
+        Args:
+            arguments: what the flags say.
+
+        Raises:
+            JobError: there is one, and it is not what the flag says without it.
+        """
+        for name, value, default in list_values(self, arguments):
+            values = value if isinstance(value, list) else [value]
+            if "" in values and default != "":
+                raise JobError(
+                    f"{name}: its value is empty; give one, or leave the flag out (is a variable of a "
+                    f"script not set?); see {self.prog} --help"
+                )
 
     def refuse_unknown(self, unknown: Words, more_flags: Words = ()) -> None:
         """Refuse the first word that is no flag of ours or of the runner.
@@ -86,7 +106,13 @@ class Parser(argparse.ArgumentParser):
         """
         if not unknown:
             return
-        flag = unknown[0].partition("=")[0]
+        word = unknown[0]
+        if not word.startswith("-"):
+            raise JobError(
+                f"{word}: stands behind no flag that takes it; name it by its flag; "
+                f"see {self.prog} --help"
+            )
+        flag = word.partition("=")[0]
         known = [*list_flags(self), *more_flags]
         hint = nearest(flag, known)
         raise JobError(f"unknown flag {flag}{hint}; see {self.prog} --help")

@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+from typing import Any
 
 
 def list_flags(parser: argparse.ArgumentParser) -> list[str]:
@@ -11,6 +12,21 @@ def list_flags(parser: argparse.ArgumentParser) -> list[str]:
     for action in parser._actions:
         flags += [name for name in action.option_strings if name.startswith("--")]
     return flags
+
+
+def list_values(
+    parser: argparse.ArgumentParser,
+    arguments: argparse.Namespace,
+) -> list[tuple[str, Any, Any]]:
+    """Return each flag, or what stands without one, with its value and its default."""
+    values = []
+    # Should the attribute go, every command line ends in an AttributeError.
+    for action in parser._actions:
+        flags = [name for name in action.option_strings if name.startswith("--")]
+        name = flags[0] if flags else str(action.metavar or action.dest)
+        value = getattr(arguments, action.dest, None)
+        values.append((name, value, action.default))
+    return values
 
 
 def run_exit_functions() -> None:

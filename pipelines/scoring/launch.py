@@ -54,6 +54,7 @@ from storage.run_folder import RunFolder
 from transforms.announce import announce
 from transforms.output.books import NOT_WHOLE
 from transforms.output.done_record import remove_torn_records
+from transforms.publish_errors import make_unwritable
 
 # Takes a pipeline, the plan, and the workers of a machine.
 Build: TypeAlias = Callable[[beam.Pipeline, Plan, Workers], object]
@@ -254,10 +255,7 @@ def _prepare(
             log.tell("reused", message)
         return plan
     except OSError as error:
-        raise PublishError(
-            f"{plan.run.output}: cannot be written: {error.strerror}; "
-            "mend the folder, or choose another --output"
-        ) from error
+        raise make_unwritable(plan.run.output, error) from error
 
 
 def _forget_torn_records(plan: Plan, log: RunLog) -> None:

@@ -9,11 +9,11 @@ removes theirs by age.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from configs.errors import PublishError
 from storage import files
 from storage.layout import remove_temporary
 from storage.lock import claim_if_free, hold
 from storage.run_folder import RunFolder
+from transforms.publish_errors import make_unwritable
 
 
 @contextmanager
@@ -40,10 +40,7 @@ def launcher_lock_held(
             try:
                 stack.enter_context(hold(run, job))
             except OSError as error:
-                raise PublishError(
-                    f"{run.output}: cannot be written: {error.strerror}; "
-                    "mend the folder, or choose another --output"
-                ) from error
+                raise make_unwritable(run.output, error) from error
         yield
 
 

@@ -33,6 +33,14 @@ def test_one_byte_more_than_allowed_is_read_and_no_more(tmp_path: Path) -> None:
         assert read_file(str(tmp_path), "f", most) == CONTENT[: most + 1]
 
 
+def test_a_file_that_cannot_be_read_is_told_in_words_and_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "f").symlink_to("f")
+    with pytest.raises(ModelError) as refused:
+        read_file(str(tmp_path), "f", 4)
+    told = "Too many levels of symbolic links; see that this file can be read from here"
+    assert str(refused.value) == f"{tmp_path}/f: cannot be read: {told}"
+
+
 @pytest.mark.parametrize("piece_bytes", [1, 4, 5, 8, 15, 16, 17])
 @pytest.mark.parametrize("change", [0, 1, -1, 8])
 def test_a_file_of_another_length_is_found_whatever_is_read_at_a_time(

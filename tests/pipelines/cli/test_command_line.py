@@ -146,6 +146,38 @@ def test_the_words_are_those_of_the_process_unless_others_are_given(
 
 
 @pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        (["out", "--key", ""], "--key"),
+        (["out", "--key="], "--key"),
+        (["out", "--input", "a", "--input", ""], "--input"),
+        ([""], "OUTPUT"),
+        (["out", "--why", "", "--key", " "], None),
+    ],
+)
+def test_an_empty_value_is_not_taken_for_a_flag_that_is_not_there(
+    words: list[str], refused: str | None
+) -> None:
+    """As of a variable that a script has not set."""
+    parser = Parser("program", "Do something.")
+    parser.add_argument("output", metavar="OUTPUT")
+    parser.add_argument("--key")
+    parser.add_argument("--input", action="append", default=[])
+    parser.add_argument("--why", default="")
+    if refused is None:
+        assert parser.parse_whole(words).key == " "
+        return
+    with pytest.raises(JobError, match=f"^{refused}: its value is empty"):
+        parser.parse_whole(words)
+
+
+def test_a_word_without_a_flag_is_called_no_flag() -> None:
+    parser = Parser("program", "Do something.")
+    with pytest.raises(JobError, match=r"^job\.yaml: stands behind no flag"):
+        parser.parse_whole(["job.yaml"])
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--quie"], "unknown flag --quie; did you mean --quiet?; see python -m program --help"),

@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from functools import cache
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from configs.errors import PublishError
 from pipelines.scoring.stale_runs import launcher_lock_held
 from storage.lock import claim_if_free, hold
 from storage.run_folder import RunFolder
@@ -183,3 +185,15 @@ def test_a_lock_is_held_where_it_proves_something(workers_elsewhere: bool, tmp_p
         assert Path(run.lock).exists() is not workers_elsewhere
         with claim_if_free(run) as content:
             assert content is None
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_stands_where_the_output_goes_is_told_as_what_it_is(
+    is_link: bool, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    output.symlink_to("nowhere") if is_link else output.write_text("a file")
+    held = launcher_lock_held(RunFolder(str(output), "r"), "job", False)
+    stands = f"{output}: cannot be written: a file, or a link to nothing, stands where a folder"
+    with pytest.raises(PublishError, match=re.escape(stands)), held:
+        pass
