@@ -10,6 +10,7 @@ from pathlib import Path
 import sys
 import sysconfig
 
+_BAD_USAGE = 2
 _ROOT = str(Path(__file__).parents[2])
 # Folders of installed packages, in the words of sysconfig; it puts them together anew whenever it is asked.
 _PACKAGES = [sysconfig.get_path(kind) for kind in ("purelib", "platlib")]
@@ -21,16 +22,28 @@ def leave_out_current_folder() -> None:
     It stays where this package or PYTHONPATH is there. Nothing happens when some other program
     imports this package.
     """
-    here = str(Path.cwd())
-    wanted = (_ROOT, *_list_named_folders())
     # While Python looks for the module of `-m`, the first argument is the flag itself.
     is_starting = sys.argv[:1] == ["-m"]
-    if not is_starting or here in wanted:
+    if not is_starting:
+        return
+    here = _find_current_folder()
+    wanted = (_ROOT, *_list_named_folders())
+    if here in wanted:
         return
 
     others = [entry for entry in sys.path if not _is_folder(entry, here)]
     # In place: other modules hold the list.
     sys.path[:] = others
+
+
+def _find_current_folder() -> str:
+    """Return the current folder, or end the program: each relative path would be of a folder that is gone."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError as error:
+        # Here, as what ends programs with a line imports this first.
+        print("error: the current folder is gone; go to one that is there", file=sys.stderr)
+        raise SystemExit(_BAD_USAGE) from error
 
 
 def keep_current_folder_from_workers() -> None:

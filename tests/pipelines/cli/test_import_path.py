@@ -49,6 +49,19 @@ def test_a_folder_that_the_user_named_stays(
     assert sys.path == before
 
 
+def test_from_a_folder_that_is_gone_a_program_ends_with_one_line(
+    here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SystemExit) as ended:
+        leave_out_current_folder()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: the current folder is gone; go to one that is there\n"
+
+
 def test_a_checkout_that_one_stands_in_stays(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(sys, "path", ["", "/usr/lib"])
