@@ -318,7 +318,7 @@ def main(argv: Sequence[str]) -> None:
             f"--parts requests needs {' and '.join(missing)}; install the test extra, or name the other parts"
         )
     if find_spec("matplotlib") is None:
-        sys.exit("the plot needs matplotlib; install the test extra")
+        sys.exit("the plot needs matplotlib; pip install '.[report]'")
     scratch = a.folder.resolve() / f"scaling-{os.getpid()}"
     scratch.mkdir()
     figures = _measured_before(a.json)
