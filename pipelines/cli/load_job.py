@@ -115,6 +115,17 @@ def _quote(text: str) -> str:
     if make_unicode(text) != text:
         lower = sys.getfilesystemencoding()
         encoding = lower.upper()
-        raise JobError(f"{text}: this path is not {encoding}; rename the file or folder")
+        raise JobError(f"{text}: this path is not {encoding}; {_find_way_out(encoding)}")
     # JSON is YAML too, in which a single-quoted text would lose its line breaks.
     return json.dumps(text, ensure_ascii=False)
+
+
+def _find_way_out(encoding: str) -> str:
+    """Return what to do about a name that is not in the encoding of names here.
+
+    >>> _find_way_out("ASCII")
+    'set LC_ALL=C.UTF-8, as it may be UTF-8, or rename the file or folder'
+    """
+    rename = "rename the file or folder"
+    # Where letters are bytes of ASCII, the name is most likely as it should be.
+    return rename if encoding == "UTF-8" else f"set LC_ALL=C.UTF-8, as it may be UTF-8, or {rename}"
