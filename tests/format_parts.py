@@ -19,7 +19,7 @@ FORMAT_PARTS = {
     "json_parse": ("csv_records", "json_halving", "json_reasons", "json_shape", "json_types", "parquet_casts"),
     "json_shape": ("csv_dialect", "csv_records"),
     "json_text": ("csv_bytes", "csv_dialect", "csv_record_reader", "csv_records", "csv_text"),
-    "json_types": ("broken_texts", "csv_values", "parquet_casts"),
+    "json_types": ("broken_texts", "checked_rows", "csv_values", "parquet_casts"),
     "parquet": (
         "cast_rows", "parquet_batches", "parquet_footer", "parquet_inspection", "parquet_int96", "parquet_layout",
         "parquet_sections", "parquet_sizes", "parquet_split", "parquet_statistics", "broken_texts",
@@ -53,5 +53,5 @@ FORMAT_PARTS = {
     "parquet_sound_footers": ("parquet_alike",),
     "parquet_statistics": ("parquet_footer", "parquet_prefix", "parquet_sound_footers"),
     "parquet_told_group": ("parquet_given_file", "parquet_prefix"),
-    "broken_texts": ("parquet_ways",),
+    "broken_texts": ("checked_rows",),
 }  # fmt: skip

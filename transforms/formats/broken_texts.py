@@ -27,7 +27,7 @@ from pyarrow.types import (
 )
 
 from configs.errors import RowError
-from transforms.formats.parquet_ways import Together
+from transforms.formats.checked_rows import CheckedRows
 from transforms.logical_types import (
     Check,
     blank_out,
@@ -65,7 +65,7 @@ class _Fault(NamedTuple):
     words: str
 
 
-def blank_unchecked_texts(rows: RecordBatch) -> Together:
+def blank_unchecked_texts(rows: RecordBatch) -> CheckedRows:
     """Do what `blank_broken_texts` does, for rows whose offsets are as their file has them.
 
     Args:
@@ -76,7 +76,7 @@ def blank_unchecked_texts(rows: RecordBatch) -> Together:
     """
     # Nearly always.
     if _is_valid(rows):
-        return Together(rows, {})
+        return CheckedRows(rows, {})
     for column in rows.columns:
         # As bytes and integers, which may be any: all else is looked at before a value is.
         raw = column.view(_raw_type(column.type))
@@ -84,7 +84,7 @@ def blank_unchecked_texts(rows: RecordBatch) -> Together:
     return blank_broken_texts(rows)
 
 
-def blank_broken_texts(rows: RecordBatch) -> Together:
+def blank_broken_texts(rows: RecordBatch) -> CheckedRows:
     """Return rows with nulls for the values that hold one that is none of its type, and why those rows are bad.
 
     Args:
@@ -108,12 +108,12 @@ def blank_broken_texts(rows: RecordBatch) -> Together:
         # row has any more would be written all the same.
         cleaned[number] = cast_exactly(plain, field.type)
     if not cleaned:
-        return Together(rows, reasons)
+        return CheckedRows(rows, reasons)
     columns = list(rows.columns)
     for number, column in cleaned.items():
         columns[number] = column
     clean_rows = RecordBatch.from_arrays(columns, schema=rows.schema)
-    return Together(clean_rows, reasons)
+    return CheckedRows(clean_rows, reasons)
 
 
 def _may_be_broken(dtype: DataType) -> bool:

@@ -35,6 +35,7 @@ from pyarrow.types import (
 
 from configs.errors import JobError, RejectedRows
 from transforms.formats.broken_texts import blank_broken_texts
+from transforms.formats.checked_rows import CheckedRows
 from transforms.formats.csv_values import convert_fields
 from transforms.formats.parquet_casts import cast_column
 from transforms.logical_types import holds, passes_any
@@ -52,18 +53,6 @@ _PARSED = (
 )
 _MOMENTS = (is_date, is_time, is_timestamp)
 _LISTS = (is_list, is_large_list, is_fixed_size_list)
-
-
-class Converted(NamedTuple):
-    """Rows in the types of a run.
-
-    Attributes:
-        rows: with nulls for the values that are not of their column's type.
-        reasons: by row, why one of its values is null there.
-    """
-
-    rows: RecordBatch
-    reasons: Mapping[int, Exception]
 
 
 class _Column(NamedTuple):
@@ -115,7 +104,7 @@ def holds_infinite_float(column: Array) -> bool:
     return bool(np.isinf(numbers).any())
 
 
-def convert(parsed: RecordBatch, schema: Schema) -> Converted:
+def convert(parsed: RecordBatch, schema: Schema) -> CheckedRows:
     """Return rows in a schema.
 
     Args:
@@ -134,7 +123,7 @@ def convert(parsed: RecordBatch, schema: Schema) -> Converted:
     if any(holds(dtype, is_decimal) for dtype in schema.types):
         rows, too_long = blank_broken_texts(rows)
         reasons = {**too_long, **reasons}
-    return Converted(rows, reasons)
+    return CheckedRows(rows, reasons)
 
 
 def _find_parsed(dtype: DataType) -> DataType | None:

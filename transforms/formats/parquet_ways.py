@@ -8,7 +8,7 @@ that is missing. Both are read in ways that show which rows are meant, and those
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import os
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from pyarrow import Array, DataType, RecordBatch, Schema
@@ -17,6 +17,7 @@ from pyarrow.types import is_dictionary, is_fixed_size_list, is_nested, is_times
 
 from storage import files
 from storage.kept_in_memory import find_kept
+from transforms.formats.checked_rows import CheckedRows, Reasons
 from transforms.formats.parquet_int96 import INT96_UNIT, explain_inexact, find_inexact, has_int96
 from transforms.logical_types import blank_out, holds
 
@@ -31,20 +32,6 @@ _NO_TYPES = b"\x18\x0cXRROW:schema\x18"
 # By column, the unit that an INT96 column comes out in.
 Units: TypeAlias = Mapping[str, str]
 Stream: TypeAlias = Iterator[RecordBatch]
-# By row, why a value is null.
-Reasons: TypeAlias = dict[int, Exception]
-
-
-class Together(NamedTuple):
-    """Rows that were read in several ways.
-
-    Attributes:
-        rows: with nulls for values that were not read exactly.
-        reasons: by row, why there is one.
-    """
-
-    rows: RecordBatch
-    reasons: Reasons
 
 
 @dataclass(frozen=True)
@@ -175,7 +162,7 @@ def put_together(
     batches: Mapping[Reading, RecordBatch],
     schema: Schema,
     units: Units,
-) -> Together:
+) -> CheckedRows:
     """Return the columns of a schema from what several ways of reading gave.
 
     Args:
@@ -186,7 +173,7 @@ def put_together(
     # Nearly every file: one way, and nothing to compare.
     if len(batches) == 1 and not units:
         (rows,) = batches.values()
-        return Together(rows, {})
+        return CheckedRows(rows, {})
     read = _list_columns(batches)
     columns = {}
     for name in schema.names:
@@ -206,7 +193,7 @@ def put_together(
         explained = explain_inexact(inexact, field, unit)
         reasons.update(explained)
     together = RecordBatch.from_pydict(columns)
-    return Together(together, reasons)
+    return CheckedRows(together, reasons)
 
 
 def holds_nested_dictionary(dtype: DataType) -> bool:
