@@ -38,9 +38,8 @@ _NORMS = frozenset(
 _MAKE_NAN = frozenset({"Sqrt", "Log", "Asin", "Acos", "Acosh", "Atanh", "Div", "Mod", "Pow"})
 # Where all numbers of a row may be minus infinity, as masks of texts are.
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
-_MAKE_INFINITY = frozenset(
-    {"Exp", "Log", "Div", "Pow", "Reciprocal", "Sinh", "Cosh", "Tan", "Atanh"}
-)
+# The logarithm of 0 is none of them: masks are made of it, which a softmax takes.
+_MAKE_INFINITY = frozenset({"Exp", "Div", "Pow", "Reciprocal", "Sinh", "Cosh", "Tan", "Atanh"})
 # As ONNX numbers them: of 32, 16 and 64 bits, and bfloat16.
 _DOUBLE = 11
 _FLOATS = frozenset({1, 10, _DOUBLE, 16})

@@ -28,7 +28,8 @@ from model_zoo.engines.openvino_flags import (
 # A name that no card can have for an output.
 NAN = "number is NaN"
 _MAKE_NAN = frozenset({"Sqrt", "Log", "Asin", "Acos", "Acosh", "Atanh"})
-_MAKE_INFINITY = frozenset({"Exp", "Log", "Atanh", "Sinh", "Cosh", "Tan"})
+# The logarithm of 0 is none of them: masks are made of it, which a softmax takes.
+_MAKE_INFINITY = frozenset({"Exp", "Atanh", "Sinh", "Cosh", "Tan"})
 # Positive numbers stay so.
 _MOVES = frozenset({"Sqrt", "Broadcast", "Reshape", "Unsqueeze", "Squeeze", "Transpose", "Convert"})
 # What they give is never below 0; of numbers that are not, neither is what sums and means give.

@@ -211,6 +211,10 @@ def test_what_is_divided_by_a_size_and_a_small_number_is_not_watched(
     [
         ([make_node("Reciprocal", ["x"], ["made"])], floats(0, 1, 2)),
         (
+            [make_node("Log", ["x"], ["mask"]), make_node("Softmax", ["mask"], ["made"])],
+            floats(0, 1, 2),
+        ),
+        (
             [
                 make_node("Exp", ["x"], ["power"]),
                 make_node("Add", ["power", "one"], ["sum"]),
