@@ -46,11 +46,19 @@ class _Published(NamedTuple):
 def main(argv: Sequence[str]) -> int:
     """Remove as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    age = timedelta(days=arguments.older_than_days)
-    before = datetime.now(UTC) - age
+    before = _find_end(arguments.older_than_days)
     with told_as_unreadable(arguments.output):
         _prune(arguments, before)
     return 0
+
+
+def _find_end(days: int) -> datetime:
+    """Return the time before which all is old."""
+    try:
+        return datetime.now(UTC) - timedelta(days=days)
+    except OverflowError:
+        # Nothing is as old as that.
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _prune(arguments: argparse.Namespace, before: datetime) -> None:

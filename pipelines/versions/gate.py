@@ -109,7 +109,13 @@ def _find_direction(metric: str) -> bool:
 
 def _read_figures(url: str, digest: str) -> Figures:
     address = files.to_absolute(url)
-    content = files.read(address)
+    try:
+        content = files.read(address)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"{url}: cannot be read: {reason}; name a file that pipelines.evaluate --json printed"
+        ) from error
     if content is None:
         raise InputError(f"{url}: is not there; pipelines.evaluate --json prints such a file")
     try:

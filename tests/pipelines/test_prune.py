@@ -266,3 +266,8 @@ def test_what_cannot_be_removed_is_told_with_the_reason(
     monkeypatch.setattr(prune.files, "remove", fail)
     assert pruned(output, 30) == 5
     assert f": cannot be removed: {why}; mend the folder and run again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("days", [10**6, 10**12])
+def test_nothing_is_older_than_all_time(days: int) -> None:
+    assert prune._find_end(days) == datetime.min.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from configs.errors import GateError, InputError, JobError
-from pipelines.versions.gate import Gate, pass_gate
+from pipelines.versions.gate import Gate, _read_figures, pass_gate
 from pipelines.versions.names import Move
 
 NEW, OLD = "1" * 64, "2" * 64
@@ -100,3 +100,10 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(InputError, match="is not what pipelines"):
         pass_gate(Gate("accuracy", 0.0, str(path), None), NEW, None)
+
+
+def test_a_folder_in_place_of_figures_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=f"^{tmp_path}: cannot be read: Is a directory; name a file"
+    ):
+        _read_figures(str(tmp_path), "digest")
