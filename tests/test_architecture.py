@@ -108,7 +108,10 @@ SIBLINGS = {
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     **SIBLINGS_OF_CSV,
     **SIBLINGS_OF_SUMMARIES,
-    "transforms.formats.parquet_ways": {"transforms.formats.checked_rows", "transforms.formats.parquet_int96"},
+    "transforms.formats.parquet_ways": {
+        "transforms.formats.checked_rows",
+        "transforms.formats.parquet_int96",
+    },
     "transforms.formats.parquet_inspection": {
         "transforms.formats.parquet_footer",
         "transforms.formats.parquet_prefix",

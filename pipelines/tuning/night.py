@@ -9,6 +9,10 @@ from model_zoo.engines.settings import Settings
 from pipelines.tuning.bench import Load, Score
 from pipelines.tuning.measured import Measured
 
+# What any run takes, before it loads a model.
+_START_SECONDS = 2.0
+# Loads that differ by less are as long: no run is shorter for it.
+_SAME_SECONDS = 0.1
 # What loads longer is not loaded twice only to see what starting its library takes.
 _LONG_SECONDS = 5.0
 # No compiler was seen to take less, of the smallest network.
@@ -54,7 +58,9 @@ class LoadTimes:
             # Machine code of an earlier run is there at once.
             compiling = self.find_compile_seconds()
             seconds = max(seconds, compiling)
-        self._seconds.setdefault(settings, seconds)
+        # The least of all loads, as one may have met a busy moment.
+        before = self._seconds.get(settings, seconds)
+        self._seconds[settings] = min(before, seconds)
         return score
 
     def find_seconds(self, settings: Settings) -> float:
@@ -93,7 +99,7 @@ class Night:
         own_load = self._find_load(measured)
         others = []
         for other in kept:
-            is_quicker = self._find_load(other) < own_load
+            is_quicker = self._find_load(other) < own_load - _SAME_SECONDS
             if is_quicker and other.rate:
                 others.append(other)
         if not others:
@@ -120,7 +126,7 @@ class Night:
         """
         if self.rows is None:
             return 1 / measured.rate
-        return self._find_whole_seconds(measured)
+        return _START_SECONDS + self._find_whole_seconds(measured)
 
     def refuse_compiling(self, rate: float) -> str:
         """Return why compiling cannot pay, however fast the machine code is; empty where it may.

@@ -107,6 +107,8 @@ def test_workers_are_part_of_what_is_kept(
         (100, FLOAT32),
         # 2.06 s and 2.03 s: not worth other scores.
         (206, FLOAT32),
+        # 2.15 s and 2.08 s, and 2 s to start with each.
+        (215, FLOAT32),
         (None, GRAPH),
     ],
 )
