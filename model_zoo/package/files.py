@@ -192,7 +192,7 @@ def _open_own_file(path: str) -> Iterator[BinaryIO]:
         number = os.open(path, _FLAGS)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise OSError("it is a link; copy the file itself into the package") from error
+            raise OSError("it is a link, and a package holds files themselves") from error
         raise
     try:
         # Asked of what was opened: a name may mean something else a moment later.

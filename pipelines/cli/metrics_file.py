@@ -21,6 +21,8 @@ from storage import files
 _MODE = 0o644
 _UNKNOWN_JOB = "unknown"
 _PREFIX = "batch_prediction"
+# What a file of these metrics begins with.
+_HEAD = f"# HELP {_PREFIX}_".encode()
 _LAST_SUCCESS = f"{_PREFIX}_last_success_timestamp_seconds"
 
 
@@ -39,8 +41,9 @@ def write_metrics(
         seconds: how long it took.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or what stands there is something else.
     """
+    _refuse_other(path)
     before = _read_last_successes(path)
     # A job that could not be read is, most likely, the one that the file was of.
     job_of_file = next(iter(before), _UNKNOWN_JOB)
@@ -140,6 +143,24 @@ def _add_facts(metrics: _Metrics, facts: RunFacts) -> None:
     memory = "Memory of the worker that needed most."
     metrics.add_gauge("peak_memory_bytes", memory, facts.peak_memory_bytes)
     metrics.add_info("run", "What the last run was.", facts.info)
+
+
+def _refuse_other(path: str) -> None:
+    """Refuse to replace what is no metrics file: one wrong word, and a shard of the input were gone.
+
+    Raises:
+        OSError: it is none.
+    """
+    try:
+        with files.open_read(path) as file:
+            head = file.read(len(_HEAD))
+    except FileNotFoundError:
+        return
+    # Whoever keeps a place for it makes an empty one.
+    if head not in (b"", _HEAD):
+        raise OSError(
+            "what stands there is no metrics file of this program, and stays; name another"
+        )
 
 
 def _read_last_successes(path: str) -> dict[str, float | None]:

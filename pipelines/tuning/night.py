@@ -11,6 +11,8 @@ from pipelines.tuning.measured import Measured
 
 # What any run takes, before it loads a model.
 _START_SECONDS = 2.0
+# What a rate may be wrong by that was measured alone, before turns are taken.
+_UNSURE = 0.1
 # Loads that differ by less are as long: no run is shorter for it.
 _SAME_SECONDS = 0.1
 # What loads longer is not loaded twice only to see what starting its library takes.
@@ -109,7 +111,9 @@ class Night:
         seconds_of_best = rows / best.rate
         own_seconds = rows / measured.rate
         saved = seconds_of_best - own_seconds
-        if saved > extra:
+        # Turns tell it better, in which loading counts as well.
+        unsure = _UNSURE * seconds_of_best
+        if saved + unsure > extra:
             return measured
         is_compiled = measured.settings.compiled
         # A slower one, which the table shows: there is nothing to weigh.

@@ -37,7 +37,7 @@ def test_a_file_that_cannot_be_read_is_told_in_words_and_with_what_to_do(tmp_pat
     (tmp_path / "f").symlink_to("f")
     with pytest.raises(ModelError) as refused:
         read_file(str(tmp_path), "f", 4)
-    told = "Too many levels of symbolic links; see that this file can be read from here"
+    told = "it is a link, and a package holds files themselves; see that this file can be read from here"
     assert str(refused.value) == f"{tmp_path}/f: cannot be read: {told}"
 
 

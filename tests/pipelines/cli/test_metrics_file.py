@@ -220,11 +220,27 @@ def test_a_submitted_run_is_not_yet_a_success(path: Path) -> None:
     assert ("last_success_timestamp_seconds", frozenset({("job", "one")})) not in samples(path)
 
 
-@pytest.mark.parametrize("before", [b"", b"not { metrics", b"\xff\xfe", b"other_metric 1\n"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        b"# HELP batch_prediction_exit_status not { metrics",
+        b"# HELP batch_prediction_\xff\xfe",
+    ],
+)
 def test_a_broken_file_before_is_replaced(before: bytes, path: Path) -> None:
     path.write_bytes(before)
     write_metrics(str(path), RunFacts(), 2, 1.0)
     assert samples(path)[("exit_status", frozenset({("job", "unknown")}))] == 2
+
+
+@pytest.mark.parametrize("before", [b"PAR1", b"other_metric 1\n", b"# HELP", b"\n"])
+def test_a_file_that_is_something_else_stays(before: bytes, path: Path) -> None:
+    """A shard of the input, or which run is the current one."""
+    path.write_bytes(before)
+    with pytest.raises(OSError, match="no metrics file of this program, and stays; name another"):
+        write_metrics(str(path), RunFacts(), 0, 1.0)
+    assert path.read_bytes() == before
 
 
 @settings(deadline=None, max_examples=50)  # each example writes files
