@@ -7,6 +7,7 @@ from pathlib import Path
 import re
 import shlex
 import shutil
+from typing import Any
 
 import duckdb
 import pytest
@@ -35,6 +36,20 @@ _OF_THE_USER = ("...", "s3://", "gs://", "FlinkRunner", "DataflowRunner", "/srv/
 _QUERY = re.compile(r'duckdb -c "(.+)"')
 _BLOCK = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
 _NEXT_LINE = re.compile(r"\\\n\s*")
+# Fields of a job that do not stand among the others on the page about scoring, by their own page.
+_ON_OTHER_PAGES = {
+    "docs/input.md": {"csv", "files"},
+    "docs/lakes.md": {"version", "snapshot", "ref", "timestamp", "catalog", "outside", "sparse"},
+    "docs/remote.md": {"protocol", "name", "version", "columns", "inputs", "outputs", "server"},
+}
+# By page, a program of which it names every flag but these.
+_ALL_FLAGS = {
+    "docs/your_model.md": "pipelines.package",
+    "docs/train.md": "pipelines.train",
+    "docs/tune.md": "pipelines.tune",
+    "docs/report.md": "pipelines.report",
+}
+_EVERYWHERE = {"--help", "--quiet", "--debug", "--input", "--model", "--output", "--key"}
 # By a word of a command: what says how much of something long is enough here.
 _SOONER = {
     "pipelines.train": ("--set", "training.epochs=6"),
@@ -118,11 +133,39 @@ def test_the_steps_that_are_shown_are_steps() -> None:
     assert {"fill", "scale", "one_hot", "function"} <= words
 
 
-def test_the_fields_are_shown_as_they_are_where_a_job_does_not_say_them() -> None:
-    """But for the columns of the sample's output."""
+@pytest.mark.parametrize("page", _ALL_FLAGS)
+def test_a_page_about_a_program_names_all_of_its_flags(
+    page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = set(re.findall(r"--\w+", (REPOSITORY / page).read_text()))
+    flags = flags_of(_ALL_FLAGS[page], capsys)
+    assert len(flags) > 5
+    assert flags - _EVERYWHERE <= told
+
+
+def read_jobs_of_scoring() -> list[Any]:
+    """Return the short job of the page about scoring, and the one with all fields, as YAML has them."""
     page = (REPOSITORY / "docs/score.md").read_text()
     jobs = [block for block in _BLOCK.findall(page) if block.startswith("    name: ")]
-    short, shown = (ScoringJob.model_validate(yaml.safe_load(job)) for job in jobs)
+    return [yaml.safe_load(job) for job in jobs]
+
+
+def test_every_field_of_a_job_is_told() -> None:
+    short, shown = read_jobs_of_scoring()
+    left_out = {
+        field
+        for section, fields in ScoringJob.model_validate(short).model_dump().items()
+        if isinstance(fields, dict)
+        for field in fields.keys() - shown[section].keys()
+    }
+    assert left_out == set().union(*_ON_OTHER_PAGES.values())
+    for page, fields in _ON_OTHER_PAGES.items():
+        assert fields <= set(re.findall(r"\w+", (REPOSITORY / page).read_text()))
+
+
+def test_the_fields_are_shown_as_they_are_where_a_job_does_not_say_them() -> None:
+    """But for the columns of the sample's output."""
+    short, shown = map(ScoringJob.model_validate, read_jobs_of_scoring())
     keep = shown.postprocess.keep
     postprocess = short.postprocess.model_copy(update={"keep": keep})
     assert keep is not None

@@ -3,6 +3,7 @@
 import pytest
 
 from configs import safe_yaml, several_refusals
+from pipelines import tune
 from pipelines.cli import metrics_file
 from pipelines.planning import loading
 from storage import disk, listing, lock, partition_names
@@ -18,6 +19,7 @@ from transforms.formats import (
     file_list,
     held_shards,
     orc,
+    orc_lists,
     parquet,
     parquet_split,
 )
@@ -29,6 +31,7 @@ BOMB = "1 GiB and 1 000 times the file's size"
 SCORE, INPUT, FAILURES = "docs/score.md", "docs/input.md", "docs/failures.md"
 LAKES, MONITOR = "docs/lakes.md", "docs/monitor.md"
 STORES, CHECKS, SECURITY = "docs/object_stores.md", "docs/checks.md", "SECURITY.md"
+TUNE = "docs/tune.md"
 # By page: words as they stand there, the number that they say, and the one that the code has.
 TOLD = [
     (INPUT, "more than 8 MiB", 8 * MIB, csv_dialect.BLOCK_BYTES),
@@ -51,6 +54,8 @@ TOLD = [
     (LAKES, f"{BOMB} is refused before it is unpacked", 1_000, arrow_ipc._MAX_EXPANSION),
     (LAKES, f"more than {BOMB}, by the", GIB, parquet.BOMB_BYTES),
     (LAKES, f"more than {BOMB}, by the", 1_000, orc._MAX_EXPANSION),
+    (LAKES, "may take 1 GiB in the file", GIB, orc_lists._MOST_STRIPE_BYTES),
+    (LAKES, "and 4 GiB in memory", 4 * GIB, orc_lists._MOST_ROWS_BYTES),
     (LAKES, "a block of more than 64 MiB, unpacked", 64 * MIB, avro_codecs.MOST_BLOCK_BYTES),
     (LAKES, "`decimal` (exact, to 76", 76, avro_types._MOST_DIGITS),
     (STORES, "A shard of up to 1 MiB costs two", MIB, held_shards._SMALL_BYTES),
@@ -64,6 +69,7 @@ TOLD = [
     (MONITOR, "in units of 2^-1074", 1_074, moments._DIGITS),
     (MONITOR, "and 2^-2148", 2_148, moments._DIGITS_OF_SQUARES),
     (CHECKS, "the first 128 bits of BLAKE2", 128 // 8, value_digests._DIGEST_BYTES),
+    (TUNE, "up to 131,072 rows (`--rows`)", 131_072, tune._ROWS),
     (SECURITY, "at most 4 MiB, 64 levels", 4 * MIB, safe_yaml.MOST_BYTES),
     (SECURITY, "at most 4 MiB, 64 levels", 64, safe_yaml._DEEPEST),
     (SECURITY, "and 200 000 values", 200_000, safe_yaml._LARGEST),

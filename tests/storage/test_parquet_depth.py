@@ -80,13 +80,25 @@ def test_columns_deep_inside_others_are_refused_by_whoever_reads(
     assert any("too deep inside each other" in str(cause) for cause in causes)
 
 
+# Who asks about chunks, and which column's.
+ASKERS: dict[str, tuple[Callable[[Path], Any], int]] = {
+    "list of files": (lambda path: list(FileList(url=str(path)).iterate(0, "x")), 1),
+    "digests": (lambda path: _read_part(str(path), 0, 1), 0),
+    "smoke batch": (lambda path: parse_smoke_batch(path.read_bytes(), str(path)), 1),
+    "checkpoint": (lambda path: list(read_checkpoint(str(path), ["x"])), 1),
+}
+
+
 @pytest.mark.parametrize("change", WRONG_CHUNKS)
-def test_a_chunk_told_wrongly_ends_nothing_where_a_run_reads_its_own_list(
-    change: Callable[[Fields], None], tmp_path: Path
+@pytest.mark.parametrize("asker", ASKERS)
+def test_a_chunk_told_wrongly_ends_nothing(
+    asker: str, change: Callable[[Fields], None], tmp_path: Path
 ) -> None:
-    path = change_chunk(write_numbers(tmp_path / "a.parquet"), change)
-    with pytest.raises((OSError, pa.ArrowException)):
-        list(FileList(url=str(path)).iterate(0, "x"))
+    """Where nobody has looked before, pyarrow ends the process that asks."""
+    ask, column = ASKERS[asker]
+    path = change_chunk(write_numbers(tmp_path / "a.parquet"), change, column=column)
+    with pytest.raises((OSError, pa.ArrowException, InputError, ModelError)):
+        ask(path)
 
 
 def test_who_opens_parquet_looks_first() -> None:

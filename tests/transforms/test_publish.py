@@ -267,6 +267,20 @@ def test_another_content_first_is_refused_and_stands(output: str) -> None:
     assert find_current_run(output) is None
 
 
+@pytest.mark.parametrize("standing", [b"[1]", b"[" * 100_000], ids=["a list", "deep"])
+def test_what_stands_there_first_and_is_no_manifest_is_told(standing: bytes, output: str) -> None:
+    run, parts = two_units(output)
+
+    def late() -> Iterator[WrittenPart]:
+        yield from parts
+        assert files.create(run.manifest, standing)
+
+    with pytest.raises(PublishError, match=r"_manifest\.json: is no manifest; move it away"):
+        publish_run(run, late(), HEAD, 1, 0.0)
+    assert files.read(run.manifest) == standing
+    assert find_current_run(output) is None
+
+
 def test_the_same_content_first_is_no_matter(output: str) -> None:
     run, parts = two_units(output)
 

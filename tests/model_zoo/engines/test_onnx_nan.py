@@ -127,6 +127,11 @@ SIGMOID_BY_HAND = [
         ([make_node("Reciprocal", ["x"], ["made"])], floats(0, 1, 2)),
         # Divided by infinity a number is 0.
         (SIGMOID_BY_HAND, floats(-100, 1, 2)),
+        # Of the logarithm of 0 masks are made.
+        (
+            [make_node("Log", ["x"], ["mask"]), make_node("Softmax", ["mask"], ["made"])],
+            floats(0, 1, 2),
+        ),
         # Nothing is 0 to divide by.
         ([make_node("Div", ["x", "one"], ["made"])], floats(0, 1, 2)),
     ],

@@ -24,6 +24,7 @@ from configs.errors import (
     VerifyError,
     WorkerError,
 )
+from pipelines import score
 from pipelines.cli import command_line
 from pipelines.cli.command_line import (
     let_resume,
@@ -169,6 +170,13 @@ def test_an_empty_value_is_not_taken_for_a_flag_that_is_not_there(
         return
     with pytest.raises(JobError, match=f"^{refused}: its value is empty"):
         parser.parse_whole(words)
+
+
+@pytest.mark.parametrize("flag", ["--config", "--output", "--runner"])
+def test_scoring_refuses_an_empty_value_as_well(flag: str) -> None:
+    """Its other flags are Beam's, so it does not read a whole command line."""
+    with pytest.raises(JobError, match=f"^{flag}: its value is empty"):
+        score._parse([flag, "", "--direct_num_workers=1"])
 
 
 def test_a_word_without_a_flag_is_called_no_flag() -> None:

@@ -37,16 +37,18 @@ def write_numbers(path: Path, group_rows: int = ROWS) -> Path:
     return path
 
 
-def change_chunk(path: Path, change: Callable[[Fields], None], group: int = 0) -> Path:
-    """Change what the footer says of the second column in a row group."""
+def change_chunk(
+    path: Path, change: Callable[[Fields], None], group: int = 0, column: int = 1
+) -> Path:
+    """Change what the footer says of a column in a row group."""
     footer = _read(path)
     groups = [dict(fields) for fields in list_structs(footer[_GROUPS])]
     chunks = [value.stored for value in list_values(groups[group][_CHUNKS])]
-    chunk = dict(read_struct(chunks[1]).fields)
+    chunk = dict(read_struct(chunks[column]).fields)
     metadata = dict(read_struct(chunk[_METADATA].stored).fields)
     change(metadata)
     chunk[_METADATA] = Value(STRUCT, write_struct(metadata))
-    chunks[1] = write_struct(chunk)
+    chunks[column] = write_struct(chunk)
     groups[group][_CHUNKS] = make_list(STRUCT, chunks)
     footer[_GROUPS] = make_list(STRUCT, [write_struct(fields) for fields in groups])
     return _write(path, footer)
