@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import DataType, RecordBatch, Schema, Table
+from pyarrow import DataType, Field, RecordBatch, Schema, Table
 import pyarrow.parquet as pq
-from pyarrow.types import is_fixed_size_list
+from pyarrow.types import is_fixed_size_list, is_struct
 
 from storage import files
 from storage.parquet_depth import open_parquet
 from transforms.formats.output import FileFormat, TableWriter
-from transforms.logical_types import holds
+from transforms.logical_types import holds, rebuild_type
 
 # More than any preview shows.
 _FIRST_ROWS = 100
@@ -92,15 +92,29 @@ def can_store(schema: Schema) -> bool:
     if any(holds(field.type, _is_list_of_nothing) for field in schema):
         return False
     # Some types are refused only once there is a value, or a missing one.
-    missing = [pa.nulls(1, field.type) for field in schema]
-    nullable = pa.schema([field.with_nullable(True) for field in schema])
-    table = Table.from_arrays(missing, schema=nullable)
+    missing = {field.name: pa.nulls(1, _let_miss(field.type)) for field in schema}
+    table = pa.table(missing)
     sink = pa.BufferOutputStream()
     try:
         pq.write_table(table, sink)
     except (pa.ArrowException, OSError):
         return False
     return True
+
+
+def _let_miss(dtype: DataType) -> DataType:
+    """Return a type of which a missing value can be written: what is inside of it may be missing, too."""
+    if is_struct(dtype):
+        return pa.struct([_let_field_miss(field) for field in dtype])
+    if is_fixed_size_list(dtype):
+        item = _let_field_miss(dtype.value_field)
+        return pa.list_(item, dtype.list_size)
+    return rebuild_type(dtype, _let_miss)
+
+
+def _let_field_miss(field: Field) -> Field:
+    inner = _let_miss(field.type)
+    return field.with_type(inner).with_nullable(True)
 
 
 def _is_list_of_nothing(dtype: DataType) -> bool:

@@ -7,11 +7,13 @@ import pytest
 from transforms.formats.parquet_output import ParquetOutput
 
 STRUCT = pa.struct([("x", pa.int64())])
+REQUIRED = pa.struct([pa.field("x", pa.int64(), nullable=False)])
 UNSTORABLE = [
     pa.run_end_encoded(pa.int32(), pa.string()),
     pa.dense_union([pa.field("a", pa.int64())]),
     pa.month_day_nano_interval(),
     pa.struct([]),
+    pa.struct([pa.field("x", pa.struct([]), nullable=False)]),
     # Arrow says of these only what it minds about a value.
     pa.dictionary(pa.int32(), STRUCT),
     pa.list_(pa.int64(), 0),
@@ -42,6 +44,12 @@ STORABLE = [
     pa.decimal256(76, 3),
     pa.float16(),
     pa.uuid(),
+    # As Avro and Spark have them: the whole may be missing, and no part of it alone.
+    REQUIRED,
+    pa.struct([pa.field("inner", REQUIRED, nullable=False)]),
+    pa.list_(REQUIRED),
+    pa.list_(pa.field("item", REQUIRED, nullable=False), 2),
+    pa.map_(pa.string(), pa.field("value", REQUIRED, nullable=False)),
 ]
 
 
