@@ -84,6 +84,9 @@ def _find_wrong_rows(tensor: torch.Tensor, limit: Limit) -> torch.Tensor:
 
 def _may_be_wrong(tensor: torch.Tensor) -> bool:
     """Tell whether a number of a mini-batch, or its square, may be none: finite ones may overflow it, too."""
+    # Squares of 64 bits overflow later: what is too large would be found beside a row with NaN alone.
+    if tensor.dtype == torch.float64:
+        tensor = tensor.float()
     # Of all rows at once, as sums row by row take as long as a small network.
     if tensor.is_contiguous():
         flat = tensor.flatten()

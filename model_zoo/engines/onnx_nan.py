@@ -41,8 +41,11 @@ _SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
 # The logarithm of 0 is none of them: masks are made of it, which a softmax takes.
 _MAKE_INFINITY = frozenset({"Exp", "Div", "Pow", "Reciprocal", "Sinh", "Cosh", "Tan", "Atanh"})
 # As ONNX numbers them: of 32, 16 and 64 bits, and bfloat16.
+_SINGLE = 1
+_HALF = 10
 _DOUBLE = 11
-_FLOATS = frozenset({1, 10, _DOUBLE, 16})
+_FLOATS = frozenset({_SINGLE, _HALF, _DOUBLE, 16})
+_SQUARE = 2
 # The first version of ONNX in which a graph can ask what is NaN.
 _ASKS_SINCE = 9
 _BODIES = frozenset({"If", "Loop", "Scan"})
@@ -120,6 +123,28 @@ class _Flow:
             for port, name in enumerate(_list_taken(node)):
                 if name:
                     self.takers.setdefault(name, []).append((node, port))
+
+    def list_dtypes(self) -> set[int]:
+        """Return the dtypes of the inputs, of the graph's own numbers and of what is cast, as ONNX numbers them."""
+        dtypes = {*self.inputs.values()}
+        dtypes.update(tensor.data_type for tensor in self.constants.values())
+        casts = [node for node in self.graph.node if node.op_type == "Cast"]
+        dtypes.update(attribute.i for node in casts for attribute in node.attribute)
+        return dtypes
+
+    def find_numbers(self, name: str) -> np.ndarray | None:
+        """Return floating-point numbers that are the graph's own and in its file; None of all else."""
+        from onnx import numpy_helper
+
+        tensor = self.constants.get(name)
+        # Whole layers are in other files, and masks are not.
+        if (
+            tensor is None
+            or tensor.data_type not in _FLOATS
+            or tensor.data_location == tensor.EXTERNAL
+        ):
+            return None
+        return numpy_helper.to_array(tensor)
 
     def list_takers(self, name: str) -> Iterator[Taker]:
         """Yield all that take something of the operator that gives a tensor, or of an input."""
@@ -213,7 +238,8 @@ def _has_is_nan(model: Any) -> bool:
 def _add_flags(flow: _Flow, has_is_nan: bool) -> list[str]:
     """Add an output for each operator that makes NaN, or infinity, which is lost; return their names."""
     flags: list[str] = []
-    may_be_infinite = any(_holds_infinity(tensor) for tensor in flow.constants.values())
+    may_be_infinite = any(_holds_infinity(flow, name) for name in flow.constants)
+    add_up = _add_up_halves if _HALF in flow.list_dtypes() else _add_up
     # A list, as operators are added on the way.
     for node in list(flow.graph.node):
         if not _makes_what_is_lost(flow, node, may_be_infinite):
@@ -221,7 +247,7 @@ def _add_flags(flow: _Flow, has_is_nan: bool) -> list[str]:
         flag = f"{_FLAG} {len(flags)}"
         is_infinite_too = _makes_infinity_that_is_lost(flow, node)
         # Older graphs can ask for both together alone.
-        count = _add_up if is_infinite_too or not has_is_nan else _count
+        count = add_up if is_infinite_too or not has_is_nan else _count
         flow.graph.node.extend(count(_name(node), flag))
         # Of which dtype the library finds out.
         flow.graph.output.add(name=flag)
@@ -234,18 +260,36 @@ def _makes_what_is_lost(flow: _Flow, node: Any, may_be_infinite: bool) -> bool:
     # Attention that exporters wrote asks so itself, and puts 0 in its place.
     if any(taker.kind == "IsNaN" for taker in flow.list_takers(_name(node))):
         return False
-    # Others are the same for all rows, and are tried before the model scores.
-    if not flow.find_inputs(_name(node)):
-        return False
-    kind = node.op_type
-    makes_nan = kind in _MAKE_NAN or (kind in _SOFTMAX and may_be_infinite)
+    makes_nan = _makes_nan(flow, node, may_be_infinite)
     is_nan_lost = makes_nan and is_lost(_name(node), True, flow.list_takers, _LOSE_NAN)
-    return is_nan_lost or _makes_infinity_that_is_lost(flow, node)
+    if not is_nan_lost and not _makes_infinity_that_is_lost(flow, node):
+        return False
+    # Others are the same for all rows, and are tried before the model scores. Asked last: all that is
+    # before an operator is gone through for it, which takes seconds of a deep network.
+    return bool(flow.find_inputs(_name(node)))
+
+
+def _makes_nan(flow: _Flow, node: Any, may_be_infinite: bool) -> bool:
+    if node.op_type in _SOFTMAX:
+        return may_be_infinite
+    return node.op_type in _MAKE_NAN and not _has_harmless_constant(flow, node)
 
 
 def _makes_infinity_that_is_lost(flow: _Flow, node: Any) -> bool:
-    makes_infinity = node.op_type in _MAKE_INFINITY
+    makes_infinity = node.op_type in _MAKE_INFINITY and not _has_harmless_constant(flow, node)
     return makes_infinity and is_lost(_name(node), False, flow.list_takers, _LOSE_NAN)
+
+
+def _has_harmless_constant(flow: _Flow, node: Any) -> bool:
+    """Tell whether an operator divides by what is not 0, or makes squares."""
+    if node.op_type not in ("Div", "Pow"):
+        return False
+    numbers = flow.find_numbers(node.input[1])
+    if numbers is None:
+        return False
+    if node.op_type == "Div":
+        return bool(np.all(numbers != 0))
+    return bool(np.all(numbers == _SQUARE))
 
 
 def _count(tensor: str, flag: str) -> Sequence[Any]:
@@ -274,10 +318,17 @@ def _add_up(tensor: str, flag: str) -> Sequence[Any]:
     return (helper.make_node("ReduceL1", [tensor], [flag], keepdims=0),)
 
 
-def _holds_infinity(tensor: Any) -> bool:
-    from onnx import numpy_helper
+def _add_up_halves(tensor: str, flag: str) -> Sequence[Any]:
+    """Return operators that do as `_add_up`, of numbers of which some hundred come to more than their dtype holds."""
+    from onnx import helper
 
-    # Whole layers are in other files, and masks are not.
-    if tensor.data_type not in _FLOATS or tensor.data_location == tensor.EXTERNAL:
-        return False
-    return bool(np.isinf(numpy_helper.to_array(tensor)).any())
+    wide = f"{flag}, wide"
+    return (
+        helper.make_node("Cast", [tensor], [wide], to=_SINGLE),
+        *_add_up(wide, flag),
+    )
+
+
+def _holds_infinity(flow: _Flow, name: str) -> bool:
+    numbers = flow.find_numbers(name)
+    return numbers is not None and bool(np.isinf(numbers).any())

@@ -68,7 +68,7 @@ class OnnxRuntimeEngine:
         # The process of a trial has no GPU, and a CPU may lack what a graph for one asks for.
         watched = watch_nan(graph)
         if device.type == "cpu":
-            # What it loses its operators for a CPU lose; a GPU has its own.
+            # Operators for a CPU lose it; a GPU has its own ones.
             graph = watched.graph
             try_graph(package, graph, _TRIAL, {}, self.describe_version())
         session = open_graph(package.card, graph, choose_providers(device))

@@ -46,6 +46,13 @@ def test_a_row_whose_square_overflows_has_no_score_where_that_is_asked_for() -> 
     assert column["y"].isnan()[:, 0].tolist() == [False, False, True, False, True, False]
 
 
+def test_a_number_of_64_bits_is_as_large_beside_nan_as_alone() -> None:
+    guard = NanGuard(Ones(), {"x": Limit(LARGEST_SQUARE)})
+    x = torch.tensor([[1.0], [1e20], [torch.nan]], dtype=torch.float64)
+    assert guard(x=x[:2])["y"].isnan()[:, 0].tolist() == [False, True]
+    assert guard(x=x)["y"].isnan()[:, 0].tolist() == [False, True, True]
+
+
 class Labels(nn.Module):
     """Gives an integer for every row."""
 

@@ -161,6 +161,35 @@ def test_a_quotient_of_integers_or_of_doubles_is_watched_as_well(dtype: int) -> 
     np.testing.assert_array_equal(guarded(model)(x=row), expect(model, x=row))
 
 
+@pytest.mark.parametrize(
+    ("kind", "constant", "is_watched"),
+    [("Div", 6, False), ("Div", 0, True), ("Pow", 2, False), ("Pow", 0.5, True), ("Pow", 9, True)],
+)
+def test_what_makes_neither_nan_nor_infinity_is_not_watched(
+    kind: str, constant: float, is_watched: bool
+) -> None:
+    nodes = [make_node(kind, ["x", "constant"], ["infinite"]), PRODUCT, LARGEST]
+    model = graph_of(nodes, {"constant": np.float32(constant), "w": WEIGHTS})
+    assert bool(watched(model).flags) is is_watched
+
+
+def test_numbers_of_16_bits_may_come_to_more_than_16_bits_hold() -> None:
+    nodes = [
+        make_node("Cast", ["x"], ["half"], to=onnx.TensorProto.FLOAT16),
+        make_node("Exp", ["half"], ["infinite"]),
+        PRODUCT,
+        make_node("ReduceMax", ["made"], ["largest"]),
+        make_node("Cast", ["largest"], ["logit"], to=onnx.TensorProto.FLOAT),
+    ]
+    width = 3_000
+    model = graph_of(nodes, {"w": np.full((width, 1), 1e-3, np.float16)}, (width,))
+    right = np.full((1, width), np.log(50), np.float32)
+    wrong = np.full((1, width), 100, np.float32)
+    assert guarded(model)(x=right) == pytest.approx(150, rel=0.01)
+    with pytest.raises(ValueError, match="makes NaN or infinity"):
+        guarded(model)(x=wrong)
+
+
 POOL = make_node("MaxPool", ["found"], ["logit"], kernel_shape=[2, 2])
 FILTER = np.array([[[[3.0, -3.0], [-3.0, 3.0]]]], np.float32)
 
