@@ -3,7 +3,7 @@
 The file itself is not here. What came of it is one stripe and the end that describes all of them, which
 `orc_lists` has read:
 
-    nothing | the stripe | nothing | metadata, footer, postscript
+    ORC | nothing | the stripe | nothing | metadata, footer, postscript
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,9 @@ from pyarrow import RecordBatch
 import pyarrow.orc as paorc
 
 from model_zoo.engines.child.messages import Arrays, MakeCall
+
+# What the oldest files say that they are at their begin, and not at their end.
+_MAGIC = b"ORC"
 
 
 class _Part(NamedTuple):
@@ -48,20 +51,22 @@ def decode(inputs: Arrays) -> Arrays:
             which stripe it is and which columns are wanted.
 
     Raises:
-        ValueError: it cannot be decoded; the message is the kind of the error alone, as Arrow's words may
-            quote what stands in the file.
+        MemoryError, ValueError: it cannot be decoded; the message is the kind of the error alone, as
+            Arrow's words may quote what stands in the file.
     """
     asked = json.loads(inputs["asked"].tobytes())
     stripe = _Part(asked["stripe_start"], inputs["stripe"].tobytes())
     end = _Part(asked["end_start"], inputs["end"].tobytes())
-    file = _PartsOfFile(asked["file_bytes"], (stripe, end))
+    file = _PartsOfFile(asked["file_bytes"], (stripe, end, _Part(0, _MAGIC)))
     names = asked["names"]
     try:
         stored = paorc.ORCFile(pa.PythonFile(file, mode="r"))
         rows = stored.read_stripe(asked["number"], columns=names)
         chosen = rows.select(names)
         return {"rows": _dump(chosen)}
-    # Whatever it is, it is of this file: the process has more memory than a stripe takes.
+    except MemoryError as error:
+        raise MemoryError(type(error).__name__) from error
+    # Whatever else it is, it is of this file.
     except Exception as error:
         raise ValueError(type(error).__name__) from error
 

@@ -136,6 +136,9 @@ def check_types(footer: bytes) -> None:
         if level > _MOST_LEVELS:
             raise ValueError("has columns too deep inside others")
         for inner in _list_inner(dtype):
+            # Where each stands in two of those before it, Arrow makes more of them than memory holds.
+            if inner <= number or inner in levels:
+                raise ValueError("has a column inside of two others")
             levels[inner] = level
         # Each of them, as in the postscript; whoever reads a kind keeps 32 bits of it.
         kinds = [part.value & _KIND_BITS for part in _parse(dtype) if part.field == _KIND]

@@ -113,10 +113,23 @@ def _decode(url: str, number: int, inputs: dict[str, np.ndarray]) -> RecordBatch
     except ChildError as error:
         _idle.put(child)
         raise InputError(f"{url}: cannot be read as ORC: {error}; replace the file") from error
+    except MemoryError as error:
+        _idle.put(child)
+        raise InputError(
+            f"{url}: stripe {number} takes more than {_MOST_ROWS_BYTES >> 30} GiB of memory; write it with "
+            "stripes of 64 MiB"
+        ) from error
     except ModelError as error:
         raise InputError(
             f"{url}: stripe {number} cannot be read: {_explain(child, error)}; its lists are broken, or "
             "made to break what reads them; replace the file"
+        ) from error
+    # Which file it has begun with, is all that it says itself.
+    except WorkerError as error:
+        raise WorkerError(
+            f"{url}: the process that decodes its lists was ended {child.how_ended} from outside, by "
+            "somebody or by the system where memory is short; run again to resume, with fewer workers "
+            "or more memory"
         ) from error
     _idle.put(child)
     with pa.ipc.open_stream(pa.py_buffer(outputs["rows"])) as reader:

@@ -298,6 +298,25 @@ def test_columns_too_deep_inside_others_are_refused(in_one: bool) -> None:
         check_types(nest(201))
 
 
+@pytest.mark.parametrize(
+    "inside",
+    [
+        # The second one stands in the first and in the table.
+        [(1, 2), (2,), ()],
+        [(1, 1), ()],
+        # The table stands in its own column.
+        [(1,), (0,)],
+    ],
+)
+def test_a_column_inside_of_two_others_is_refused(inside: list[tuple[int, ...]]) -> None:
+    struct = write(1, KINDS["struct"][0])
+    footer = b""
+    for numbers in inside:
+        footer += write(4, struct + b"".join(write(2, number) for number in numbers))
+    with pytest.raises(ValueError, match="inside of two others"):
+        check_types(footer)
+
+
 def test_columns_beside_each_other_are_not_deep() -> None:
     of_table = write(1, KINDS["struct"][0]) + b"".join(write(2, n) for n in range(1, 501))
     check_types(write(4, of_table) + write(4, write(1, KINDS["long"][0])) * 500)

@@ -17,7 +17,7 @@ from model_zoo.engines.child.process import ChildError
 from tests.transforms.formats.decoded_here import Here, decode_here
 from tests.transforms.formats.spans import describe, read_units, table_of
 from transforms.batches import RowRecord, WorkUnit
-from transforms.formats import orc_lists
+from transforms.formats import orc_child, orc_lists
 from transforms.formats.format import make_unit
 from transforms.formats.orc import OrcFormat
 from transforms.formats.orc_child import _Part, _PartsOfFile, decode
@@ -77,6 +77,18 @@ def test_lists_come_as_pyarrow_reads_them(
         assert table_of(read_units(path, ORC, schema)).equals(expected)
 
 
+def test_lists_of_a_file_that_says_what_it_is_at_its_begin_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hive 0.11 wrote such files."""
+    decode_here(monkeypatch)
+    path = write(tmp_path / "a.orc", TABLE.slice(0, 50))
+    content = path.read_bytes()
+    assert content[-4:-1] == b"ORC"
+    path.write_bytes(content[:-4] + b"OLD" + content[-1:])
+    assert table_of(read_units(path, ORC)).equals(TABLE.slice(0, 50))
+
+
 def test_other_columns_of_the_same_file_need_no_process(tmp_path: Path) -> None:
     path = write(tmp_path / "a.orc", TABLE.slice(0, 50))
     names = ["s", "id"]
@@ -129,6 +141,55 @@ def test_a_stripe_that_takes_for_ever_is_refused(
         InputError, match=r"stripe 0 cannot be read: to decode it takes longer than"
     ):
         read_units(path, ORC)
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal", "words"),
+    [
+        (MemoryError("ArrowMemoryError"), InputError, "stripe 0 takes more than 4 GiB of memory"),
+        # Of which file it was started for, it says itself.
+        (
+            WorkerError("first.orc: ended"),
+            WorkerError,
+            "the process that decodes its lists was ended",
+        ),
+    ],
+)
+def test_what_is_no_fault_of_the_lists_is_told_of_the_file_that_is_read(
+    error: Exception,
+    refusal: type[Exception],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fail_with(monkeypatch, error)
+    path = write(tmp_path / "a.orc", TABLE.slice(0, 50))
+    with pytest.raises(refusal, match=rf"a\.orc: {words}"):
+        read_units(path, ORC)
+
+
+def test_memory_that_is_short_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Any) -> None:
+        raise pa.ArrowMemoryError("malloc of 7 failed")
+
+    monkeypatch.setattr(orc_child, "_dump", refuse)
+    file = io.BytesIO()
+    orc.write_table(TABLE.slice(0, 5), file)
+    content = file.getvalue()
+    asked = {
+        "stripe_start": 0,
+        "end_start": len(content),
+        "file_bytes": len(content),
+        "number": 0,
+        "names": ["m"],
+    }
+    inputs = {
+        "stripe": np.frombuffer(content, np.uint8),
+        "end": np.empty(0, np.uint8),
+        "asked": np.frombuffer(json.dumps(asked).encode(), np.uint8),
+    }
+    with pytest.raises(MemoryError, match=r"^ArrowMemoryError$"):
+        decode(inputs)
 
 
 def test_what_arrow_says_of_a_stripe_is_told_without_values(
