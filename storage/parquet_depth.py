@@ -18,6 +18,7 @@ from storage.thrift import BROKEN, LIST, find_end, list_numbers, read_number, re
 # A Parquet file ends with the length of its footer, and four letters.
 _FOOTER_LENGTH_BYTES = 4
 _FILE_END_BYTES = 8
+_MAGIC = b"PAR1"
 # What is read at first: more than the footers of most files, and less than a store takes longer for.
 _LIKELY_FOOTER_BYTES = 1 << 16
 # A field's number, as the distance from the one before, and its type; together a byte.
@@ -64,11 +65,14 @@ def refuse_deep(file: Any) -> None:
 
 
 def _read_footer(file: Any) -> bytes:
-    """Return a footer without the length and the letters behind it; of what is no Parquet file, anything."""
+    """Return a footer without the length and the letters behind it; nothing of what Arrow reads no columns of."""
     file_bytes = file.seek(0, io.SEEK_END)
     start = max(0, file_bytes - _LIKELY_FOOTER_BYTES)
     file.seek(start)
     end: bytes = file.read(file_bytes - start)
+    # Of another file, or an encrypted one, that length may be anything, and as much would be read.
+    if not end.endswith(_MAGIC):
+        return b""
     stored = end[-_FILE_END_BYTES:][:_FOOTER_LENGTH_BYTES]
     footer_bytes = int.from_bytes(stored, "little")
     wanted_bytes = min(file_bytes, footer_bytes + _FILE_END_BYTES)

@@ -90,11 +90,12 @@ def time_reading(
             rows += len(batch)
             if clock() >= ends_at:
                 break
+        # A filter left nothing of all of them, or of those that were read in time.
         if not rows:
-            return 0.0
+            break
         seconds = clock() - began
         times.append(seconds / rows)
-    return min(times)
+    return min(times, default=0.0)
 
 
 def _count_wanted_rows(plan: Plan, most_rows: int) -> int:

@@ -15,7 +15,7 @@ from model_zoo.package.smoke_batch import parse_smoke_batch
 from pipelines.evaluating.tables import read_table
 from pipelines.packing.sample.tables import _read_parquet
 from pipelines.reporting.reading import _count_in_file, _read_records
-from storage.parquet_depth import _LIKELY_FOOTER_BYTES, open_parquet
+from storage.parquet_depth import _LIKELY_FOOTER_BYTES, open_parquet, refuse_deep
 from tests.support.repository import REPOSITORY
 from tests.transforms.formats.chunks import (
     WRONG_CHUNKS,
@@ -124,3 +124,21 @@ def test_a_file_is_opened_as_arrow_opens_it(columns: int) -> None:
 def test_of_what_is_no_parquet_file_arrow_tells(content: bytes) -> None:
     with pytest.raises((pa.ArrowInvalid, OSError)):
         open_parquet(pa.BufferReader(content))
+
+
+class Counted(io.BytesIO):
+    """A file that knows how many bytes were read of it."""
+
+    read_bytes = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        self.read_bytes += len(content)
+        return content
+
+
+def test_of_what_is_no_parquet_file_the_end_alone_is_read() -> None:
+    """Of letters the length of a footer would be 2 GB."""
+    file = Counted(b"x" * (10 * _LIKELY_FOOTER_BYTES))
+    refuse_deep(file)
+    assert file.read_bytes == _LIKELY_FOOTER_BYTES

@@ -137,6 +137,8 @@ def test_no_more_is_read_than_is_wanted(
         # A batch of which a filter left nothing takes its time.
         ([[(0.5, 0), (0.5, 2)]], 0.5),
         ([[(0.1, 0)]], 0.0),
+        # The last pass has come to no row when the time is up.
+        ([[(0.4, 2)], [(0.7, 0), (0.1, 2)]], 0.2),
         ([[]], 0.0),
     ],
 )
