@@ -156,6 +156,17 @@ def test_reading_takes_as_long_as_the_fastest_pass_over_a_unit(
     assert time_reading(read, clock.perf_counter) == pytest.approx(seconds_of_a_row)
 
 
+def test_what_is_broken_behind_the_sample_does_not_end_tuning() -> None:
+    clock = Clock()
+
+    def read() -> Iterator[Any]:
+        clock.sleep(0.5)
+        yield range(2)
+        raise InputError("a page behind the sample is broken")
+
+    assert time_reading(read, clock.perf_counter) == 0.25
+
+
 def test_a_sample_knows_how_long_its_rows_take_to_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
