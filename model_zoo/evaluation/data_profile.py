@@ -21,6 +21,9 @@ QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _LEVELS = ", ".join(map(str, QUANTILE_LEVELS))
 # Of a text column with more values, the rare ones tell little and could be anything.
 _MOST_VALUES = 50
+# By so much of itself a float may differ and be the same number: engines round last digits in ways of their own,
+# and a table of doubles comes as one of 32 bits some day.
+_SAME = 1e-5
 _COUNTED_VALUE = pa.struct(
     [
         ("value", pa.string()),
@@ -158,6 +161,8 @@ def _describe_numbers(present: Array) -> _Record:
     """Return the figures of the finite numbers, or of the sizes of binary values in bytes."""
     if _is_binary(present.type):
         present = pc.binary_length(present)
+    # Integers, and decimals as their nearest doubles, are the same ones everywhere.
+    same = _SAME if types.is_floating(present.type) else 0.0
     # numpy would get decimals as Python objects.
     if is_decimal(present.type):
         present = present.cast(pa.float64())
@@ -173,7 +178,7 @@ def _describe_numbers(present: Array) -> _Record:
         return {}
 
     quantiles = np.quantile(values, QUANTILE_LEVELS).tolist()
-    points = find_cut_points(quantiles)
+    points = find_cut_points(quantiles, same)
     ends = [-inf, *points, inf]
     counts, _ = np.histogram(values, ends)
     return {
@@ -187,22 +192,26 @@ def _describe_numbers(present: Array) -> _Record:
     }
 
 
-def find_cut_points(quantiles: Sequence[float]) -> list[float]:
-    """Return what numbers are counted by: quantiles, and behind one that many numbers are, the next float.
+def find_cut_points(quantiles: Sequence[float], same: float = 0.0) -> list[float]:
+    """Return what numbers are counted by: quantiles, and both sides of one that many numbers are.
 
     So a number that many rows have is counted by itself. Without, a column that was 0 in nearly every row
     of training could be anything above 0 in all of them, and all its counts were the same.
 
     Args:
         quantiles: ascending; the same number several times where many rows have it.
+        same: by how much of itself a number may differ, and be counted as the same one.
 
-    >>> find_cut_points([0.0, 0.0, 3.0])
-    [0.0, 5e-324, 3.0]
+    >>> find_cut_points([0.0, 0.0, 3.0, 4.0, 4.0], same=0.5)
+    [0.0, 5e-324, 2.0, 3.0, 6.0]
     """
     points = set(quantiles)
     for before, after in pairwise(quantiles):
         if before == after:
-            points.add(nextafter(after, inf))
+            points.discard(after)
+            width = abs(after) * same
+            next_float = nextafter(after, inf)
+            points.update((after - width, max(after + width, next_float)))
     return sorted(points)
 
 

@@ -19,6 +19,8 @@ Names: TypeAlias = tuple[str, ...]
 
 # Training's quantiles, by which most numbers are counted.
 _LEVELS = ("1 %", "5 %", "25 %", "50 %", "75 %", "95 %", "99 %")
+# Nearer to each other, as a part of themselves, than quantiles that differ are as a rule.
+_NEAR = 1e-4
 # More would be thinner than a finger is.
 _MOST_BARS = 12
 _OTHERS = "others"
@@ -77,7 +79,7 @@ def _name_bins(points: Sequence[float]) -> Names:
     """Return what is said of each bin, of which there is one more than points between them."""
     bins = len(points) + 1
     # A number that many rows have is a bin of its own, and several of the quantiles.
-    has_own = any(after == nextafter(before, inf) for before, after in pairwise(points))
+    has_own = any(_is_of_one(before, after) for before, after in pairwise(points))
     if len(points) != len(_LEVELS) or has_own:
         names = [f"bin {number + 1} of {bins}" for number in range(bins)]
         return tuple(names)
@@ -85,6 +87,15 @@ def _name_bins(points: Sequence[float]) -> Names:
     first = f"below {_LEVELS[0]}"
     last = f"above {_LEVELS[-1]}"
     return (first, *between, last)
+
+
+def _is_of_one(start: float, end: float) -> bool:
+    """Tell whether a bin is that of one number, whose last digits may be rounded in other ways.
+
+    >>> _is_of_one(0.0, 5e-324), _is_of_one(2.99997, 3.00003), _is_of_one(2.9, 3.1)
+    (True, True, False)
+    """
+    return end - start <= abs(end) * _NEAR or end == nextafter(start, inf)
 
 
 def _pair_bins(now: Row, then: Row | None) -> Distribution:

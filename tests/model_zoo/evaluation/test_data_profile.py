@@ -11,7 +11,7 @@ import pytest
 from model_zoo.evaluation.data_profile import QUANTILE_LEVELS, SCHEMA, profile_table
 
 
-def record(column: pa.Array) -> dict[str, object]:
+def record(column: pa.Array) -> dict[str, Any]:
     (only,) = profile_table({"c": column}, {}).to_pylist()
     return only
 
@@ -35,6 +35,20 @@ def test_numbers_are_counted_between_the_quantiles_that_differ() -> None:
     assert found["cut_points"] == [0.0, 5e-324, *points[1:]]
     different = record(pa.array(np.arange(100.0)))
     assert different["cut_points"] == different["quantiles"]
+
+
+@pytest.mark.parametrize("number", [0.7, 1 / 3, -1 / 3])
+def test_a_float_that_many_rows_have_is_counted_with_those_that_are_rounded_otherwise(
+    number: float,
+) -> None:
+    low, high = record(pa.array([number] * 9))["cut_points"]
+    assert low < number < high
+    assert low < float(np.float32(number)) < high
+
+
+def test_an_integer_that_many_rows_have_is_counted_by_itself() -> None:
+    found = record(pa.array([1_000_000] * 9 + [1_000_001]))
+    assert found["counts"][:2] == [0, 9]
 
 
 def test_infinite_values_do_not_spoil_the_rest() -> None:
