@@ -32,7 +32,9 @@ def read_training_table(content: bytes, new_names: Mapping[str, str]) -> Table:
     try:
         table = decode_table(content)
         levels = _read_levels(table)
-        records = [_convert(record, levels, new_names) for record in table.to_pylist()]
+        records: list[_Record] = []
+        for record in table.to_pylist():
+            records += _convert(record, levels, new_names)
     except (pa.ArrowException, OSError, KeyError, TypeError) as error:
         kind = type(error).__name__
         raise ValueError(f"is no profile of training: {kind}") from error
@@ -48,24 +50,29 @@ def _convert(
     record: Mapping[str, Any],
     levels: Sequence[float],
     new_names: Mapping[str, str],
-) -> _Record:
+) -> list[_Record]:
+    """Return a record of each measure of a column."""
     kind, column, measure = find_training_place(record)
     if kind == "score":
         column = new_names.get(column, column)
-    converted: _Record = {
+    rows: _Record = {
         "column": column,
         "kind": kind,
-        "measure": measure,
         "type": record["type"],
         "rows": record["rows"],
         "missing": record["missing"],
     }
+    converted = {**rows, "measure": measure}
     present = record["rows"] - record["missing"]
     if record["quantiles"]:
         converted |= _convert_numbers(record, present, levels)
     if record["values"] is not None:
         converted |= _convert_values(record, present)
-    return converted
+    if measure == "value":
+        return [converted]
+    # Of what is known by its length, rows without a value are told by the value, as in a run's profile.
+    of_value = {**rows, "measure": "value"}
+    return [of_value, converted]
 
 
 def _convert_numbers(

@@ -72,6 +72,8 @@ SAME = {
     "one number": (draw_some(0.0, 3.0), draw_some(0.0, 3.0)),
     "nearly one number": (draw_some(0.005), draw_some(0.005)),
     "one number in half": (draw_some(0.5), draw_some(0.5)),
+    "one number, rounded up": (draw_some(0.1, 1 / 3), draw_some(0.1, np.float32(1 / 3))),
+    "one number, rounded down": (draw_some(0.1, 0.7), draw_some(0.1, np.float32(0.7))),
     "few numbers": (pa.array(RANDOM.poisson(1, ROWS)), pa.array(RANDOM.poisson(1, ROWS))),
     "booleans": (pa.array(RANDOM.random(ROWS) < 0.3), pa.array(RANDOM.random(ROWS) < 0.3)),
     "decimals": (draw_decimals(5.0), draw_decimals(5.0)),
@@ -80,6 +82,7 @@ SAME = {
         # Of an array of Arrow it would leave NaN as it is.
         pa.array(draw_some(0.9, np.nan).to_numpy(), from_pandas=True),
     ),
+    "bytes": (pa.array([b"ab"] * ROWS), pa.array([b"ab"] * ROWS)),
     "texts": (draw_texts(4), draw_texts(4)),
     "some long texts": (mix_lengths(), mix_lengths()),
 }
@@ -90,6 +93,7 @@ CHANGED = {
     "booleans, all another": (pa.array([False] * ROWS), pa.array([True] * ROWS)),
     "decimals, shifted": (draw_decimals(5.0), draw_decimals(9.0)),
     "a value that is lost": (draw_some(0.5), NOTHING),
+    "bytes that are lost": (pa.array([b"ab"] * ROWS), pa.array([b"ab", None] * (ROWS // 2))),
     "values without end": (draw_texts(5), draw_texts(100_000, "w{}")),
     "texts, and long ones": (draw_texts(5), draw_texts(100_000, LONG)),
 }
@@ -97,6 +101,7 @@ NOT_COMPARED = {
     "texts of thousands of values": (draw_texts(100_000), draw_texts(100_000)),
     "moments": (draw_moments(1), draw_moments(8)),
     "long texts": (draw_texts(5, LONG), draw_texts(5, LONG)),
+    "structs": (pa.array([{"a": 1}] * ROWS), pa.array([{"a": 2}] * ROWS)),
     "a number, and a text": (draw_some(0.5), draw_texts(5)),
     "nothing, and a text": (pa.nulls(ROWS, pa.string()), draw_texts(5)),
 }
