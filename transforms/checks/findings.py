@@ -1,6 +1,7 @@
 """From what was counted of checks to what people should know of a run: those that are not met."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -11,6 +12,8 @@ from transforms.checks.unique_values import UniqueValues
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
+# Farther ahead of the clock no row was made: a year that stands for "no end", or one that somebody mistyped.
+_FAR_AHEAD = timedelta(days=365)
 
 
 def judge_counts(
@@ -80,6 +83,14 @@ def _judge_age(check: ColumnCheck, count: Count, planned_at: datetime) -> Iterat
             f"when the run was planned, and {rule}"
         )
         yield _make_finding(check, says, age / _HOUR, most_hours)
+    if -age > _FAR_AHEAD:
+        says = (
+            f"column {check.column!r}: its newest value is {_describe(-age)} ahead of when the run was "
+            f"planned, which hides how old all others are, and {rule}; leave such rows out with "
+            "source.where, or check another column"
+        )
+        # Never more than a warning: one such row may not hold a night back.
+        yield replace(_make_finding(check, says, age / _HOUR, most_hours), level="warn")
 
 
 def _make_finding(

@@ -76,6 +76,17 @@ def test_the_age_of_data_is_told_in_days_from_two_of_them_on(hours: float, told:
     assert f"its newest value was {told} old" in finding.says
 
 
+def test_a_date_far_ahead_of_the_clock_is_told_as_it_hides_all_others() -> None:
+    def judge_newest(moment: datetime) -> list[Any]:
+        return judge("newest_within", Count(9, 0, 0, micros(moment)), "1 day", on_failure="hold")
+
+    assert judge_newest(PLANNED + timedelta(days=365)) == []
+    for far in (PLANNED + timedelta(days=366), datetime(9999, 12, 31, tzinfo=UTC)):
+        (finding,) = judge_newest(far)
+        assert finding.level == "warn"
+        assert "days ahead of when the run was planned" in finding.says
+
+
 def test_data_without_a_date_is_not_new() -> None:
     (finding,) = judge("newest_within", Count(9, 9, 0), "2 days")
     assert "no row has a date" in finding.says
