@@ -18,6 +18,10 @@ from pipelines.cli.shutdown import end_process
 from pipelines.cli.startup import quick_imports
 from pipelines.versions.words import is_name
 
+# Flags that make a promotion depend on figures, and all that say something of a move.
+_OF_FIGURES = ("metric", "margin", "evaluation", "standing_evaluation")
+_OF_MOVES = ("roll_back", "why", "by", *_OF_FIGURES)
+
 
 def main(argv: Sequence[str]) -> int:
     """Move a name as the command line says, or tell of all, and return the exit status."""
@@ -48,7 +52,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     metric = "promote only if this figure is better than the standing version's"
     parser.add_argument("--metric", metavar="NAME", help=metric)
     margin = "by how much; with 0 it may be equal"
-    parser.add_argument("--margin", type=_parse_margin, default=0.0, metavar="NUMBER", help=margin)
+    parser.add_argument("--margin", type=_parse_margin, metavar="NUMBER", help=margin)
     evaluation = "what pipelines.evaluate --json printed of this version"
     parser.add_argument("--evaluation", metavar="FILE", help=evaluation)
     standing = "the same of the version that stands"
@@ -57,9 +61,26 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--by", default="", metavar="WHO", help=by)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse_whole(argv)
-    if arguments.roll_back and arguments.name is None:
-        parser.error("--roll_back needs --as NAME")
+    _refuse_idle(arguments, parser)
     return arguments
+
+
+def _refuse_idle(arguments: argparse.Namespace, parser: Parser) -> None:
+    """Refuse a flag that says nothing beside the others: who gave it would take figures to have been asked for.
+
+    Raises:
+        JobError: there is one.
+    """
+    given = [name for name in _OF_MOVES if getattr(arguments, name) != parser.get_default(name)]
+    if given and arguments.name is None:
+        parser.error(f"--{given[0]} needs --as NAME")
+    of_figures = [name for name in _OF_FIGURES if name in given]
+    if not of_figures:
+        return
+    if arguments.roll_back:
+        parser.error(f"--{of_figures[0]}: --roll_back asks for no figures; leave one of them out")
+    if arguments.metric is None:
+        parser.error(f"--{of_figures[0]} needs --metric NAME")
 
 
 def _parse_name(text: str) -> str:

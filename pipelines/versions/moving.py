@@ -127,14 +127,12 @@ def _go_back(arguments: argparse.Namespace) -> tuple[Pointer, Move | None]:
 
 
 def _read_gate(arguments: argparse.Namespace) -> Gate | None:
-    asked = (arguments.metric, arguments.evaluation)
-    if not any(asked):
+    if arguments.metric is None:
         return None
-    if not all(asked):
+    if arguments.evaluation is None:
         raise JobError("--metric and --evaluation: a promotion that depends on figures needs both")
-    return Gate(
-        arguments.metric, arguments.margin, arguments.evaluation, arguments.standing_evaluation
-    )
+    margin = arguments.margin or 0.0
+    return Gate(arguments.metric, margin, arguments.evaluation, arguments.standing_evaluation)
 
 
 def _make_move(

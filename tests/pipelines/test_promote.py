@@ -123,6 +123,25 @@ def test_words_that_mean_nothing_are_refused(churn: Path, words: list[str]) -> N
     assert not (churn / "names").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--why", "better"], "--why needs --as NAME"),
+        (["--metric", "accuracy"], "--metric needs --as NAME"),
+        (["--as", "champion", "--margin", "0"], "--margin needs --metric NAME"),
+        (["--as", "champion", "--evaluation", "f"], "--evaluation needs --metric NAME"),
+        (["--as", "champion", "--roll_back", "--metric", "r2"], "--roll_back asks for no figures"),
+    ],
+)
+def test_a_flag_that_would_change_nothing_is_refused(
+    churn: Path, words: list[str], told: str, said: Said
+) -> None:
+    """Without, a version was promoted unasked, or none was, with status 0."""
+    assert run(churn / "1", *words) == 2
+    assert told in said()
+    assert not (churn / "names").exists()
+
+
 def test_an_empty_folder_says_how_a_version_is_made(tmp_path: Path, said: Said) -> None:
     assert run(tmp_path) == 3
     assert "holds no versions of a model; pack one with" in said()
