@@ -52,7 +52,15 @@ def find_verdict(manifest: Manifest, state: str, books: Books, compared: Compare
         "The run is whole, and no column and no score is further from "
         f"{compared.with_what} than the job allows."
     )
-    return Verdict("yes", near, (accounted,))
+    return Verdict("yes", near, (*_say_noted(compared.findings), accounted))
+
+
+def _say_noted(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield that there are notes: a column that could not be compared is not known to be near."""
+    count = sum(finding.level == "note" for finding in findings)
+    if count:
+        notes = "1 note, below, says" if count == 1 else f"{count:,} notes, below, say"
+        yield f"{notes} what could not be compared, or what chance alone explains."
 
 
 def _say_warned(findings: Sequence[Finding]) -> str:

@@ -43,6 +43,15 @@ def test_the_answer_is_one_sentence(fields: dict[str, Any], use: str, words: str
     assert verdict.sentence.count(". ") == 0
 
 
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, "1 note, below, says"), (2, "2 notes, below, say")]
+)
+def test_what_could_not_be_compared_is_a_reason_to_look(count: int, words: str) -> None:
+    verdict = judge(monitor=make_monitor("clean", *[NOTED] * count))
+    assert verdict.why[0].startswith(f"{words} what could not be compared")
+    assert len(judge(monitor=make_monitor("clean")).why) == 1
+
+
 def test_the_worst_reasons_come_first_and_many_are_a_number() -> None:
     warnings = [make_finding("warn", f"c{number}", f"c{number} drifted") for number in range(7)]
     why = judge(monitor=make_monitor("held", *warnings, HELD)).why
