@@ -22,7 +22,7 @@ import json
 from typing import Any
 
 from pipelines.cli.command_line import run_program
-from pipelines.cli.parser import Parser, parse_count
+from pipelines.cli.parser import EXIT_STATUSES, Parser, parse_count
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.startup import quick_imports
 from pipelines.cli.terminal import make_harmless, write_result
@@ -68,7 +68,11 @@ def _list_asked(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser("pipelines.evaluate", "Compare published scores with labels, joined by key.")
+    parser = Parser(
+        "pipelines.evaluate",
+        "Compare published scores with labels, joined by key.",
+        EXIT_STATUSES,
+    )
     output = "output folder of pipelines.score"
     parser.add_argument("--output", required=True, metavar="FOLDER", help=output)
     labels = "file with key and label: Parquet, CSV, JSON lines or Arrow IPC"

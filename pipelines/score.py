@@ -127,6 +127,7 @@ def _parse(argv: Sequence[str]) -> _Parsed:
             load_torch_libraries_aside()
     if not flags:
         return _Parsed(arguments, [])
+    _refuse_empty(flags, parser)
     # The rest is Beam's, who would drop what it does not know with a warning.
     with quick_imports():
         from pipelines.runners.flags import known_flags, unknown_flags
@@ -146,6 +147,18 @@ def _refuse_nobodys(flags: Sequence[str], parser: Parser) -> None:
     quoted = list_quoted_flags()
     nobodys = find_nobodys(flags, quoted)
     parser.refuse_unknown(nobodys, quoted)
+
+
+def _refuse_empty(flags: Sequence[str], parser: Parser) -> None:
+    """Refuse a runner's flag whose value is an empty text: a runner may take it for its own default.
+
+    Raises:
+        JobError: there is one.
+    """
+    for flag in flags:
+        name, equals, value = flag.partition("=")
+        if equals and not value:
+            parser.refuse_value(name)
 
 
 _EPILOG = f"""runner options:

@@ -1,15 +1,13 @@
 """The job that flags name, read from its file or made of the flags alone."""
 
 import argparse
-import json
 from pathlib import Path
 import re
-import sys
 
 from configs.errors import JobError
 from configs.load import Override, load, parse_set
 from pipelines.cli.job_flags import SAMPLE
-from pipelines.cli.terminal import make_unicode
+from pipelines.cli.yaml_words import to_yaml, to_yaml_list
 from pipelines.planning.jobs import ScoringJob
 from pipelines.versions.names import split_name
 
@@ -37,17 +35,15 @@ def load_job(arguments: argparse.Namespace) -> ScoringJob:
     overrides += [parse_set(text) for text in arguments.set]
     # After those of --set, so that a flag of its own has the last word.
     if arguments.input:
-        quoted = map(_quote, arguments.input)
-        paths = ", ".join(quoted)
-        overrides.append(("source.paths", f"[{paths}]"))
+        overrides.append(("source.paths", to_yaml_list(arguments.input)))
     if arguments.model is not None:
-        package = _quote(arguments.model)
+        package = to_yaml(arguments.model)
         overrides.append(("model.package", package))
     if arguments.output is not None:
-        output = _quote(arguments.output)
+        output = to_yaml(arguments.output)
         overrides.append(("sink.path", output))
     if arguments.key is not None:
-        key = _quote(arguments.key)
+        key = to_yaml(arguments.key)
         overrides.append(("source.key", key))
     return load(ScoringJob, config, overrides)
 
@@ -86,7 +82,7 @@ def _find_sample() -> str:
 def _list_found(arguments: argparse.Namespace) -> list[Override]:
     """Return what a job without a file has beside its flags; --set may say otherwise."""
     job_name = _name_job(arguments.model)
-    found = [("name", _quote(job_name))]
+    found = [("name", to_yaml(job_name))]
     for name, endings in _ENDINGS.items():
         if all(path.endswith(endings) for path in arguments.input):
             found.append(("source.format", name))
@@ -109,23 +105,3 @@ def _name_job(model: str) -> str:
     replaced = _NOT_OF_A_NAME.sub("-", last)
     name = replaced.strip("-._")
     return name or "job"
-
-
-def _quote(text: str) -> str:
-    if make_unicode(text) != text:
-        lower = sys.getfilesystemencoding()
-        encoding = lower.upper()
-        raise JobError(f"{text}: this path is not {encoding}; {_find_way_out(encoding)}")
-    # JSON is YAML too, in which a single-quoted text would lose its line breaks.
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _find_way_out(encoding: str) -> str:
-    """Return what to do about a name that is not in the encoding of names here.
-
-    >>> _find_way_out("ASCII")
-    'set LC_ALL=C.UTF-8, as it may be UTF-8, or rename the file or folder'
-    """
-    rename = "rename the file or folder"
-    # Where letters are bytes of ASCII, the name is most likely as it should be.
-    return rename if encoding == "UTF-8" else f"set LC_ALL=C.UTF-8, as it may be UTF-8, or {rename}"

@@ -89,10 +89,21 @@ class Parser(argparse.ArgumentParser):
         for name, value, default in list_values(self, arguments):
             values = value if isinstance(value, list) else [value]
             if "" in values and default != "":
-                raise JobError(
-                    f"{name}: its value is empty; give one, or leave the flag out (is a variable of a "
-                    f"script not set?); see {self.prog} --help"
-                )
+                self.refuse_value(name)
+
+    def refuse_value(self, name: str) -> NoReturn:
+        """Refuse the empty value of a flag.
+
+        Args:
+            name: the flag's.
+
+        Raises:
+            JobError: always.
+        """
+        raise JobError(
+            f"{name}: its value is empty; give one, or leave the flag out (is a variable of a "
+            f"script not set?); see {self.prog} --help"
+        )
 
     def refuse_unknown(self, unknown: Words, more_flags: Words = ()) -> None:
         """Refuse the first word that is no flag of ours or of the runner.

@@ -8,6 +8,7 @@ from configs.errors import JobError
 from configs.load import Override, load, parse_set, read_fields, read_mapping
 from configs.packaging import CONVERTED, PackagingJob
 from model_zoo.steps.table import AnyStep
+from pipelines.cli.yaml_words import to_yaml, to_yaml_list
 from pipelines.packing.asking.gaps import ask_beside
 
 _TEXT_FLAGS = (
@@ -58,25 +59,20 @@ def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
     for name in _TEXT_FLAGS:
         value = getattr(arguments, name)
         if value is not None:
-            overrides.append((name, _quote(value)))
+            overrides.append((name, to_yaml(value)))
     said = [name for name in ("trust_this_file", "native") if getattr(arguments, name)]
     overrides.extend((name, "true") for name in said)
     for name in _OF_SERVERS:
         value = getattr(arguments, name)
         if value is not None:
-            overrides.append((_OF_SERVERS[name], _quote(value)))
+            overrides.append((_OF_SERVERS[name], to_yaml(value)))
     if arguments.version is not None:
-        overrides.append(("version", _quote(arguments.version)))
+        overrides.append(("version", to_yaml(arguments.version)))
     if arguments.sample:
-        overrides.append(("sample", json.dumps(arguments.sample, ensure_ascii=False)))
+        overrides.append(("sample", to_yaml_list(arguments.sample)))
     if arguments.labels:
         names = arguments.labels.split(",")
-        overrides.append(("labels", json.dumps(names, ensure_ascii=False)))
+        overrides.append(("labels", to_yaml_list(names)))
     if arguments.parameters is not None:
         overrides.append(("parameters", json.dumps(read_mapping(arguments.parameters))))
     return overrides
-
-
-def _quote(text: str) -> str:
-    # JSON is YAML too, in which a single-quoted text would lose its line breaks.
-    return json.dumps(text, ensure_ascii=False)

@@ -3,9 +3,8 @@
 Apart from what reads the package: a wrong job is told without torch.
 """
 
-import json
-
 from configs.load import Override
+from pipelines.cli.yaml_words import to_yaml
 from pipelines.versions.names import resolve
 from storage import files
 
@@ -33,9 +32,8 @@ def find_job_beside(package: str) -> tuple[str | None, list[Override]]:
     """
     resolved = resolve(package)
     folder = resolved.url.rstrip("/")
-    quoted = json.dumps(folder, ensure_ascii=False)
     # An earlier one may have gone on from yet another.
-    goes_on = ("from_package", quoted)
+    goes_on = ("from_package", to_yaml(folder))
     beside = f"{folder}.train.yaml"
     absolute = files.to_absolute(beside)
     if not files.exists(absolute):

@@ -1,10 +1,10 @@
 """The training job that flags name, read from its file, made of the flags alone, or found beside a package."""
 
 import argparse
-import json
 
 from configs.errors import JobError
 from configs.load import Override, load, parse_set
+from pipelines.cli.yaml_words import to_yaml, to_yaml_list
 from pipelines.training.fitting_job import FittingJob
 from pipelines.training.job_beside import find_job_beside
 
@@ -74,15 +74,14 @@ def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
     if arguments.data:
         # Rows of one's own take the place of a bundled data set's.
         overrides.append(("data.dataset", "null"))
-        overrides.append(("data.paths", json.dumps(arguments.data, ensure_ascii=False)))
+        overrides.append(("data.paths", to_yaml_list(arguments.data)))
     if arguments.label:
-        overrides.append(("data.label", json.dumps(arguments.label, ensure_ascii=False)))
+        overrides.append(("data.label", to_yaml_list(arguments.label)))
     for flag, field in _FIELDS.items():
         value = getattr(arguments, flag)
         if value is not None:
-            # JSON is YAML too, in which a single-quoted text would lose its line breaks.
-            overrides.append((field, json.dumps(value, ensure_ascii=False)))
+            overrides.append((field, to_yaml(value)))
     if arguments.version is not None:
-        overrides.append(("version", json.dumps(arguments.version, ensure_ascii=False)))
+        overrides.append(("version", to_yaml(arguments.version)))
     # Last: what is said in so many words counts most.
     return [*overrides, *said]

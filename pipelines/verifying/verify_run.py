@@ -82,7 +82,7 @@ def _say_verified(
         named = ""
         if "listed_files" in manifest:
             named = f", and {manifest['listed_files']['files']:,} files that rows name,"
-        print(
+        say(
             f"inputs: {len(manifest['inputs']):,} files{named} are of the size, times and inode, or the "
             "entity tag, that they had when they were scored; their content was not read"
         )

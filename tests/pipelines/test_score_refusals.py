@@ -80,6 +80,7 @@ def test_bad_usage_names_the_nearest(run_score: Score, capsys) -> None:
     cases = {
         ("--confg", "x"): "--config",
         ("--direct_num_worker=2",): "--direct_num_workers",
+        ("--flink_master", ""): "--flink_master: its value is empty",
         ("--set", "model.batchrows=2"): "batch_rows",
         ("--set", "postprocess.keep=[probabilty]"): "probability",
         ("--set", "model.batch_rows=0", "--set", "sink.format=xml"): "sink.format",

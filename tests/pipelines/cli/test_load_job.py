@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from configs.errors import JobError
-from pipelines import train
+from pipelines import package, train
 from pipelines.cli.job_flags import add_job_flags
 from pipelines.cli.load_job import load_job
+from pipelines.packing.load_job import load_job as load_packing
 from pipelines.planning.jobs import ScoringJob
 from pipelines.training.load_job import load_job as load_training
 
@@ -41,6 +42,15 @@ def test_a_flag_of_its_own_has_the_last_word() -> None:
 def test_a_path_that_is_no_text_is_refused_by_its_escaped_name(flag: str) -> None:
     with pytest.raises(JobError, match="this path is not UTF-8; rename the file or folder"):
         load(*OWN, flag, "a\udcff")
+
+
+def test_training_and_packing_refuse_it_in_the_same_words() -> None:
+    for flag in ("--data", "--output"):
+        with pytest.raises(JobError, match="this path is not UTF-8; rename the file or folder"):
+            load_training(train._parse([flag, "a\udcff"]))
+    for flag in ("--sample", "--weights"):
+        with pytest.raises(JobError, match="this path is not UTF-8; rename the file or folder"):
+            load_packing(package._parse([flag, "a\udcff"]))
 
 
 def test_the_sample_is_the_job_only_where_nothing_is_said_of_another() -> None:
