@@ -12,7 +12,7 @@ Parse = Callable[[Sequence[str]], Any]
 JOIN = ["--output", "o", "--labels", "l", "--key", "k", "--label", "y"]
 DEFAULTS: list[tuple[Parse, list[str], dict[str, Any]]] = [
     (evaluate._parse, JOIN, {"k": 10, "json": False, "debug": False, "prediction": []}),
-    (promote._parse, ["m/1"], {"margin": 0.0, "why": "", "by": "", "roll_back": False}),
+    (promote._parse, ["m/1"], {"margin": None, "why": "", "by": "", "roll_back": False}),
     (
         prune._parse,
         ["o", "--older_than_days", "1"],
@@ -41,7 +41,12 @@ def test_what_a_command_line_means_that_says_little(
 TUNE = ["--config", "c"]
 NUMBERS: list[tuple[Parse, list[str], list[str], list[str]]] = [
     (evaluate._parse, [*JOIN, "--k"], ["1"], ["0", "-1", "1.5"]),
-    (promote._parse, ["m/1", "--margin"], ["0", "0.5", "2"], ["-0.1", "inf", "nan"]),
+    (
+        promote._parse,
+        ["m/1", "--as", "x", "--metric", "f1", "--margin"],
+        ["0", "0.5", "2"],
+        ["-0.1", "inf", "nan"],
+    ),
     (prune._parse, ["o", "--older_than_days"], ["1", "30"], ["0", "-1", "0.5"]),
     (report._parse, ["o", "--last"], ["1"], ["0"]),
     (tune._parse, [*TUNE, "--rows"], ["1"], ["0", "-1"]),
