@@ -176,20 +176,24 @@ def test_memory_that_is_short_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -
     file = io.BytesIO()
     orc.write_table(TABLE.slice(0, 5), file)
     content = file.getvalue()
+    with pytest.raises(MemoryError, match=r"^ArrowMemoryError$"):
+        decode(ask_of(content, "m"))
+
+
+def ask_of(content: bytes, name: str) -> dict[str, np.ndarray]:
+    """Return what a child is asked of a file of one stripe, all of which is sent as that."""
     asked = {
         "stripe_start": 0,
         "end_start": len(content),
         "file_bytes": len(content),
         "number": 0,
-        "names": ["m"],
+        "names": [name],
     }
-    inputs = {
+    return {
         "stripe": np.frombuffer(content, np.uint8),
         "end": np.empty(0, np.uint8),
         "asked": np.frombuffer(json.dumps(asked).encode(), np.uint8),
     }
-    with pytest.raises(MemoryError, match=r"^ArrowMemoryError$"):
-        decode(inputs)
 
 
 def test_what_arrow_says_of_a_stripe_is_told_without_values(
@@ -206,15 +210,8 @@ def test_what_arrow_says_of_a_stripe_is_told_without_values(
 
 
 def test_the_process_tells_the_kind_of_an_error_alone() -> None:
-    asked = {"stripe_start": 0, "end_start": 0, "file_bytes": 7, "number": 0, "names": ["l"]}
-    content = np.frombuffer(b"no file", np.uint8)
-    inputs = {
-        "stripe": content,
-        "end": content,
-        "asked": np.frombuffer(json.dumps(asked).encode(), np.uint8),
-    }
     with pytest.raises(ValueError, match=r"^ArrowInvalid$|^OSError$"):
-        decode(inputs)
+        decode(ask_of(b"no file", "l"))
 
 
 def test_a_process_that_does_not_start_is_no_fault_of_the_file(
