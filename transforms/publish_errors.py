@@ -40,6 +40,10 @@ def storage_errors(run: RunFolder, what: str = "cannot be published") -> Iterato
     try:
         yield
     except OSError as error:
+        reason = error.strerror or error
+        # What a store's client says has no file.
+        if error.filename:
+            reason = f"{error.filename}: {reason}"
         raise PublishError(
-            f"{run.published}: {what}: {error}; mend the folder and run again to resume"
+            f"{run.published}: {what}: {reason}; make room or mend the folder, and run again to resume"
         ) from error

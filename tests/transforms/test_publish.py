@@ -27,6 +27,7 @@ from transforms.output.done_record import read_done_record
 from transforms.output.manifest import content_sha256, describe_run
 from transforms.output.published_files import Move, _give_name, move_files
 from transforms.publish import publish_run
+from transforms.publish_errors import storage_errors
 from transforms.timing import STAGES
 
 # Of two launches that were planned at one moment the last one moves CURRENT.
@@ -374,6 +375,24 @@ def test_a_missing_unit_is_refused(output: str) -> None:
     with pytest.raises(PublishError, match=r"b.parquet: unit 1 was not written whole"):
         publish_run(run, parts[:1], HEAD, 1, 0.0)
     nothing_published(run)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (PermissionError(13, "Permission denied", "/a/b"), "/a/b: Permission denied"),
+        (OSError("refused by the store"), "refused by the store"),
+    ],
+)
+def test_an_error_of_the_storage_is_told_with_what_to_do(
+    error: OSError, reason: str, output: str
+) -> None:
+    run, _ = two_units(output)
+    with pytest.raises(PublishError) as refused, storage_errors(run):
+        raise error
+    todo = "make room or mend the folder, and run again to resume"
+    assert str(refused.value) == f"{run.published}: cannot be published: {reason}; {todo}"
 
 
 def test_a_file_that_is_gone_is_refused(output: str) -> None:
